@@ -1,0 +1,103 @@
+"""Grow critical lattices, learn actions, measure exponents: the renormalization group, run backwards."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kadanoff.actions import Action as Action
+    from kadanoff.actions import FunctionAction as FunctionAction
+    from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
+    from kadanoff.actions import Phi4 as Phi4
+    from kadanoff.actions import conjugate as conjugate
+    from kadanoff.actions import gradient as gradient
+    from kadanoff.actions import total as total
+    from kadanoff.ensemble import Ensemble as Ensemble
+    from kadanoff.errors import KadanoffError as KadanoffError
+    from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.observables import Observable as Observable
+    from kadanoff.quartic import QuarticSite as QuarticSite
+    from kadanoff.renormalization import BlockMean as BlockMean
+    from kadanoff.renormalization import BlockSum as BlockSum
+    from kadanoff.renormalization import Decimation as Decimation
+    from kadanoff.renormalization import Levels as Levels
+    from kadanoff.renormalization import MajorityMean as MajorityMean
+    from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
+    from kadanoff.renormalization import Relaxation as Relaxation
+    from kadanoff.renormalization import block as block
+    from kadanoff.renormalization import certificate as certificate
+    from kadanoff.renormalization import critical_exponents as critical_exponents
+    from kadanoff.renormalization import grow as grow
+    from kadanoff.renormalization import learn_inverse as learn_inverse
+    from kadanoff.sampling import HeatBath as HeatBath
+    from kadanoff.sampling import HybridMonteCarlo as HybridMonteCarlo
+    from kadanoff.sampling import LocalAndCluster as LocalAndCluster
+    from kadanoff.sampling import Metropolis as Metropolis
+    from kadanoff.sampling import Mixture as Mixture
+    from kadanoff.sampling import SwendsenWang as SwendsenWang
+    from kadanoff.sampling import Wolff as Wolff
+    from kadanoff.sampling import sample as sample
+    from kadanoff.statistics import Estimate as Estimate
+    from kadanoff.reweighting import reweight as reweight
+
+__version__ = "0.1.0"
+
+#: Public names by the module that holds them; a module is imported when one of its names is first used.
+_HOMES = {
+    "actions": (
+        "Action",
+        "FunctionAction",
+        "NearestNeighbourAction",
+        "Phi4",
+        "conjugate",
+        "gradient",
+        "total",
+    ),
+    "ensemble": ("Ensemble",),
+    "errors": ("KadanoffError",),
+    "lattice": ("Lattice",),
+    "observables": ("Observable",),
+    "quartic": ("QuarticSite",),
+    "renormalization": (
+        "BlockMean",
+        "BlockSum",
+        "Decimation",
+        "Levels",
+        "MajorityMean",
+        "RandomMajoritySite",
+        "Relaxation",
+        "block",
+        "certificate",
+        "critical_exponents",
+        "grow",
+        "learn_inverse",
+    ),
+    "reweighting": ("reweight",),
+    "sampling": (
+        "HeatBath",
+        "HybridMonteCarlo",
+        "LocalAndCluster",
+        "Metropolis",
+        "Mixture",
+        "SwendsenWang",
+        "Wolff",
+        "sample",
+    ),
+    "statistics": ("Estimate",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME_OF), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name on first use."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'kadanoff' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"kadanoff.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return list(__all__)

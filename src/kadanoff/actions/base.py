@@ -1,0 +1,156 @@
+"""What an action is, and what differentiation makes of it: force, conjugate operators, differences."""
+
+import abc
+import warnings
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from kadanoff.errors import InputError, PrecisionWarning
+from kadanoff.lattice import sum_of_rolls
+from kadanoff.summation import compensated_pair, compensated_sum
+
+__all__ = [
+    "Action",
+    "FunctionAction",
+    "HasDensity",
+    "NearestNeighbourAction",
+    "as_action",
+    "conjugate",
+    "couplings",
+    "difference",
+    "gradient",
+    "total",
+    "with_array_leaves",
+]
+
+
+@runtime_checkable
+class HasDensity(Protocol):
+    """Anything with per-site terms whose sum is S; an Equinox module with a `density` is an action."""
+
+    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Per-site terms of S for one field."""
+        ...
+
+
+class Action(eqx.Module):
+    """A distribution p = exp(-S(phi; g))/Z: the array leaves are the couplings g, `density` gives the terms
+    of S.
+    """
+
+    @abc.abstractmethod
+    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Per-site terms of S for one field of the lattice's shape."""
+
+
+class NearestNeighbourAction(Action):
+    """S = sum_x V(phi_x) - kappa sum_<xy> phi_x phi_y: one potential and one hopping term.
+
+    A subclass declares its couplings (`kappa` among them) as fields and gives `potential(phi, dimension)`. It
+    then runs through every local, cluster and hybrid Monte Carlo update.
+
+    >>> import kadanoff as kd
+    >>> class Free(kd.NearestNeighbourAction):
+    ...     mass2: float
+    ...     kappa: float = 1.0
+    ...     def potential(self, phi, dimension):
+    ...         return 0.5 * (self.mass2 + 2 * dimension * self.kappa) * phi**2
+    >>> import jax.numpy as jnp
+    >>> float(kd.total(Free(1.0), jnp.ones((4, 4))))
+    8.0
+    """
+
+    kappa: eqx.AbstractVar[Any]
+
+    @abc.abstractmethod
+    def potential(self, phi: Float[Array, "..."], dimension: int) -> Float[Array, "..."]:
+        """V(phi), elementwise, on a lattice of the given dimension."""
+
+    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
+        """V(phi_x) - kappa phi_x sum_mu phi_{x+mu}."""
+        forward = sum_of_rolls(field, field.ndim, (-1,))
+        return self.potential(field, field.ndim) - self.kappa * field * forward
+
+
+class FunctionAction(Action):
+    """A bare function S(field); summed by whoever wrote it, so differences of S carry its rounding."""
+
+    function: Callable[[Array], Array] = eqx.field(static=True)
+
+    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Spread S evenly over the sites, so that the terms sum to S."""
+        return jnp.full(field.shape, self.function(field) / field.size, dtype=field.dtype)
+
+
+ActionType = TypeVar("ActionType")
+
+
+def as_action(action: Any) -> Any:
+    """Accept an action, or wrap a bare function S(field) with a `PrecisionWarning`; else `InputError`.
+
+    >>> import warnings, jax.numpy as jnp
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     wrapped = as_action(lambda field: jnp.sum(field**2))
+    >>> type(wrapped).__name__
+    'FunctionAction'
+    """
+    if hasattr(action, "density"):
+        return action
+    if callable(action):
+        warnings.warn(
+            "a bare function S(field) is summed in float32: give a module with `density` (per-site terms) "
+            "for differences of S that stay accurate on large lattices",
+            PrecisionWarning,
+            stacklevel=3,
+        )
+        return FunctionAction(cast(Callable[[Array], Array], action))
+    raise InputError(
+        f"{type(action).__name__} is not an action: it has neither `density(field)` nor is it a function"
+    )
+
+
+def total(action: HasDensity, field: Float[Array, "..."]) -> Inexact[Array, ""]:
+    """S(field), summed without float32 loss."""
+    return compensated_sum(action.density(field))
+
+
+def gradient(action: HasDensity, field: Float[Array, "..."]) -> Inexact[Array, "..."]:
+    """dS/dphi at every site, by automatic differentiation; complex for a complex action."""
+    real = jax.grad(lambda phi: jnp.sum(jnp.real(action.density(phi))))(field)
+    if not jnp.iscomplexobj(jax.eval_shape(action.density, field)):
+        return real
+    return real + 1j * jax.grad(lambda phi: jnp.sum(jnp.imag(action.density(phi))))(field)
+
+
+def conjugate(action: ActionType, field: Float[Array, "..."]) -> ActionType:
+    """The operators conjugate to the couplings, dS/dg, as a module of the action's own type.
+
+    >>> import kadanoff as kd, jax.numpy as jnp
+    >>> float(conjugate(kd.Phi4(-0.9515, 0.7), jnp.ones((4, 4))).mass2)
+    8.0
+    """
+    return eqx.filter_grad(lambda a: total(a, field))(with_array_leaves(action))
+
+
+def couplings(action: Any) -> dict[str, float | list]:
+    """The couplings of an action by name, as plain numbers for records and messages."""
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(with_array_leaves(action), eqx.is_inexact_array))
+    return {jax.tree_util.keystr(path).lstrip("."): jnp.asarray(leaf).tolist() for path, leaf in leaves}
+
+
+def difference(
+    action: HasDensity, other: HasDensity, field: Float[Array, "..."]
+) -> tuple[Inexact[Array, ""], Inexact[Array, ""]]:
+    """action - other at one field as a compensated pair: subtracted at every site before the sum."""
+    return compensated_pair(action.density(field) - other.density(field))
+
+
+def with_array_leaves(action: Any) -> Any:
+    """Turn floats into arrays, so that couplings given as plain numbers are differentiated too."""
+    return jax.tree_util.tree_map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, action)

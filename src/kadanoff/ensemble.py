@@ -1,0 +1,211 @@
+"""An ensemble: configurations of many chains, the action they follow, their weights and their ancestry."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Inexact, Num
+
+from kadanoff.actions.base import as_action
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.observables import (
+    OBSERVABLES,
+    PRIMARIES,
+    Observable,
+    evaluate,
+    measure,
+    measurement_names,
+    observable,
+    series_of,
+)
+from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size
+
+__all__ = ["Ensemble", "ObservableTable"]
+
+
+class ObservableTable(dict[str, Estimate]):
+    """Observables by name; prints as a table."""
+
+    def __str__(self) -> str:
+        """One observable a line."""
+        width = max((len(name) for name in self), default=0)
+        return "\n".join(f"{name:<{width}}  {estimate}" for name, estimate in self.items())
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Configurations (chain, draw, *lattice) with what is needed to interpret them.
+
+    `fields` is an array, or anything that slices like one along draws (a store's fields stay on disk).
+    `action` is the action the fields are distributed with, None where no closed form is known (blocked, grown
+    by a pure map). `log_weight` (chain, draw), real or complex, multiplies every configuration in every mean.
+    `depth` counts how often the fields were blocked since they were simulated; growth lowers it. `parent` is
+    the ensemble that this one was made from, configuration by configuration, so that errors propagate from
+    the simulated ancestor.
+
+    >>> import numpy as np, kadanoff as kd
+    >>> ensemble = Ensemble(np.ones((2, 5, 4, 4), dtype=np.float32), kd.Phi4(-0.9515, 0.7))
+    >>> ensemble.lattice.shape, ensemble.chains, ensemble.draws
+    ((4, 4), 2, 5)
+    """
+
+    fields: Any
+    action: Any = None
+    log_weight: Num[np.ndarray, "chain draw"] | None = None
+    depth: int = 0
+    parent: "Ensemble | None" = None
+    history: tuple[str, ...] = ()
+    _series: dict[Any, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that are no ensemble."""
+        if len(self.fields.shape) < 3:
+            raise InputError(f"fields must have the shape (chain, draw, *lattice), got {self.fields.shape}")
+        if self.chains < 1 or self.draws < 1:
+            raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
+        if self.log_weight is not None and np.shape(self.log_weight) != (self.chains, self.draws):
+            raise InputError(
+                f"log_weight has the shape {np.shape(self.log_weight)}, but there are {self.chains} chains "
+                f"of {self.draws} draws"
+            )
+
+    @property
+    def lattice(self) -> Lattice:
+        """The lattice of one configuration."""
+        return Lattice(tuple(self.fields.shape[2:]))
+
+    @property
+    def chains(self) -> int:
+        """Number of Markov chains."""
+        return int(self.fields.shape[0])
+
+    @property
+    def draws(self) -> int:
+        """Configurations kept from each chain."""
+        return int(self.fields.shape[1])
+
+    @property
+    def simulated(self) -> "Ensemble":
+        """The simulated ancestor, the root of `parent`."""
+        return self if self.parent is None else self.parent.simulated
+
+    def blocks(self, sites: int = 1 << 24) -> Iterator[tuple[int, int, Float[np.ndarray, "chain n ..."]]]:
+        """Iterate over (start, stop, fields) along draws, holding about `sites` sites at a time."""
+        step = max(1, sites // (self.chains * self.lattice.volume))
+        for begin in range(0, self.draws, step):
+            stop = min(begin + step, self.draws)
+            yield begin, stop, np.asarray(self.fields[:, begin:stop])
+
+    def map_blocks(self, function: Callable[[np.ndarray], Mapping[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
+        """Apply a function of flat configurations (n, *lattice) block by block; join its series as (chain,
+        draw).
+        """
+        parts: list[dict[Any, np.ndarray]] = []
+        for begin, stop, fields in self.blocks():
+            values = function(fields.reshape(-1, *self.lattice.shape))
+            parts.append({name: v.reshape(self.chains, stop - begin) for name, v in values.items()})
+        return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+
+    def raw(self, names: Sequence[str | Callable]) -> dict[Any, Inexact[np.ndarray, "chain draw"]]:
+        """Raw measurements of every configuration, computed once and kept."""
+        missing = tuple(name for name in names if name not in self._series)
+        if missing:
+            self._series.update(self.map_blocks(lambda fields: measure(fields, self.action, missing)))
+        return {name: self._series[name] for name in names}
+
+    def series(self, primary: str | Callable) -> Inexact[np.ndarray, "chain draw"]:
+        """A primary series in double precision: 'm', 'abs_m', 'm2', ... or a function of the field.
+
+        A function maps one field to per-site terms; their mean over the sites is the series.
+        """
+        if callable(primary):
+            return self.raw((primary,))[primary]
+        if primary not in PRIMARIES:
+            raise InputError(f"unknown series {primary!r}; choose from {', '.join(PRIMARIES)}")
+        source = PRIMARIES[primary][0]
+        if source not in self._series:  # one pass over the fields measures everything
+            self.raw(measurement_names(self.action is not None))
+        return series_of(self._series, primary)
+
+    def primaries(self, entry: Observable) -> Inexact[np.ndarray, "k chain draw"]:
+        """The stacked primary series of an observable."""
+        if entry.needs_action and self.action is None:
+            raise InputError(
+                f"{entry.name} needs the action that the fields follow, and this ensemble has none"
+            )
+        return np.stack([self.series(primary) for primary in entry.primaries])
+
+    def observe(self, name: str | Observable) -> Estimate:
+        """Estimate one observable, with the Gamma-method error and the weights honoured.
+
+        >>> import numpy as np, kadanoff as kd
+        >>> rng = np.random.default_rng(0)
+        >>> ensemble = Ensemble(rng.normal(size=(8, 50, 4, 4)).astype(np.float32))
+        >>> abs(ensemble.observe("phi2").pull(1.0)) < 4
+        True
+        """
+        entry = observable(name)
+        return derived(evaluate(entry, self.lattice), self.primaries(entry), self.log_weight)
+
+    def observables(self, names: Sequence[str | Observable] | None = None) -> ObservableTable:
+        """Estimate the named observables; by default all that are defined for the ensemble."""
+        chosen = [observable(name) for name in names] if names is not None else list(OBSERVABLES.values())
+        if names is None and self.action is None:
+            chosen = [entry for entry in chosen if not entry.needs_action]
+        return ObservableTable({entry.name: self.observe(entry) for entry in chosen})
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's effective number of configurations under the weights."""
+        return float(
+            self.chains * self.draws if self.log_weight is None else effective_sample_size(self.log_weight)
+        )
+
+    @property
+    def average_phase(self) -> float:
+        """|<exp(i phase)>| under the moduli of the weights: 1 for real ones, near 0 with a sign problem."""
+        return 1.0 if self.log_weight is None else float(np.abs(average_phase(self.log_weight)))
+
+    def with_action(self, action: Any) -> "Ensemble":
+        """The same configurations, measured with another action."""
+        # tuples key the conjugate operators of the old action
+        gone = ("action_density", "schwinger_dyson")
+        kept = {k: v for k, v in self._series.items() if k not in gone and not isinstance(k, tuple)}
+        return replace(self, action=as_action(action), _series=kept)
+
+    def select(self, draws: slice | None = None, chains: slice | None = None) -> "Ensemble":
+        """Some of the draws or chains; the ancestry is cut alike."""
+        rows, columns = chains or slice(None), draws or slice(None)
+        return replace(
+            self,
+            fields=np.asarray(self.fields[rows])[:, columns],
+            log_weight=None if self.log_weight is None else self.log_weight[rows, columns],
+            parent=None if self.parent is None else self.parent.select(draws, chains),
+            _series={name: values[rows, columns] for name, values in self._series.items()},
+        )
+
+    def derive(self, fields: Any, step: str, depth: int, action: Any = None) -> "Ensemble":
+        """An ensemble made from this one, configuration by configuration."""
+        return Ensemble(fields, action, self.log_weight, depth, self, (*self.history, step))
+
+    def __repr__(self) -> str:
+        """Say what it holds."""
+        weights = (
+            "" if self.log_weight is None else f", effective sample size {self.effective_sample_size:.0f}"
+        )
+        return (
+            f"Ensemble({'x'.join(map(str, self.lattice.shape))}, {self.chains} chains of {self.draws} draws, "
+            f"action={self.action!r}, depth={self.depth}{weights})"
+        )
+
+
+def as_fields(ensemble: "Ensemble | np.ndarray") -> np.ndarray:
+    """Flat configurations (n, *lattice) of an ensemble, or of an array that already is one."""
+    if isinstance(ensemble, Ensemble):
+        return np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape)
+    return np.asarray(jnp.asarray(ensemble))

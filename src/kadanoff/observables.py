@@ -1,0 +1,211 @@
+"""Observables: pure functions of a field, measured in batches with compensated sums, and their means'
+functions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact
+
+from kadanoff.actions.base import gradient
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.summation import compensated_pair, to_double
+
+__all__ = [
+    "OBSERVABLES",
+    "PRIMARIES",
+    "Observable",
+    "in_batches",
+    "measure",
+    "measurement_names",
+    "observable",
+]
+
+#: Sites measured at once: bounds the memory of temporaries on any device.
+_SITES_PER_BATCH = 1 << 22
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A function of means of primary series, e.g. the Binder cumulant of <m^2> and <m^4>.
+
+    `primaries` name series of `PRIMARIES`, or are functions field -> per-site terms whose mean over sites is
+    the series; `function` maps their (weighted) means and the lattice to the value; `symbol` labels axes.
+
+    >>> Observable("phi6", (lambda field: field**6,), lambda means, lattice: means[0], "phi^6").name
+    'phi6'
+    """
+
+    name: str
+    primaries: tuple[str | Callable[[Array], Array], ...]
+    function: Callable[[Any, Lattice], Any]
+    symbol: str
+    needs_action: bool = False
+
+
+#: Per-configuration series computed from the raw measurements of a field.
+PRIMARIES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "m": ("magnetization", lambda m: m),
+    "abs_m": ("magnetization", np.abs),
+    "m2": ("magnetization", lambda m: m**2),
+    "m4": ("magnetization", lambda m: m**4),
+    "structure_factor": ("structure_factor", lambda f: f),
+    "phi2": ("phi2", lambda x: x),
+    "phi4": ("phi4", lambda x: x),
+    "neighbours": ("neighbours", lambda x: x),
+    "action_density": ("action_density", lambda x: x),
+    "schwinger_dyson": ("schwinger_dyson", lambda x: x),
+}
+
+
+def _xi_over_l(means: Any, lattice: Lattice) -> Any:
+    """Second-moment correlation length over the longest side, from the smallest momentum."""
+    ratio = lattice.volume * means[0] / means[1] - 1
+    return np.sqrt(np.maximum(ratio, 0)) / (2 * np.sin(np.pi / lattice.longest)) / lattice.longest
+
+
+#: The named observables, with the definitions of the field (K. Binder, Z. Phys. B 43 (1981) 119: `binder`).
+OBSERVABLES: dict[str, Observable] = {
+    entry.name: entry
+    for entry in (
+        Observable("abs_magnetization", ("abs_m",), lambda a, _: a[0], r"$\langle|m|\rangle$"),
+        Observable("susceptibility", ("m2",), lambda a, lattice: lattice.volume * a[0], r"$\chi$"),
+        Observable(
+            "connected_susceptibility",
+            ("m2", "abs_m"),
+            lambda a, lattice: lattice.volume * (a[0] - a[1] ** 2),
+            r"$\chi_c$",
+        ),
+        Observable("binder", ("m2", "m4"), lambda a, _: 1 - a[1] / (3 * a[0] ** 2), r"$U_4$"),
+        Observable("xi_over_L", ("m2", "structure_factor"), _xi_over_l, r"$\xi/L$"),
+        Observable("phi2", ("phi2",), lambda a, _: a[0], r"$\langle\phi^2\rangle$"),
+        Observable("phi4", ("phi4",), lambda a, _: a[0], r"$\langle\phi^4\rangle$"),
+        Observable("neighbours", ("neighbours",), lambda a, _: a[0], r"$\langle\phi\phi_{nn}\rangle$"),
+        Observable("action_density", ("action_density",), lambda a, _: a[0], r"$S/V$", True),
+        Observable(
+            "schwinger_dyson",
+            ("schwinger_dyson",),
+            lambda a, _: a[0],
+            r"$\langle\phi\,\partial S/\partial\phi\rangle$",
+            True,
+        ),
+    )
+}
+
+
+def observable(name: "str | Observable") -> Observable:
+    """Look an observable up by name; `InputError` lists the names when there is none.
+
+    >>> observable("binder").symbol
+    '$U_4$'
+    """
+    if isinstance(name, Observable):
+        return name
+    if name not in OBSERVABLES:
+        raise InputError(f"unknown observable {name!r}; choose from {', '.join(OBSERVABLES)}")
+    return OBSERVABLES[name]
+
+
+def measurement_names(with_action: bool) -> tuple[str, ...]:
+    """Raw measurements of a field; those that need an action are left out without one."""
+    plain = ("magnetization", "structure_factor", "phi2", "phi4", "neighbours")
+    return (*plain, "action_density", "schwinger_dyson") if with_action else plain
+
+
+def measure(
+    fields: Float[Array, "config ..."] | np.ndarray, action: Any, names: tuple[str | Callable, ...]
+) -> Mapping[Any, Inexact[np.ndarray, " config"]]:
+    """Measure raw quantities on many fields; returns double-precision series, one value a configuration.
+
+    `names` are those of `measurement_names`, or functions field -> per-site terms (their mean over sites is
+    taken). Works through the fields in batches, so that temporaries stay small.
+
+    >>> import jax.numpy as jnp, kadanoff as kd
+    >>> result = measure(jnp.ones((1, 4, 4)), kd.Phi4(-0.9515, 0.7), ("action_density",))
+    >>> float(result["action_density"][0].round(6))
+    -0.30075
+    """
+    volume = int(np.prod(fields.shape[1:]))
+    sums = in_batches(fields, lambda chunk: _measure_batch(chunk, action, names))
+    return {
+        name: values if name == "structure_factor" else values / volume
+        for name, values in zip(names, sums, strict=True)
+    }
+
+
+def in_batches(
+    fields: Float[Array, "config ..."] | np.ndarray,
+    function: Callable[[Array], Sequence[tuple[Array, Array]]],
+) -> list[Inexact[np.ndarray, " config"]]:
+    """Apply a function of many fields batch by batch, so that its temporaries stay small.
+
+    `function` gives compensated pairs, each (config,); the answer has them as double-precision series.
+    """
+    volume = int(np.prod(fields.shape[1:]))
+    batch = max(1, min(len(fields), _SITES_PER_BATCH // volume))
+    parts: list[list[np.ndarray]] = []
+    for begin in range(0, len(fields), batch):
+        chunk = jnp.asarray(fields[begin : begin + batch])
+        missing = batch - len(chunk)
+        if missing:  # one compiled shape serves the last batch too
+            chunk = jnp.concatenate([chunk, jnp.zeros((missing, *chunk.shape[1:]), chunk.dtype)])
+        parts.append([to_double(pair)[: batch - missing] for pair in function(chunk)])
+    return [np.concatenate(series) for series in zip(*parts, strict=True)]
+
+
+@eqx.filter_jit
+def _measure_batch(
+    fields: Array, action: Any, names: tuple[str | Callable, ...]
+) -> list[tuple[Array, Array]]:
+    return jax.vmap(
+        lambda field: [_RAW[n](field, action) if isinstance(n, str) else _sum(n(field)) for n in names]
+    )(fields)
+
+
+def _sum(terms: Array) -> tuple[Array, Array]:
+    return compensated_pair(terms)
+
+
+def _structure_factor(field: Array, action: Any) -> tuple[Array, Array]:
+    """|sum_x phi_x exp(i k x)|^2 / V at the smallest momentum, averaged over the longest axes."""
+    lattice = Lattice(field.shape)
+    axes = [axis for axis, side in enumerate(field.shape) if side == lattice.longest]
+    wave = jnp.exp(2j * jnp.pi * jnp.arange(lattice.longest) / lattice.longest)
+    power = jnp.zeros((), field.dtype)
+    for axis in axes:
+        profile = jnp.moveaxis(field, axis, 0).reshape(lattice.longest, -1).sum(axis=1)
+        power += jnp.abs(jnp.sum(profile * wave)) ** 2 / (lattice.volume * len(axes))
+    return power, jnp.zeros_like(power)
+
+
+_RAW: dict[str, Callable[[Array, Any], tuple[Array, Array]]] = {
+    "magnetization": lambda field, action: _sum(field),
+    "structure_factor": _structure_factor,
+    "phi2": lambda field, action: _sum(field**2),
+    "phi4": lambda field, action: _sum(field**4),
+    "neighbours": lambda field, action: _sum(field * Lattice(field.shape).forward_sum(field)),
+    "action_density": lambda field, action: _sum(action.density(field)),
+    "schwinger_dyson": lambda field, action: _sum(field * gradient(action, field)),
+}
+
+
+def series_of(raw: Mapping[Any, np.ndarray], primary: str) -> np.ndarray:
+    """A primary series from the raw measurements."""
+    source, function = PRIMARIES[primary]
+    return function(raw[source])
+
+
+def evaluate(entry: Observable, lattice: Lattice) -> Callable[[np.ndarray], Any]:
+    """The function of means of an observable on a lattice."""
+    return partial(_evaluate, entry, lattice)
+
+
+def _evaluate(entry: Observable, lattice: Lattice, means: np.ndarray) -> Any:
+    return entry.function(means, lattice)

@@ -1,0 +1,91 @@
+"""Counter-based random words: one hash of (key, site, chain), fused by the compiler into the update that uses
+them.
+
+The words depend on the global site number and the chain number only, never on how the arrays are laid out or
+sharded. A fresh key (folded with the sweep, the colour, the purpose) makes a fresh stream.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, UInt32
+
+__all__ = ["Words", "key", "normal", "site_words", "uniform", "uniform_positive"]
+
+Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."]]
+
+
+def key(seed: int, *path: int) -> PRNGKeyArray:
+    """Make the random key of a seed, folded with the numbers that name its purpose.
+
+    >>> import jax
+    >>> bool(jax.random.key_data(key(1))[1] == 1)
+    True
+    """
+    result = jax.random.key(seed, impl="threefry2x32")
+    for number in path:
+        result = jax.random.fold_in(result, number)
+    return result
+
+
+def site_words(key: PRNGKeyArray, site: UInt32[Array, "..."], chain: UInt32[Array, "..."]) -> Words:
+    """Give four independent 32-bit words for every (site, chain); `site` and `chain` broadcast.
+
+    The hash is pcg4d: an affine step, a mixing round, a xorshift and a second mixing round, all on 32-bit
+    integers.
+
+    >>> import jax.numpy as jnp
+    >>> words = site_words(key(0), jnp.arange(4, dtype=jnp.uint32), jnp.uint32(0))
+    >>> len(words), words[0].shape
+    (4, (4,))
+
+    Source: M. Jarzynski, M. Olano, Hash functions for GPU rendering, J. Comput. Graph. Tech. 9 (2020) 20.
+    """
+    first, second = jax.random.key_data(key)
+    x, y = jnp.broadcast_arrays(site, chain)
+    z, w = jnp.full_like(x, first), jnp.full_like(x, second)
+    multiplier, increment = jnp.uint32(1664525), jnp.uint32(1013904223)
+    x, y, z, w = (v * multiplier + increment for v in (x, y, z, w))
+    x, y, z, w = _mix(x, y, z, w)
+    x, y, z, w = (v ^ (v >> 16) for v in (x, y, z, w))
+    return _mix(x, y, z, w)
+
+
+def _mix(x: Array, y: Array, z: Array, w: Array) -> Words:
+    x = x + y * w
+    y = y + z * x
+    z = z + x * y
+    w = w + y * z
+    return x, y, z, w
+
+
+def uniform(words: UInt32[Array, "..."]) -> Float[Array, "..."]:
+    """Turn words into uniforms on [0, 1) with 24 bits.
+
+    >>> import jax.numpy as jnp
+    >>> float(uniform(jnp.uint32(2**31)))
+    0.5
+    """
+    return (words >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
+def uniform_positive(words: UInt32[Array, "..."]) -> Float[Array, "..."]:
+    """Turn words into uniforms on (0, 1], safe under a logarithm.
+
+    >>> import jax.numpy as jnp
+    >>> float(uniform_positive(jnp.uint32(0))) > 0
+    True
+    """
+    return ((words >> 8) + 1).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
+def normal(first: UInt32[Array, "..."], second: UInt32[Array, "..."]) -> tuple[Array, Array]:
+    """Turn two words into two independent standard normals (Box-Muller).
+
+    >>> import jax.numpy as jnp
+    >>> a, b = normal(jnp.uint32(7), jnp.uint32(9))
+    >>> a.shape, b.shape
+    ((), ())
+    """
+    radius = jnp.sqrt(-2.0 * jnp.log(uniform_positive(first)))
+    angle = jnp.float32(2.0 * jnp.pi) * uniform(second)
+    return radius * jnp.cos(angle), radius * jnp.sin(angle)

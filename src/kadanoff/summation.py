@@ -1,0 +1,63 @@
+"""Sums of many single-precision terms without single-precision loss: error-free pairwise folding."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Inexact
+
+__all__ = ["compensated_pair", "compensated_sum", "to_double"]
+
+
+def compensated_pair(
+    terms: Inexact[Array, "..."], dimension: int | None = None
+) -> tuple[Inexact[Array, "..."], Inexact[Array, "..."]]:
+    """Sum the last `dimension` axes (default: all); the result is the exact sum of the pair (high, low).
+
+    Every addition keeps its rounding error (Knuth's two-sum) and halves fold onto halves, so the pair carries
+    about twice the digits of the input type: 14 digits for float32, on any device and without 64-bit mode.
+
+    >>> import jax.numpy as jnp
+    >>> high, low = compensated_pair(jnp.array([1e8, 1.0, -1e8], dtype=jnp.float32))
+    >>> float(high) + float(low)
+    1.0
+
+    Source: D. E. Knuth, The Art of Computer Programming 2, 4.2.2; T. Ogita, S. Rump, S. Oishi, SIAM J. Sci.
+    Comput. 26.
+    """
+    lead = terms.shape if dimension is None else terms.shape[terms.ndim - dimension :]
+    size = int(np.prod(lead, dtype=np.int64)) if lead else 1
+    high = terms.reshape(*terms.shape[: terms.ndim - len(lead)], size)
+    low = jnp.zeros_like(high)
+    while size > 1:
+        half = (size + 1) // 2
+        if size % 2:
+            pad = [(0, 0)] * (high.ndim - 1) + [(0, 1)]
+            high, low = jnp.pad(high, pad), jnp.pad(low, pad)
+        left, right = high[..., :half], high[..., half:]
+        total = left + right
+        part = total - left
+        error = (left - (total - part)) + (right - part)
+        high, low = total, low[..., :half] + low[..., half:] + error
+        size = half
+    return high[..., 0], low[..., 0]
+
+
+def compensated_sum(terms: Inexact[Array, "..."], dimension: int | None = None) -> Inexact[Array, "..."]:
+    """Sum the last `dimension` axes (default: all) to the last digit of the input type.
+
+    >>> import jax.numpy as jnp
+    >>> float(compensated_sum(jnp.array([3e7, 0.5, 0.5, 1.0, -3e7], dtype=jnp.float32)))
+    2.0
+    """
+    high, low = compensated_pair(terms, dimension)
+    return high + low
+
+
+def to_double(pair: tuple[Array, Array]) -> Inexact[np.ndarray, "..."]:
+    """Join a pair from `compensated_pair` into a NumPy double, real or complex.
+
+    >>> import jax.numpy as jnp
+    >>> to_double((jnp.ones(()), jnp.full((), 2.0**-30))).item() == 1 + 2.0**-30
+    True
+    """
+    kind = np.complex128 if jnp.iscomplexobj(pair[0]) else np.float64
+    return np.asarray(np.asarray(pair[0], dtype=kind) + np.asarray(pair[1], dtype=kind))

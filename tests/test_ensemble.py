@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+
+pytestmark = pytest.mark.exact
+
+FIELDS = np.random.default_rng(0).normal(size=(4, 10, 4, 4)).astype(np.float32)
+
+
+def test_weights_are_honoured_and_equal_repetition():
+    counts = np.random.default_rng(1).integers(1, 4, size=(4, 10))
+    weighted = Ensemble(FIELDS, log_weight=np.log(counts.astype(float)))
+    repeated = Ensemble(np.repeat(FIELDS.reshape(-1, 4, 4), counts.ravel(), axis=0)[None])
+    for name, estimate in weighted.observables().items():
+        assert estimate.value == pytest.approx(repeated.observe(name).value, rel=1e-9), name
+    assert weighted.effective_sample_size == pytest.approx(counts.sum() ** 2 / np.sum(counts**2))
+    assert Ensemble(FIELDS).effective_sample_size == 40
+
+
+def test_a_phase_is_reported():
+    phases = np.zeros((4, 10), dtype=complex)
+    phases[:, ::2] = 1j * np.pi / 2
+    ensemble = Ensemble(FIELDS, log_weight=phases)
+    assert ensemble.average_phase == pytest.approx(np.sqrt(0.5))
+    assert np.iscomplexobj(ensemble.observe("phi2").value)
+
+
+def test_ancestry_is_kept_and_cut_together():
+    root = Ensemble(FIELDS, Phi4(0.5, 0.5), log_weight=np.arange(40.0).reshape(4, 10) / 40)
+    child = root.derive(FIELDS[..., ::2, ::2], "halved", 1).derive(FIELDS[..., :2, :2], "cut", 2)
+    assert child.simulated is root and child.depth == 2 and child.history[-2:] == ("halved", "cut")
+    part = child.select(draws=slice(2, 5), chains=slice(1, 3))
+    np.testing.assert_array_equal(part.simulated.fields, FIELDS[1:3, 2:5])
+    np.testing.assert_array_equal(part.log_weight, root.log_weight[1:3, 2:5])
+    assert part.simulated.series("phi2").shape == (2, 3)
+
+
+def test_series_are_measured_once_and_forgotten_with_the_action():
+    ensemble = Ensemble(FIELDS, Phi4(0.5, 0.5))
+    first = ensemble.series("action_density")
+    assert ensemble.series("action_density") is first
+    other = ensemble.with_action(Phi4(1.5, 0.5))
+    change = 0.5 * np.mean(FIELDS.astype(np.float64) ** 2, axis=(2, 3))
+    np.testing.assert_allclose(other.series("action_density") - first, change, rtol=1e-4)
+    assert other.series("phi2") is ensemble.series("phi2")
+
+
+def test_blocks_cover_every_draw_in_order():
+    ensemble = Ensemble(FIELDS)
+    pieces = list(ensemble.blocks(sites=4 * 16 * 3))
+    assert [(begin, stop) for begin, stop, _ in pieces] == [(0, 3), (3, 6), (6, 9), (9, 10)]
+    np.testing.assert_array_equal(np.concatenate([fields for *_, fields in pieces], axis=1), FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "weight", "words"),
+    [
+        (np.zeros((3, 4)), None, "shape"),
+        (np.zeros((0, 4, 4)), None, "empty"),
+        (np.zeros((2, 0, 4)), None, "empty"),
+        (FIELDS, np.zeros((4, 9)), "log_weight"),
+    ],
+)
+def test_what_is_no_ensemble_is_refused(fields, weight, words):
+    with pytest.raises(InputError, match=words):
+        Ensemble(fields, log_weight=weight)
+
+
+def test_it_prints_as_physicists_write():
+    table = str(Ensemble(FIELDS).observables(["phi2", "binder"]))
+    assert table.splitlines()[0].startswith("phi2") and "(" in table
+    assert "4x4, 4 chains of 10 draws" in repr(Ensemble(FIELDS))

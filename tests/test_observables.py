@@ -1,0 +1,94 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kadanoff import observables
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.observables import Observable, measure, measurement_names, observable
+
+pytestmark = pytest.mark.exact
+
+FIELDS = np.random.default_rng(0).normal(size=(7, 4, 6)).astype(np.float32)
+
+
+def test_measurements_are_those_of_a_double_precision_loop():
+    action = Phi4(-0.9515, 0.7)
+    found = measure(FIELDS, action, measurement_names(True))
+    for index, field in enumerate(FIELDS.astype(np.float64)):
+        right, down = np.roll(field, -1, 1), np.roll(field, -1, 0)
+        around = right + down + np.roll(field, 1, 1) + np.roll(field, 1, 0)
+        wave = np.exp(2j * np.pi * np.arange(6) / 6)
+        density = (-0.9515 + 4) / 2 * field**2 + 0.7 / 4 * field**4 - field * (right + down)
+        force = (-0.9515 + 4) * field + 0.7 * field**3 - around
+        expected = {
+            "magnetization": field.mean(),
+            "structure_factor": abs(field.sum(axis=0) @ wave) ** 2 / 24,
+            "phi2": np.mean(field**2),
+            "phi4": np.mean(field**4),
+            "neighbours": np.mean(field * (right + down)),
+            "action_density": density.mean(),
+            "schwinger_dyson": np.mean(field * force),
+        }
+        for name, value in expected.items():
+            assert found[name][index] == pytest.approx(value, rel=2e-6, abs=2e-7), name
+
+
+def test_equal_sides_share_the_smallest_momentum():
+    field = FIELDS[:, :, :4].astype(np.float64)
+    wave = np.exp(2j * np.pi * np.arange(4) / 4)
+    both = [abs(f.sum(axis=axis) @ wave) ** 2 / 16 for f in field for axis in (0, 1)]
+    found = measure(FIELDS[:, :, :4], None, ("structure_factor",))["structure_factor"]
+    np.testing.assert_allclose(found, np.reshape(both, (-1, 2)).mean(axis=1), rtol=1e-5)
+
+
+def test_batches_change_nothing(monkeypatch):
+    whole = measure(FIELDS, None, measurement_names(False))
+    monkeypatch.setattr(observables, "_SITES_PER_BATCH", 50)
+    parts = measure(FIELDS, None, measurement_names(False))
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-7)
+
+
+def test_a_function_of_the_field_is_an_observable():
+    entry = Observable("phi6", (lambda field: field**6,), lambda means, lattice: means[0], "phi6")
+    estimate = Ensemble(FIELDS[None]).observe(entry)
+    assert estimate.value == pytest.approx(np.mean(FIELDS.astype(np.float64) ** 6), rel=1e-6)
+
+
+def test_named_observables_from_known_means():
+    ensemble = Ensemble(FIELDS[None])
+    m = FIELDS.astype(np.float64).mean(axis=(1, 2))
+    values = {name: estimate.value for name, estimate in ensemble.observables().items()}
+    assert values["abs_magnetization"] == pytest.approx(np.abs(m).mean(), rel=1e-6)
+    assert values["susceptibility"] == pytest.approx(24 * np.mean(m**2), rel=1e-6)
+    assert values["connected_susceptibility"] == pytest.approx(
+        24 * (np.mean(m**2) - np.abs(m).mean() ** 2), rel=1e-5
+    )
+    assert values["binder"] == pytest.approx(1 - np.mean(m**4) / (3 * np.mean(m**2) ** 2), rel=1e-5)
+    assert "schwinger_dyson" not in values
+
+
+def test_the_correlation_length_of_known_power():
+    # a constant plus a wave along the longest axis: chi and the structure factor are known
+    x = np.arange(8)
+    field = np.broadcast_to(1.0 + 0.5 * np.cos(2 * np.pi * x / 8), (4, 8)).astype(np.float32)
+    found = Ensemble(np.stack([field, field])[None]).observe("xi_over_L").value
+    chi, power = 32 * 1.0, 32 * 0.25**2
+    assert found == pytest.approx(np.sqrt(chi / power - 1) / (2 * np.sin(np.pi / 8)) / 8, rel=1e-5)
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(InputError, match="abs_magnetization"):
+        observable("magnetisation")
+    with pytest.raises(InputError, match="action"):
+        Ensemble(FIELDS[None]).observe("schwinger_dyson")
+    with pytest.raises(InputError, match="abs_m"):
+        Ensemble(FIELDS[None]).series("absm")
+
+
+def test_large_sums_lose_nothing():
+    field = (1000 + np.random.default_rng(1).normal(size=(1, 512, 512))).astype(np.float32)
+    found = measure(jnp.asarray(field), None, ("magnetization",))["magnetization"][0]
+    assert found == pytest.approx(field.astype(np.float64).mean(), rel=1e-12)
