@@ -1,0 +1,25 @@
+"""Markov chain updates, one algorithm a file, and the run loop."""
+
+from kadanoff.sampling.cluster import SwendsenWang, Wolff
+from kadanoff.sampling.heat_bath import HeatBath
+from kadanoff.sampling.hmc import HybridMonteCarlo
+from kadanoff.sampling.metropolis import Metropolis
+from kadanoff.sampling.mixture import LocalAndCluster, Mixture
+from kadanoff.sampling.run import default_sampler, sample
+from kadanoff.sampling.state import ChainState, Info, Sampler, start
+
+__all__ = [
+    "ChainState",
+    "HeatBath",
+    "HybridMonteCarlo",
+    "Info",
+    "LocalAndCluster",
+    "Metropolis",
+    "Mixture",
+    "Sampler",
+    "SwendsenWang",
+    "Wolff",
+    "default_sampler",
+    "sample",
+    "start",
+]

@@ -1,0 +1,90 @@
+"""Embedded cluster updates of Z2-symmetric nearest-neighbour actions: Swendsen-Wang and Wolff."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.errors import InputError
+from kadanoff.random import site_words, uniform
+from kadanoff.sampling.components import components
+from kadanoff.sampling.metropolis import require_nearest_neighbour
+from kadanoff.sampling.state import ChainState, Info, chain_state
+
+__all__ = ["SwendsenWang", "Wolff"]
+
+
+class _EmbeddedCluster(eqx.Module):
+    """Freeze bonds with probability 1 - exp(-2 kappa phi_x phi_y) where positive, then flip signs of
+    clusters.
+    """
+
+    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+        """Make the state; `InputError` for an action without nearest-neighbour form or without phi -> -phi
+        symmetry.
+        """
+        require_nearest_neighbour(action, type(self).__name__)
+        probe = jnp.linspace(0.1, 2.0, 7, dtype=jnp.float32)
+        dimension = fields.ndim - 1
+        plus, minus = action.potential(probe, dimension), action.potential(-probe, dimension)
+        if not np.allclose(plus, minus, rtol=1e-5, atol=1e-5):
+            raise InputError(
+                f"{type(self).__name__} flips signs of clusters, but the potential of "
+                f"{type(action).__name__} is not even; use Metropolis or HybridMonteCarlo"
+            )
+        return chain_state(fields, chain, 1.0)
+
+    @eqx.filter_jit
+    def step(
+        self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
+    ) -> tuple[ChainState, Info]:
+        """Build the clusters of every chain once and flip."""
+        fields = state.fields
+        lattice = state.lattice
+        site = jnp.arange(lattice.volume, dtype=jnp.uint32).reshape(lattice.shape)
+        chain = state.chain.reshape(-1, *[1] * lattice.dimension)
+        bond_key, flip_key = jax.random.split(key)
+        random = site_words(bond_key, site, chain)
+        bonds = []
+        for mu in range(lattice.dimension):
+            strength = 2 * action.kappa * fields * jnp.roll(fields, -1, mu + 1)
+            bonds.append(uniform(random[mu]) < -jnp.expm1(-strength))
+        labels = components(jnp.stack(bonds, axis=1))
+        flip = self._flip(flip_key, labels, chain)
+        return eqx.tree_at(lambda s: s.fields, state, jnp.where(flip, -fields, fields)), Info(jnp.ones(()))
+
+    def _flip(self, key: PRNGKeyArray, labels: Array, chain: Array) -> Array:
+        raise NotImplementedError
+
+    def tune(self, state: ChainState, info: Info) -> ChainState:
+        """Nothing to tune."""
+        return state
+
+
+class SwendsenWang(_EmbeddedCluster):
+    """Swendsen-Wang update of the signs of the field: every cluster flips with probability 1/2.
+
+    Source: R. Swendsen, J.-S. Wang, PRL 58 (1987) 86; embedded in phi^4: R. Brower, P. Tamayo, PRL 62 (1989)
+    1087.
+    """
+
+    def _flip(self, key: PRNGKeyArray, labels: Array, chain: Array) -> Array:
+        return site_words(key, labels.astype(jnp.uint32), chain)[0] >= jnp.uint32(2**31)
+
+
+class Wolff(_EmbeddedCluster):
+    """Wolff update of the signs of the field: the cluster of one random site of every chain flips.
+
+    Source: U. Wolff, PRL 62 (1989) 361.
+    """
+
+    def _flip(self, key: PRNGKeyArray, labels: Array, chain: Array) -> Array:
+        volume = labels[0].size
+        words = site_words(key, jnp.uint32(0), chain.reshape(-1))[0]
+        seed = jnp.minimum((uniform(words) * volume).astype(jnp.int32), volume - 1)
+        chosen = jnp.take_along_axis(labels.reshape(len(labels), -1), seed[:, None], axis=1)
+        return labels == chosen.reshape(-1, *[1] * (labels.ndim - 1))

@@ -1,0 +1,76 @@
+"""Metropolis updates of nearest-neighbour actions."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.errors import InputError
+from kadanoff.random import site_words, uniform
+from kadanoff.sampling.local import SiteLabels, local_sweeps
+from kadanoff.sampling.state import ChainState, Info, chain_state
+
+__all__ = ["Metropolis"]
+
+
+class Metropolis(eqx.Module):
+    """Sweeps of single-site proposals phi + width (u - 1/2), accepted with probability min(1, exp(-dS)).
+
+    The width is tuned during thermalisation only, towards `target_acceptance`.
+
+    >>> import jax, kadanoff as kd
+    >>> sampler, action = kd.Metropolis(), kd.Phi4(-0.9515, 0.7)
+    >>> state = sampler.init(action, jax.numpy.zeros((2, 8, 8)))
+    >>> state, info = sampler.step(jax.random.key(0), action, state)
+    >>> 0 < float(info.acceptance) < 1
+    True
+
+    Source: N. Metropolis et al., J. Chem. Phys. 21 (1953) 1087.
+    """
+
+    sweeps: int = eqx.field(static=True, default=1)
+    width: float = eqx.field(static=True, default=3.0)
+    target_acceptance: float = eqx.field(static=True, default=0.5)
+
+    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+        """Make the state of many chains; `InputError` for an action without nearest-neighbour form."""
+        require_nearest_neighbour(action, "Metropolis")
+        return chain_state(fields, chain, self.width)
+
+    @eqx.filter_jit
+    def step(
+        self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
+    ) -> tuple[ChainState, Info]:
+        """Sweep every chain `sweeps` times."""
+        dimension = state.fields.ndim - 1
+
+        def rule(labels: SiteLabels, phi: Array, neighbours: Array) -> tuple[Array, Array]:
+            words = site_words(*labels)
+            change = state.step_size * (uniform(words[0]) - 0.5)
+            new = phi + change
+            rise = (
+                action.potential(new, dimension)
+                - action.potential(phi, dimension)
+                - action.kappa * change * neighbours
+            )
+            accept = uniform(words[1]) < jnp.exp(-rise)
+            return jnp.where(accept, new, phi), accept.astype(phi.dtype)
+
+        fields, acceptance = local_sweeps(rule, key, state.fields, state.chain, self.sweeps)
+        return eqx.tree_at(lambda s: s.fields, state, fields), Info(acceptance)
+
+    def tune(self, state: ChainState, info: Info) -> ChainState:
+        """Widen or narrow the proposal by how far the acceptance is from its target."""
+        factor = jnp.exp(jnp.clip(info.acceptance - self.target_acceptance, -0.3, 0.3))
+        return eqx.tree_at(lambda s: s.step_size, state, state.step_size * factor)
+
+
+def require_nearest_neighbour(action: object, sampler: str) -> None:
+    """Raise unless the action offers local differences."""
+    if not isinstance(action, NearestNeighbourAction):
+        raise InputError(
+            f"{sampler} needs local differences, which {type(action).__name__} does not offer: derive it "
+            "from NearestNeighbourAction, or use HybridMonteCarlo, which needs only `density`"
+        )

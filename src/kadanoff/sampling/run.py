@@ -1,0 +1,277 @@
+"""The run loop: thermalise, judge, draw block by block until the error is small enough, store, resume."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from kadanoff import random
+from kadanoff.actions.base import NearestNeighbourAction, as_action, couplings
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.observables import measure
+from kadanoff.sampling.hmc import HybridMonteCarlo
+from kadanoff.sampling.mixture import LocalAndCluster
+from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.sampling.state import start as starting_fields
+from kadanoff.sampling.thermalisation import warn_unless_thermalised
+from kadanoff.statistics import gamma_method
+from kadanoff.store import Store
+
+__all__ = ["Progress", "default_sampler", "sample"]
+
+#: Called with (done, total, message); total is None while it is not known.
+Progress = Callable[[float, float | None, str], None]
+
+_TUNING_ROUND = 10  # steps between two adaptations of the step size
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run does, all resolved: the record that a resumed run must match."""
+
+    chains: int
+    draws: int | None
+    thin: int
+    thermalize: int
+    target_error: float | None
+    start: str
+    seed: int
+    block: int
+    max_draws: int
+
+
+def default_sampler(action: Any) -> Sampler:
+    """Local and cluster updates where the action offers them and is even, else hybrid Monte Carlo.
+
+    >>> import kadanoff as kd
+    >>> type(default_sampler(kd.Phi4(-0.9515, 0.7))).__name__
+    'Mixture'
+    """
+    if isinstance(action, NearestNeighbourAction):
+        mixture = LocalAndCluster()
+        try:
+            mixture.init(action, jnp.zeros((1, 2), dtype=jnp.float32))
+        except InputError:
+            return HybridMonteCarlo()
+        return mixture
+    return HybridMonteCarlo()
+
+
+def sample(
+    action: Any,
+    lattice: Lattice,
+    *,
+    chains: int | None = None,
+    draws: int | None = None,
+    target_error: float | None = None,
+    thin: int = 4,
+    thermalize: int | None = None,
+    sampler: Sampler | None = None,
+    start: str = "mixed",
+    seed: int = 0,
+    out: str | Path | None = None,
+    max_draws: int = 20_000,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """Draw an ensemble from exp(-S)/Z on a lattice.
+
+    Runs `chains` Markov chains at once, `thermalize` steps (default 300; the step size is tuned in the first
+    two thirds and then left alone), then keeps every `thin`-th state until `draws` are kept from every chain,
+    or, with `target_error`, until <|m|> has that relative error (default 0.003 when neither is given). Chains
+    start half hot and half cold; a `ThermalisationWarning` is given when the halves still disagree. With
+    `out` the run is a folder: the same call continues an interrupted run and gives the same bits as an
+    unbroken one.
+
+    Raises `InputError` for counts that are not positive and for actions that the sampler cannot update.
+
+    >>> import kadanoff as kd
+    >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), chains=16, draws=8, seed=0)
+    >>> ensemble.chains, ensemble.draws
+    (16, 8)
+    """
+    action = as_action(action)
+    if draws is None and target_error is None:
+        target_error = 0.003
+    chains = max(8, min(128, (1 << 21) // lattice.volume)) if chains is None else chains
+    counts = {
+        "chains": chains,
+        "draws": draws,
+        "thin": thin,
+        "thermalize": thermalize,
+        "max_draws": max_draws,
+    }
+    for name, count in counts.items():
+        if count is not None and count < (0 if name == "thermalize" else 1):
+            raise InputError(f"{name} must be positive, got {count}")
+    if target_error is not None and not 0 < target_error < 1:
+        raise InputError(f"target_error is a relative error between 0 and 1, got {target_error}")
+    sampler = default_sampler(action) if sampler is None else sampler
+    block = max(1, min(16, (1 << 23) // (chains * lattice.volume)))
+    if draws is not None:
+        block = min(block, draws)
+    thermalize = 300 if thermalize is None else thermalize
+    plan = _Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
+    sink = _Memory() if out is None else _Folder(Path(out), action, lattice, sampler, plan)
+    try:
+        _run(action, lattice, sampler, plan, sink, progress or (lambda done, total, message: None))
+        ensemble = Ensemble(sink.fields(), action, history=(f"simulated {action!r} on {lattice.shape}",))
+    finally:
+        sink.close()
+    if start == "mixed":
+        early = min(ensemble.draws, max(4, ensemble.draws // 4))
+        head = ensemble.select(draws=slice(0, early))
+        warn_unless_thermalised(
+            {"abs_m": head.series("abs_m"), "action_density": head.raw(("action_density",))["action_density"]}
+        )
+    return ensemble
+
+
+def _run(
+    action: Any,
+    lattice: Lattice,
+    sampler: Sampler,
+    plan: _Plan,
+    sink: "_Memory | _Folder",
+    progress: Progress,
+) -> None:
+    root = random.key(plan.seed)
+    resumed = sink.resume()
+    if resumed is None:
+        state = sampler.init(
+            action, starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start)
+        )
+        state = _thermalise(sampler, jax.random.fold_in(root, 1), action, state, plan.thermalize, progress)
+        done = 0
+    else:
+        state, done = resumed
+    series = sink.magnetisation()
+    while not _finished(plan, series, progress):
+        count = plan.block if plan.draws is None else min(plan.block, plan.draws - done)
+        key = jax.random.fold_in(jax.random.fold_in(root, 2), done)
+        state, fields = _draw_block(sampler, key, action, state, count, plan.thin)
+        sink.append(np.asarray(fields), state)
+        series.append(_magnetisation(np.asarray(fields)))
+        done += count
+
+
+def _finished(plan: _Plan, series: list[np.ndarray], progress: Progress) -> bool:
+    done = sum(part.shape[1] for part in series)
+    if plan.draws is not None:
+        progress(done, plan.draws, "drawing")
+        return done >= plan.draws
+    if done == 0:
+        return False
+    estimate = gamma_method(np.abs(np.concatenate(series, axis=1)))
+    assert plan.target_error is not None
+    reached = estimate.error / abs(estimate.value)
+    # The error falls as one over the root of the draws, which tells how many are needed.
+    needed = done * (reached / plan.target_error) ** 2
+    progress(done, max(needed, done), f"drawing, error {100 * reached:.2f} %")
+    return (reached <= plan.target_error and done >= 32) or done >= plan.max_draws
+
+
+def _thermalise(
+    sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int, progress: Progress
+) -> ChainState:
+    tuned = 2 * steps // 3
+    for begin in range(0, steps, _TUNING_ROUND):
+        count = min(_TUNING_ROUND, steps - begin)
+        state, info = _advance(sampler, jax.random.fold_in(key, begin), action, state, count)
+        if begin + count <= tuned:
+            state = sampler.tune(state, info)
+        progress(begin + count, steps, "thermalising")
+    return state
+
+
+@eqx.filter_jit
+def _advance(
+    sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int
+) -> tuple[ChainState, Any]:
+    def body(state: ChainState, key: Array) -> tuple[ChainState, Any]:
+        return sampler.step(key, action, state)
+
+    state, infos = jax.lax.scan(body, state, jax.random.split(key, steps))
+    return state, jax.tree_util.tree_map(lambda x: jnp.mean(x, axis=0), infos)
+
+
+@eqx.filter_jit
+def _draw_block(
+    sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, draws: int, thin: int
+) -> tuple[ChainState, Array]:
+    def body(state: ChainState, key: Array) -> tuple[ChainState, Array]:
+        state, _ = _advance(sampler, key, action, state, thin)
+        return state, state.fields
+
+    state, fields = jax.lax.scan(body, state, jax.random.split(key, draws))
+    return state, jnp.swapaxes(fields, 0, 1)
+
+
+def _magnetisation(fields: np.ndarray) -> np.ndarray:
+    flat = fields.reshape(-1, *fields.shape[2:])
+    return measure(flat, None, ("magnetization",))["magnetization"].reshape(fields.shape[:2])
+
+
+class _Memory:
+    """Keep the blocks in memory."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+
+    def resume(self) -> None:
+        return None
+
+    def magnetisation(self) -> list[np.ndarray]:
+        return []
+
+    def append(self, fields: np.ndarray, state: ChainState) -> None:
+        self.parts.append(fields)
+
+    def fields(self) -> np.ndarray:
+        return np.concatenate(self.parts, axis=1)
+
+    def close(self) -> None:
+        self.parts.clear()
+
+
+class _Folder:
+    """Keep the blocks in a run folder, and find the state of an interrupted run there."""
+
+    def __init__(self, path: Path, action: Any, lattice: Lattice, sampler: Sampler, plan: _Plan) -> None:
+        config = {
+            "action": type(action).__name__,
+            "couplings": couplings(action),
+            "lattice": list(lattice.shape),
+            "sampler": repr(sampler),
+            **{name: value for name, value in vars(plan).items()},
+        }
+        self.store = Store.open_or_create(
+            path, "simulate", config, chains=plan.chains, lattice_shape=lattice.shape, block=plan.block
+        )
+
+    def resume(self) -> tuple[ChainState, int] | None:
+        saved = self.store.state()
+        if saved is None:
+            return None
+        arrays = {name: jnp.asarray(saved[name]) for name in ("fields", "chain", "step_size")}
+        return ChainState(**arrays), self.store.draws
+
+    def magnetisation(self) -> list[np.ndarray]:
+        return [_magnetisation(fields) for _, _, fields, _ in self.store.blocks()]
+
+    def append(self, fields: np.ndarray, state: ChainState) -> None:
+        restart = {name: np.asarray(getattr(state, name)) for name in ("fields", "chain", "step_size")}
+        self.store.append(fields, state=restart)
+
+    def fields(self) -> Any:
+        return self.store.fields
+
+    def close(self) -> None:
+        self.store.close()

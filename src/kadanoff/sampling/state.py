@@ -1,0 +1,82 @@
+"""What every sampler shares: the state of many chains, and how they start."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, UInt32
+
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+
+__all__ = ["STARTS", "ChainState", "Info", "Sampler", "start"]
+
+STARTS = ("hot", "cold", "mixed")
+
+
+class ChainState(eqx.Module):
+    """Fields of many chains with the numbers that key their random streams and the tuned step of the sampler.
+
+    `fields` is (chain, *lattice); `chain` holds global chain numbers, so that a batch of chains draws the
+    same random numbers wherever it runs; `step_size` is the width of a proposal, or the step of an
+    integrator.
+    """
+
+    fields: Float[Array, "chain ..."]
+    chain: UInt32[Array, " chain"]
+    step_size: Float[Array, ""]
+
+    @property
+    def lattice(self) -> Lattice:
+        """The lattice of the fields."""
+        return Lattice(self.fields.shape[1:])
+
+
+class Info(eqx.Module):
+    """What a step tells: the fraction of accepted proposals (1 for rejection-free updates)."""
+
+    acceptance: Float[Array, ""]
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A Markov chain update that leaves exp(-S) invariant."""
+
+    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+        """Make the state from fields (chain, *lattice); refuses actions it cannot update."""
+        ...
+
+    def step(self, key: PRNGKeyArray, action: Any, state: ChainState) -> tuple[ChainState, Info]:
+        """Advance every chain once."""
+        ...
+
+    def tune(self, state: ChainState, info: Info) -> ChainState:
+        """Adapt the step size; called during thermalisation only."""
+        ...
+
+
+def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainState:
+    """Make a state; chains are numbered from zero unless told."""
+    numbers = (
+        jnp.arange(len(fields), dtype=jnp.uint32) if chain is None else jnp.asarray(chain, dtype=jnp.uint32)
+    )
+    return ChainState(jnp.asarray(fields), numbers, jnp.asarray(step_size, dtype=fields.dtype))
+
+
+def start(key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed") -> Float[Array, "chain ..."]:
+    """Starting fields: 'hot' (standard normal), 'cold' (all one), or 'mixed' (even chains hot, odd chains
+    cold).
+
+    >>> import jax
+    >>> start(jax.random.key(0), Lattice((4, 4)), chains=2, kind="cold").shape
+    (2, 4, 4)
+    """
+    if kind not in STARTS:
+        raise InputError(f"unknown start {kind!r}; choose one of {', '.join(STARTS)}")
+    hot = jax.random.normal(key, (chains, *lattice.shape), dtype=jnp.float32)
+    cold = jnp.ones_like(hot)
+    if kind == "mixed":
+        odd = (jnp.arange(chains) % 2).reshape(-1, *[1] * lattice.dimension)
+        return jnp.where(odd == 1, cold, hot)
+    return hot if kind == "hot" else cold
