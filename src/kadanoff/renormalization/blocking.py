@@ -1,0 +1,193 @@
+"""Blocking rules: maps from a field to the field of its blocks of side b, on periodic lattices of any
+dimension.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.random import key as make_key
+
+__all__ = [
+    "BLOCKING_RULES",
+    "BlockMean",
+    "BlockSum",
+    "BlockingRule",
+    "Decimation",
+    "MajorityMean",
+    "RandomMajoritySite",
+    "block",
+    "from_blocks",
+    "to_blocks",
+]
+
+
+def to_blocks(field: Float[Array, "..."], b: int) -> Float[Array, "..."]:
+    """Gather one field into blocks: (*lattice) to (*lattice/b, b**d), sites of a block in row-major order.
+
+    >>> import jax.numpy as jnp
+    >>> to_blocks(jnp.arange(16.0).reshape(4, 4), 2)[0, 0].tolist()
+    [0.0, 1.0, 4.0, 5.0]
+    """
+    d = field.ndim
+    split = field.reshape([n for side in field.shape for n in (side // b, b)])
+    return split.transpose([*range(0, 2 * d, 2), *range(1, 2 * d, 2)]).reshape(
+        *[side // b for side in field.shape], b**d
+    )
+
+
+def from_blocks(blocks: Float[Array, "..."], b: int) -> Float[Array, "..."]:
+    """Undo `to_blocks`."""
+    d = blocks.ndim - 1
+    split = blocks.reshape(*blocks.shape[:-1], *[b] * d)
+    order = [axis for pair in zip(range(d), range(d, 2 * d), strict=True) for axis in pair]
+    return split.transpose(order).reshape([side * b for side in blocks.shape[:-1]])
+
+
+class BlockingRule(eqx.Module):
+    """A standard renormalization group transformation with rescaling factor b.
+
+    A rule turns the sites of one block into one value by `reduce`; `__call__(key, field)` blocks a whole
+    field. `deterministic` tells whether it draws random numbers; every rule here is homogeneous, RG(c phi) =
+    c RG(phi).
+    """
+
+    b: int = eqx.field(static=True, default=2)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the block value is a function of the block alone."""
+        return True
+
+    @abc.abstractmethod
+    def reduce(self, key: PRNGKeyArray, blocks: Float[Array, "*coarse sites"]) -> Float[Array, "*coarse"]:
+        """The value of each block from its sites."""
+
+    def __call__(self, key: PRNGKeyArray, field: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Block one field; `InputError` when b does not divide every side."""
+        Lattice(field.shape).blocked(self.b)
+        return self.reduce(key, to_blocks(field, self.b))
+
+
+class MajorityMean(BlockingRule):
+    """Mean of those sites of the block that share the sign of the block's sum.
+
+    It reduces to the majority rule in the Ising limit and its amplitude has a fixed point, so that
+    magnetisations of blocked and direct lattices cross at the critical point.
+
+    >>> import jax.numpy as jnp, kadanoff as kd
+    >>> field = jnp.array([[2.0, 1.0], [-0.5, 3.0]])
+    >>> float(kd.MajorityMean(b=2).reduce(None, field.reshape(1, 4))[0])
+    2.0
+    """
+
+    def reduce(
+        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
+        """Mean over the sites with the sign of the sum."""
+        member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) > 0
+        count = jnp.maximum(jnp.sum(member, axis=-1), 1)
+        return jnp.sum(jnp.where(member, blocks, 0), axis=-1) / count
+
+
+class BlockSum(BlockingRule):
+    """Sum of the block times a given factor; `from_eta` gives the factor b^{-(d+2-eta)/2} of a linear fixed
+    point.
+
+    >>> BlockSum.from_eta(eta=0.25, dimension=2).factor
+    0.2726269331663144
+    """
+
+    factor: float = eqx.field(static=True, default=0.25)
+
+    @classmethod
+    def from_eta(cls, eta: float, dimension: int, b: int = 2) -> "BlockSum":
+        """The rule that keeps a field of anomalous dimension eta at its fixed point."""
+        return cls(b=b, factor=float(b) ** (-(dimension + 2 - eta) / 2))
+
+    def reduce(
+        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
+        """Factor times sum."""
+        return self.factor * jnp.sum(blocks, axis=-1)
+
+
+class BlockMean(BlockingRule):
+    """Mean of the block; the magnetisation is unchanged, so nothing crosses."""
+
+    def reduce(
+        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
+        """Mean."""
+        return jnp.mean(blocks, axis=-1)
+
+
+class RandomMajoritySite(BlockingRule):
+    """A random one of those sites of the block that share the sign of the block's sum."""
+
+    @property
+    def deterministic(self) -> bool:
+        """It draws the site."""
+        return False
+
+    def reduce(self, key: PRNGKeyArray, blocks: Float[Array, "*coarse sites"]) -> Float[Array, "*coarse"]:
+        """Choose among the majority by the largest of independent uniforms."""
+        member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) > 0
+        lot = jnp.where(member, jax.random.uniform(key, blocks.shape), -1.0)
+        return jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
+
+
+class Decimation(BlockingRule):
+    """The first site of the block."""
+
+    def reduce(
+        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
+        """Keep one corner."""
+        return blocks[..., 0]
+
+
+#: Rules by the name that the command line uses.
+BLOCKING_RULES: dict[str, type[BlockingRule]] = {
+    "majority-mean": MajorityMean,
+    "sum": BlockSum,
+    "mean": BlockMean,
+    "random-majority-site": RandomMajoritySite,
+    "decimation": Decimation,
+}
+
+
+@eqx.filter_jit
+def block_fields(rule: BlockingRule, key: PRNGKeyArray, fields: Float[Array, "config ..."]) -> Array:
+    """Block many fields, each with a key of its own."""
+    return jax.vmap(rule)(jax.random.split(key, len(fields)), fields)
+
+
+def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int = 0) -> Ensemble:
+    """Block every configuration `steps` times; weights and ancestry are kept, the depth rises by `steps`.
+
+    Raises `InputError` when b does not divide every side, or a side would fall below 2.
+
+    >>> import numpy as np, kadanoff as kd
+    >>> fine = kd.Ensemble(np.ones((1, 3, 8, 8), dtype=np.float32))
+    >>> kd.block(fine, kd.MajorityMean(b=2)).lattice.shape
+    (4, 4)
+    """
+    if steps < 1:
+        raise InputError(f"the number of blocking steps must be positive, got {steps}")
+    for step in range(steps):
+        coarse = ensemble.lattice.blocked(rule.b)
+        fields = np.empty((ensemble.chains, ensemble.draws, *coarse.shape), dtype=np.float32)
+        for begin, stop, fine in ensemble.blocks():
+            chunk_key = make_key(seed, step, ensemble.depth, begin)
+            flat = block_fields(rule, chunk_key, jnp.asarray(fine.reshape(-1, *ensemble.lattice.shape)))
+            fields[:, begin:stop] = np.asarray(flat).reshape(ensemble.chains, stop - begin, *coarse.shape)
+        ensemble = ensemble.derive(fields, f"blocked by {rule!r}", ensemble.depth + 1)
+    return ensemble

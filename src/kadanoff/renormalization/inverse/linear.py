@@ -1,0 +1,39 @@
+"""The best linear transposed convolution, in closed form: the yardstick that a network has to beat."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from kadanoff.renormalization.blocking import to_blocks
+from kadanoff.renormalization.inverse.network import OddNetwork, wrap
+from kadanoff.renormalization.inverse.stochastic import StochasticInverse
+
+__all__ = ["fit_linear"]
+
+
+def fit_linear(
+    coarse: Float[np.ndarray, "n ..."], fine: Float[np.ndarray, "n ..."], b: int, side: int = 3
+) -> StochasticInverse:
+    """Least-squares kernel (side**d coarse sites to b**d fine ones) on pairs; minimises the mean square error.
+
+    >>> import numpy as np
+    >>> fine = np.random.default_rng(0).normal(size=(4, 16, 16)).astype(np.float32)
+    >>> coarse = fine.reshape(4, 8, 2, 8, 2).mean((2, 4))
+    >>> fit_linear(coarse, fine, b=2).parameters
+    40
+    """
+    d = coarse.ndim - 1
+    reach = (side - 1) // 2
+    padded = np.asarray(wrap(jnp.asarray(coarse)[..., None], reach))[..., 0]
+    offsets = list(np.ndindex(*[side] * d))
+    columns = [
+        padded[(slice(None), *[slice(o, o + n) for o, n in zip(offset, coarse.shape[1:], strict=True)])]
+        for offset in offsets
+    ]
+    inputs = np.stack(columns, axis=-1).reshape(-1, len(offsets)).astype(np.float64)
+    targets = np.asarray(jax.vmap(lambda field: to_blocks(field, b))(jnp.asarray(fine)))
+    targets = targets.reshape(-1, b**d).astype(np.float64)
+    solution = np.linalg.solve(inputs.T @ inputs, inputs.T @ targets)
+    kernel = jnp.asarray(solution.reshape(*[side] * d, 1, b**d), dtype=jnp.float32)
+    return StochasticInverse(OddNetwork((kernel,), jnp.zeros((1, b**d))), b=b, noise=0)

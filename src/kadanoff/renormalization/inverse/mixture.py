@@ -1,0 +1,98 @@
+"""Gaussian mixtures over the sites of a block: density, draws, and the density of the block's shape."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+
+__all__ = ["Mixture", "draw", "log_density", "log_shape_density"]
+
+
+class Mixture(NamedTuple):
+    """Components of a mixture over n sites: log-weights (..., k), means (..., k, n), precision factors.
+
+    The precision of a component is A^T A, A lower triangular with `diagonal` (..., k, n) > 0 and `lower`
+    (..., k, n(n-1)/2), so that whitening is a product and drawing a substitution.
+    """
+
+    log_weight: Float[Array, "..."]
+    mean: Float[Array, "..."]
+    diagonal: Float[Array, "..."]
+    lower: Float[Array, "..."]
+
+    def whiten(self, vector: Float[Array, "..."]) -> Float[Array, "..."]:
+        """A times a vector (..., k, n), row by row."""
+        n = vector.shape[-1]
+        rows = [self.diagonal[..., i] * vector[..., i] for i in range(n)]
+        for i in range(n):
+            for j in range(i):
+                rows[i] = rows[i] + self.lower[..., i * (i - 1) // 2 + j] * vector[..., j]
+        return jnp.stack(rows, axis=-1)
+
+    @property
+    def log_normalisation(self) -> Float[Array, "..."]:
+        """Log of the weight times the Gaussian's prefactor, by component."""
+        n = self.mean.shape[-1]
+        return self.log_weight + jnp.sum(jnp.log(self.diagonal), axis=-1) - 0.5 * n * np.log(2 * np.pi)
+
+
+def log_density(mixture: Mixture, block: Float[Array, "... n"]) -> Float[Array, "..."]:
+    """Log-density of the sites of a block."""
+    white = mixture.whiten(block[..., None, :] - mixture.mean)
+    return jax.nn.logsumexp(mixture.log_normalisation - 0.5 * jnp.sum(white**2, axis=-1), axis=-1)
+
+
+def log_shape_density(
+    mixture: Mixture, coarse: Float[Array, "..."], block: Float[Array, "... n"]
+) -> Float[Array, "..."]:
+    """Log-density of a block rescaled to the block value `coarse`, on the surface RG(block) = coarse.
+
+    A draw v of the mixture is rescaled to v coarse / RG(v); its ray v = t block is integrated out in closed form,
+    |coarse| int |t|^{n-1} q(t block) dt, with respect to the measure delta(RG(block) - coarse) d^n block.
+    """
+    n = block.shape[-1]
+    along = mixture.whiten(jnp.broadcast_to(block[..., None, :], mixture.mean.shape))
+    centre = mixture.whiten(mixture.mean)
+    alpha = jnp.sum(along**2, axis=-1)
+    beta = jnp.sum(along * centre, axis=-1)
+    rest = jnp.sum(centre**2, axis=-1) - beta**2 / alpha
+    moment = _log_absolute_moment(beta / jnp.sqrt(alpha), n - 1)
+    terms = mixture.log_normalisation - 0.5 * rest - 0.5 * n * jnp.log(alpha) + moment
+    return jax.nn.logsumexp(terms, axis=-1) + jnp.log(jnp.abs(coarse))
+
+
+def draw(
+    mixture: Mixture, uniform: Float[Array, "..."], normals: Float[Array, "... n"]
+) -> Float[Array, "... n"]:
+    """Turn one uniform and n normals a block into a draw."""
+    cumulative = jnp.cumsum(jnp.exp(mixture.log_weight), axis=-1)
+    chosen = jnp.minimum(jnp.sum(uniform[..., None] >= cumulative, axis=-1), cumulative.shape[-1] - 1)
+    one_hot = jax.nn.one_hot(chosen, cumulative.shape[-1], dtype=normals.dtype)[..., None]
+    mean, diagonal, lower = (
+        jnp.sum(one_hot * part, axis=-2) for part in (mixture.mean, mixture.diagonal, mixture.lower)
+    )
+    steps: list[Array] = []
+    for i in range(normals.shape[-1]):
+        rest = normals[..., i]
+        for j in range(i):
+            rest = rest - lower[..., i * (i - 1) // 2 + j] * steps[j]
+        steps.append(rest / diagonal[..., i])
+    return mean + jnp.stack(steps, axis=-1)
+
+
+def _log_absolute_moment(centre: Float[Array, "..."], order: int) -> Float[Array, "..."]:
+    """Log of int |z|^order exp(-(z - centre)^2/2) dz, by the recurrence of the two half-lines."""
+    size = jnp.abs(centre)
+    total = jnp.zeros_like(size)
+    for side in (size, -size):
+        gauss = jnp.exp(-0.5 * side**2)
+        below, now = jnp.sqrt(2 * jnp.pi) * ndtr(side), gauss + side * jnp.sqrt(2 * jnp.pi) * ndtr(side)
+        if order == 0:
+            now = below
+        for p in range(2, order + 1):
+            below, now = now, side * now + (p - 1) * below
+        total = total + now
+    return jnp.log(total)

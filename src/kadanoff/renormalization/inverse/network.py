@@ -1,0 +1,108 @@
+"""The network under every inverse: periodic, odd, size-agnostic transposed convolutions of any dimension."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from kadanoff.errors import InputError
+
+__all__ = ["OddNetwork", "default_kernels", "wrap"]
+
+
+class OddNetwork(eqx.Module):
+    """Convolutions without biases and tanh between them, so that network(-x) = -network(x) for all inputs at once.
+
+    Maps channels on the coarse lattice to channels on the coarse lattice: (*coarse, channels) to (*coarse, out). With
+    out = b**d channels rearranged into blocks, a last kernel of side k is one transposed convolution of kernel k b
+    and stride b. The input is padded periodically once by `reach`, after which every convolution is 'valid': what is
+    computed for one tile of the lattice is what would be computed for all of it.
+    """
+
+    kernels: tuple[Float[Array, "..."], ...]
+    skip: Float[Array, "channels out"]
+
+    @classmethod
+    def random(
+        cls, key: PRNGKeyArray, dimension: int, channels: int, width: int, out: int, sides: Sequence[int]
+    ) -> "OddNetwork":
+        """Random kernels of the given odd sides, `width` channels between them; the skip starts as a copy."""
+        if any(side < 1 or side % 2 == 0 for side in sides):
+            raise InputError(f"kernel sides must be odd and positive, got {tuple(sides)}")
+        counts = [channels, *[width] * (len(sides) - 1), out]
+        keys = jax.random.split(key, len(sides))
+        kernels = []
+        for index, (side, inputs, outputs) in enumerate(zip(sides, counts[:-1], counts[1:], strict=True)):
+            scale = (0.1 if index == len(sides) - 1 else 1.0) / np.sqrt(side**dimension * inputs)
+            kernels.append(scale * jax.random.normal(keys[index], (*[side] * dimension, inputs, outputs)))
+        skip = jnp.zeros((channels, out)).at[0].set(1.0)
+        return cls(tuple(kernels), skip)
+
+    @property
+    def dimension(self) -> int:
+        """Dimension of the lattice."""
+        return self.kernels[0].ndim - 2
+
+    @property
+    def reach(self) -> int:
+        """How many coarse sites the output looks in each direction."""
+        return sum((kernel.shape[0] - 1) // 2 for kernel in self.kernels)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(leaf.size for leaf in jax.tree_util.tree_leaves(eqx.filter(self, eqx.is_inexact_array)))
+
+    def __call__(self, padded: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """Apply to (n, *padded sides, channels), padded by `reach` on both sides of every axis."""
+        values = padded
+        for index, kernel in enumerate(self.kernels):
+            values = _valid_convolution(values, kernel)
+            if index < len(self.kernels) - 1:
+                values = jnp.tanh(values)
+        core = padded[(slice(None), *[slice(self.reach, -self.reach or None)] * self.dimension)]
+        return values + core @ self.skip
+
+
+def wrap(values: Float[Array, "n ..."], reach: int) -> Float[Array, "n ..."]:
+    """Pad the lattice axes of (n, *sides, channels) periodically."""
+    for axis in range(1, values.ndim - 1):
+        side = values.shape[axis]
+        index = np.arange(-reach, side + reach) % side
+        values = jnp.take(values, index, axis=axis)
+    return values
+
+
+def default_kernels(coarse_side: int, layers: int = 3) -> tuple[int, ...]:
+    """Kernel sides whose receptive field fits into a coarse training lattice of the given side.
+
+    >>> default_kernels(16), default_kernels(4)
+    ((3, 3, 3), (3, 1, 1))
+    """
+    wide = min(layers, max(0, (coarse_side - 1) // 2))
+    return (*[3] * wide, *[1] * (layers - wide))
+
+
+def _valid_convolution(values: Array, kernel: Array) -> Array:
+    d = kernel.ndim - 2
+    if kernel.shape[0] == 1:
+        return values @ kernel.reshape(kernel.shape[-2:])
+    sites = "WHDT"[:d]
+    numbers = (f"N{sites}C", f"{sites}IO", f"N{sites}C")
+    if d <= 3:
+        return jax.lax.conv_general_dilated(
+            values, kernel, (1,) * d, "VALID", dimension_numbers=numbers, precision=jax.lax.Precision.HIGHEST
+        )
+    # No backend convolves four spatial axes: sum over the shifts along the first of them.
+    length = values.shape[1] - kernel.shape[0] + 1
+    shifted = [_fold_first_axis(values[:, i : i + length], kernel[i]) for i in range(kernel.shape[0])]
+    return sum(shifted[1:], shifted[0])
+
+
+def _fold_first_axis(values: Array, kernel: Array) -> Array:
+    flat = values.reshape(-1, *values.shape[2:])
+    result = _valid_convolution(flat, kernel)
+    return result.reshape(*values.shape[:2], *result.shape[1:])

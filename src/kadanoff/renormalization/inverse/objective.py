@@ -1,0 +1,52 @@
+"""What training minimises, one function an inverse: a loss per configuration on pairs of coarse and fine fields."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.renormalization.blocking import to_blocks
+from kadanoff.renormalization.inverse.base import Inverse
+from kadanoff.renormalization.inverse.density import ConditionalDensity
+from kadanoff.renormalization.inverse.energy_score import energy_score
+
+__all__ = ["KINDS", "loss", "patch_sides"]
+
+#: Members of the family, by what they are compared with the true fine fields by.
+KINDS = ("linear", "deterministic", "stochastic", "density")
+
+
+def patch_sides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Sides of the patches of the energy score: 2, 4 and 8 as far as they divide the lattice, or its sides' divisors.
+
+    >>> patch_sides((32, 32)), patch_sides((27, 27))
+    ((2, 4, 8), (3, 9))
+    """
+    common = int(np.gcd.reduce(shape))
+    sides = tuple(s for s in (2, 4, 8) if common % s == 0 and 2 * s <= common)
+    return sides or tuple(s for s in (3, 9, 5, 7) if common % s == 0 and s < common) or (common,)
+
+
+def loss(
+    kind: str, inverse: Inverse, key: PRNGKeyArray, coarse: Float[Array, "n ..."], fine: Float[Array, "n ..."]
+) -> Float[Array, " n"]:
+    """Loss of each pair: mean square error, energy score on patches, or minus the log-likelihood a site."""
+    number = jnp.arange(len(coarse), dtype=jnp.uint32)
+    if kind in ("linear", "deterministic"):
+        error = inverse.fine(key, coarse, number) - fine
+        return jnp.mean(error**2, axis=tuple(range(1, fine.ndim)))
+    if kind == "stochastic":
+        one, two, place = jax.random.split(key, 3)
+        drawn = (inverse.fine(one, coarse, number), inverse.fine(two, coarse, number))
+        return energy_score(place, *drawn, fine, patch_sides(fine.shape[1:]))
+    if kind == "density" and isinstance(inverse, ConditionalDensity):
+        blocks = jax.vmap(lambda field: to_blocks(field, inverse.b))(fine)
+        # A random translation of the sublattices for the batch: the likelihood of one order, unbiased for their mean.
+        lattice = Lattice(coarse.shape[1:])
+        shift = jax.random.randint(key, (), 0, lattice.shape[0])
+        colouring = jnp.roll(jnp.asarray(lattice.colouring), shift, axis=0)
+        terms = inverse.block_log_prob(blocks, coarse, colouring)
+        return -jnp.mean(terms, axis=tuple(range(1, coarse.ndim))) / blocks.shape[-1]
+    raise InputError(f"unknown kind of inverse {kind!r}; choose one of {', '.join(KINDS)}")

@@ -1,0 +1,64 @@
+"""Training pairs: fields blocked n+1 times and fields blocked n times, from one ensemble."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt32
+
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.random import key as make_key
+from kadanoff.renormalization.blocking import BlockingRule, block
+from kadanoff.renormalization.inverse.relaxation import Relaxation
+
+__all__ = ["Pairs", "training_pairs"]
+
+#: Sites of fine fields kept for training: more pairs than these change no digit of the held-out score.
+_SITES = 1 << 23
+
+
+class Pairs(NamedTuple):
+    """Coarse and fine fields, (n, *coarse) and (n, *fine), split by chains into training and held-out pairs."""
+
+    coarse: Float[Array, "n ..."]
+    fine: Float[Array, "n ..."]
+    held_out_coarse: Float[Array, "k ..."]
+    held_out_fine: Float[Array, "k ..."]
+
+
+def training_pairs(
+    ensemble: Ensemble, rule: BlockingRule, depth: int, relax: Relaxation | None, seed: int
+) -> Pairs:
+    """Pairs (RG^{depth+1}(phi), RG^depth(phi)); the last eighth of the chains is held out.
+
+    With `relax` the coarse member is relaxed, so that the inverse learns to read the fields that growth with
+    relaxation hands it. Raises `InputError` when the ensemble is too small to hold anything out.
+    """
+    if depth < 0:
+        raise InputError(f"depth counts blocking steps and cannot be negative, got {depth}")
+    configurations = ensemble.chains * ensemble.draws
+    if configurations < 16:
+        raise InputError(f"learning needs at least 16 configurations, the ensemble has {configurations}")
+    draws = max(1, min(ensemble.draws, _SITES // (ensemble.chains * ensemble.lattice.volume)))
+    kept = ensemble.select(draws=slice(None, None, max(1, ensemble.draws // draws)))
+    fine = block(kept, rule, steps=depth, seed=seed) if depth else kept
+    coarse = block(fine, rule, seed=seed + 1)
+    small = _flat(coarse)
+    if relax is not None:
+        number: UInt32[Array, " n"] = jnp.arange(len(small), dtype=jnp.uint32)
+        small = relax(make_key(seed, 7), small, number)
+    large = _flat(fine)
+    if fine.chains >= 16:
+        held = (fine.chains // 8) * fine.draws
+        order = np.arange(len(large))
+    else:  # few chains: hold the last draws of every chain out
+        held = max(1, fine.draws // 8) * fine.chains
+        order = np.arange(len(large)).reshape(fine.chains, fine.draws).T.ravel()
+    small, large = small[order], large[order]
+    return Pairs(small[:-held], large[:-held], small[-held:], large[-held:])
+
+
+def _flat(ensemble: Ensemble) -> Array:
+    return jax.device_put(np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape))

@@ -1,0 +1,119 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.random import key
+from kadanoff.renormalization.blocking import (
+    BLOCKING_RULES,
+    BlockMean,
+    BlockSum,
+    Decimation,
+    MajorityMean,
+    RandomMajoritySite,
+    block,
+    from_blocks,
+    to_blocks,
+)
+
+pytestmark = pytest.mark.exact
+
+GEOMETRY = [((4,), 2), ((6,), 3), ((4, 6), 2), ((9, 6), 3), ((4, 6, 8), 2), ((6, 6, 9), 3), ((4, 4, 4, 4), 2)]
+
+
+def field(shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), dtype=jnp.float32)
+
+
+@pytest.mark.parametrize(("shape", "b"), GEOMETRY)
+def test_blocks_hold_their_sites_and_are_undone(shape, b):
+    phi = field(shape)
+    blocks = to_blocks(phi, b)
+    np.testing.assert_array_equal(from_blocks(blocks, b), phi)
+    corner = tuple(side // b - 1 for side in shape)
+    cube = np.asarray(phi)[tuple(slice(c * b, (c + 1) * b) for c in corner)]
+    np.testing.assert_array_equal(blocks[corner], cube.ravel())
+
+
+@pytest.mark.parametrize(("shape", "b"), GEOMETRY)
+def test_every_rule_by_the_letter(shape, b):
+    phi = field(shape)
+    cubes = np.asarray(to_blocks(phi, b), dtype=np.float64)
+    majority = [np.mean(c[c * c.sum() > 0]) for c in cubes.reshape(-1, b ** len(shape))]
+    coarse = cubes.shape[:-1]
+    expected = {
+        MajorityMean(b=b): np.reshape(majority, coarse),
+        BlockMean(b=b): cubes.mean(axis=-1),
+        BlockSum(b=b, factor=0.3): 0.3 * cubes.sum(axis=-1),
+        Decimation(b=b): cubes[..., 0],
+    }
+    for rule, value in expected.items():
+        np.testing.assert_allclose(rule(key(0), phi), value, rtol=2e-5, atol=1e-6, err_msg=repr(rule))
+
+
+@pytest.mark.parametrize("name", BLOCKING_RULES)
+def test_rules_are_homogeneous_odd_and_follow_translations_by_a_block(name):
+    rule, phi = BLOCKING_RULES[name](), field((8, 8))
+    coarse = rule(key(1), phi)
+    assert coarse.shape == (4, 4)
+    np.testing.assert_allclose(rule(key(1), -2.5 * phi), -2.5 * coarse, rtol=1e-5)
+    if rule.deterministic:
+        np.testing.assert_allclose(
+            rule(key(1), jnp.roll(phi, (2, 4), (0, 1))), jnp.roll(coarse, (1, 2), (0, 1)), rtol=1e-5
+        )
+
+
+def test_spins_follow_the_majority():
+    spins = jnp.sign(field((9, 9)))
+    majority = np.sign(np.asarray(to_blocks(spins, 3)).sum(axis=-1))
+    for rule in (MajorityMean(b=3), RandomMajoritySite(b=3)):
+        np.testing.assert_array_equal(rule(key(0), spins), majority)
+
+
+def test_the_mean_keeps_the_magnetisation():
+    phi = field((6, 9))
+    assert float(BlockMean(b=3)(key(0), phi).mean()) == pytest.approx(float(phi.mean()), rel=1e-5)
+
+
+def test_a_random_majority_site_is_any_of_them_alike():
+    phi = jnp.array([[1.0, 2.0], [3.0, -0.5]])
+    rule = RandomMajoritySite(b=2)
+    drawn = jax.vmap(lambda k: rule.reduce(k, phi.reshape(1, 4))[0])(jax.random.split(key(0), 6000))
+    counts = [int(np.sum(np.asarray(drawn) == value)) for value in (1.0, 2.0, 3.0)]
+    # exact up to the stated luck: chi-square of two degrees of freedom, significance 1e-4
+    assert sum(counts) == 6000 and sum((c - 2000) ** 2 / 2000 for c in counts) < 18.4
+
+
+def test_the_sum_with_a_given_eta():
+    assert BlockSum.from_eta(0.25, 2).factor == pytest.approx(2 ** (-15 / 8))
+    assert BlockSum.from_eta(0.0, 3, b=3).factor == pytest.approx(3**-2.5)
+
+
+def test_ensembles_are_blocked_with_weights_and_ancestry():
+    fields = np.random.default_rng(2).normal(size=(3, 5, 8, 12)).astype(np.float32)
+    fine = Ensemble(fields, log_weight=np.arange(15.0).reshape(3, 5))
+    twice = block(fine, MajorityMean(b=2), steps=2)
+    assert (twice.lattice.shape, twice.depth, twice.action) == ((2, 3), 2, None)
+    assert twice.simulated is fine
+    np.testing.assert_array_equal(twice.log_weight, fine.log_weight)
+    once = MajorityMean(b=2)(key(0), jnp.asarray(fields[2, 3]))
+    np.testing.assert_allclose(twice.fields[2, 3], MajorityMean(b=2)(key(0), once), rtol=1e-6)
+
+
+def test_random_rules_repeat_with_the_seed_only():
+    fine = Ensemble(np.random.default_rng(3).normal(size=(2, 6, 8, 8)).astype(np.float32))
+    rule = RandomMajoritySite(b=2)
+    first, again, other = (block(fine, rule, seed=seed).fields for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first != other) > 0.3
+    assert np.mean(first[0, 0] == first[1, 0]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("shape", "b", "steps"), [((7, 7), 2, 1), ((8, 8), 3, 1), ((8, 8), 2, 3), ((8, 8), 2, 0)]
+)
+def test_blocking_that_cannot_be_done_is_refused(shape, b, steps):
+    with pytest.raises(InputError):
+        block(Ensemble(np.zeros((1, 1, *shape), dtype=np.float32)), MajorityMean(b=b), steps=steps)
