@@ -1,0 +1,139 @@
+"""The command line: one verb a file; each parses, calls the library and prints, and knows no physics.
+
+A verb is a module of this package named in ``VERBS``. The first line of its docstring is its line in
+``kadanoff --help``, and its ``register(app)`` adds its one command to a Typer app. Modules are imported when
+they are asked for and import the library inside their command, so that ``--help`` answers at once.
+"""
+
+import importlib
+import pkgutil
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from kadanoff.cli.console import kept_run, warn_in_one_line
+from kadanoff.errors import KadanoffError
+
+__all__ = ["VERBS", "app", "main"]
+
+VERBS = ("simulate", "block", "learn", "grow", "exponents", "reproduce", "report")
+"""The verbs in the order of a day's work, which is the order of ``kadanoff --help``."""
+
+WRONG_INPUT = 2
+INTERRUPTED = 130
+
+
+class Verbs(TyperGroup):
+    """The group of verbs: loads one when it is asked for, and ends every failure in one line and a status."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the verbs that have a module."""
+        present = {module.name for module in pkgutil.iter_modules(__path__)}
+        return [verb for verb in VERBS if verb in present]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the module of a verb and build its command; None where there is no such verb."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        importlib.import_module(f"{__name__}.{cmd_name}").register(single)
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the first docstring line of every verb's module."""
+        rows = []
+        for verb in self.list_commands(ctx):
+            text = importlib.import_module(f"{__name__}.{verb}").__doc__ or ""
+            rows.append((verb, text.strip().split("\n")[0]))
+        if rows:
+            with formatter.section("Verbs"):
+                formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb, or say which there are."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            known = ", ".join(self.list_commands(ctx)) or "none yet"
+            ctx.fail(f"there is no verb {args[0]!r}; the verbs are: {known}")
+        return super().resolve_command(ctx, args)
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run, and exit: 0 done, 2 wrong usage or input (said in one line), 130 Ctrl-C."""
+        argv = list(sys.argv[1:] if args is None else args)
+        standalone = extra.pop("standalone_mode", True)
+        with warnings.catch_warnings(), kept_run() as run:
+            warnings.showwarning = warn_in_one_line
+            try:
+                status = super().main(argv, *rest, standalone_mode=False, **extra)
+            except typer.TyperException as error:
+                status = _fail(_usage(error), WRONG_INPUT)
+            except KadanoffError as error:
+                status = _fail(str(error), WRONG_INPUT)
+            except typer.Abort:
+                status = _fail("stopped: the input ended before an answer was given", WRONG_INPUT)
+            except OSError as error:
+                status = _fail(
+                    f"cannot use {error.filename or 'a file'}: {error.strerror or error}", WRONG_INPUT
+                )
+            # Typer turns an interrupt inside a command into the status 130.
+            if status == INTERRUPTED:
+                _fail(_interrupted(run.folder, argv), INTERRUPTED)
+        if standalone:
+            sys.exit(status if isinstance(status, int) else 0)
+        return status
+
+
+def _fail(message: str, status: int) -> int:
+    """Say in one line on stderr what was wrong, whatever line breaks the message carries."""
+    print("kadanoff: " + " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Word a usage error in one line that names the help page to read."""
+    context = getattr(error, "ctx", None)
+    hint = f" (see: {context.command_path} --help)" if context is not None else ""
+    return error.format_message().rstrip(".") + hint
+
+
+def _interrupted(folder: Path | None, argv: list[str]) -> str:
+    """Say after Ctrl-C what is kept and which command continues it."""
+    if folder is None:
+        return "interrupted; nothing had been written, so there is nothing to resume"
+    again = shlex.join(["kadanoff", *argv])
+    return f"interrupted; finished blocks are kept in {folder}, and the same command continues it: {again}"
+
+
+def _print_version(wanted: bool) -> None:
+    """Print the version and stop, before any verb is looked up."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"kadanoff {version('kadanoff')}")
+        raise typer.Exit()
+
+
+# Plain help: markup would import Rich, which alone takes as long as everything else that --help needs.
+app = typer.Typer(cls=Verbs, name="kadanoff", rich_markup_mode=None, add_completion=False)
+
+
+@app.callback(invoke_without_command=True, epilog="kadanoff VERB --help shows a worked example.")
+def _root(
+    ctx: typer.Context,
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Grow critical lattices, learn actions, measure exponents."""
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def main() -> None:
+    """Entry point of the ``kadanoff`` command."""
+    app(prog_name="kadanoff")

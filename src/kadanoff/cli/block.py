@@ -1,0 +1,71 @@
+"""Block the fields of a run: the standard renormalization group."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kadanoff.cli import parsing
+from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("block")
+    def block(
+        run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder of `simulate` or `block`.")],
+        rule: RuleName = "majority-mean",
+        b: Scale = 2,
+        factor: Factor = None,
+        steps: Annotated[int, typer.Option("--steps", help="How many times.")] = 1,
+        seed: Seed = 0,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Block every configuration of a run, and print the observables of the coarser fields.
+
+        \b
+        From 32 x 32 to 16 x 16, kept in a folder:
+          kadanoff block runs/l32 --rule majority-mean --b 2 --out runs/l16
+        """
+        from kadanoff.cli.console import emit_json, print_table
+        from kadanoff.cli.task import at_work, estimate_rows
+
+        parsing.require_positive(steps=steps)
+        with at_work() as task:
+            from kadanoff.renormalization.blocking import block as block_ensemble
+            from kadanoff.runs import open_ensemble, save_ensemble
+
+            transformation = parsing.parse_rule(rule, b, factor)
+            fine = open_ensemble(run)
+            config = {"rule": rule, "b": b, "factor": factor, "steps": steps, "seed": seed}
+            coarse = block_ensemble(fine, transformation, steps=steps, seed=seed)
+            if out is not None:
+                save_ensemble(coarse, out, "block", config, run)
+            table = coarse.observables()
+        if as_json:
+            emit_json(
+                {
+                    "observables": table,
+                    "seconds": task.seconds,
+                    "store": out,
+                    "source": run,
+                    "lattice": coarse.lattice.shape,
+                    "rule": rule,
+                    "b": b,
+                    "steps": steps,
+                    "depth": coarse.depth,
+                    "chains": coarse.chains,
+                    "draws": coarse.draws,
+                    "seed": seed,
+                    "warnings": task.warnings,
+                }
+            )
+            return
+        shapes = ["x".join(map(str, each.lattice.shape)) for each in (fine, coarse)]
+        title = f"{shapes[0]} blocked to {shapes[1]} by {rule}, b = {b}: depth {coarse.depth}"
+        print_table(title, ("observable", "value", "tau_int"), estimate_rows(table))
+        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))

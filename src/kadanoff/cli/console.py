@@ -1,0 +1,149 @@
+"""What a person or a program sees: progress and notes on stderr, tables or one JSON object on stdout."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from kadanoff.errors import KadanoffWarning
+
+__all__ = ["KeptRun", "ProgressCallback", "emit_json", "keep", "kept_run", "note", "print_table", "progress"]
+
+ProgressCallback = Callable[[float, float | None, str], None]
+"""``callback(done, total, message)``: how the library reports; total None where the end is not known yet."""
+
+
+@contextmanager
+def progress(enabled: bool | None = None) -> Iterator[ProgressCallback]:
+    """Show one bar with time left per stage on stderr, fed by the callback that this yields.
+
+    The callback may be handed to any library function that takes ``progress=``. The words of its message up
+    to the first comma name the stage, and each stage has a bar: "drawing, error 0.41 %" moves the bar of
+    "drawing" and rewrites its text. A total may change as a run learns its length. Reports are cheap, since
+    the screen is drawn at most ten times a second. ``enabled=None`` shows bars on a terminal only, so that
+    logs stay readable.
+
+    >>> with progress(enabled=False) as report:
+    ...     report(5, 10, "drawing, error 0.41 %")
+    """
+    if not (sys.stderr.isatty() if enabled is None else enabled):
+        yield lambda done, total, message: None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        bars.TextColumn("{task.description}", markup=False),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("left"),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=Console(stderr=True)) as display:
+        stages: dict[str, bars.TaskID] = {}
+
+        def report(done: float, total: float | None, message: str) -> None:
+            stage = message.split(",")[0]
+            length = round(total) if total is not None and math.isfinite(total) else None
+            if stage not in stages:
+                stages[stage] = display.add_task(message, total=length)
+            display.update(stages[stage], completed=round(done), total=length, description=message)
+
+        yield report
+
+
+def note(message: str) -> None:
+    """Say one line to a person, on stderr, where it cannot spoil ``--json``."""
+    print(message, file=sys.stderr)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on stdout, one ``str`` a cell, numbers right-aligned as physicists write them."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left")
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=True)
+    for row in rows:
+        # Text, not markup: "[4, 4]" in a cell is a shape and not a style.
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console().print(table)
+
+
+def emit_json(content: object) -> None:
+    """Print one JSON object on stdout and nothing else.
+
+    Estimates become their ``as_dict()``, paths strings, arrays lists, complex numbers
+    ``{"real", "imag"}``, and numbers that JSON lacks (nan, inf) null.
+
+    >>> emit_json({"size": (8, 8), "error": float("nan"), "store": Path("runs/a")})
+    {"size": [8, 8], "error": null, "store": "runs/a"}
+    """
+    print(json.dumps(_plain(content), allow_nan=False))
+
+
+def _plain(content: Any) -> Any:
+    """Turn whatever a command collects into what JSON can hold."""
+    if hasattr(content, "as_dict"):
+        return _plain(content.as_dict())
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_plain(value) for value in content]
+    if hasattr(content, "tolist"):  # numpy and jax, arrays and scalars, without importing either
+        return _plain(content.tolist())
+    if isinstance(content, complex):
+        return {"real": _plain(content.real), "imag": _plain(content.imag)}
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Path):
+        return str(content)
+    return content
+
+
+@dataclass
+class KeptRun:
+    """The run folder of the command in progress: None until something that can be resumed is on disk."""
+
+    folder: Path | None = None
+
+
+_runs: list[KeptRun] = []
+
+
+@contextmanager
+def kept_run() -> Iterator[KeptRun]:
+    """Scope of one command; what it ``keep``s is what an interrupt tells the user to resume."""
+    run = KeptRun()
+    _runs.append(run)
+    try:
+        yield run
+    finally:
+        _runs.pop()
+
+
+def keep(folder: Path) -> None:
+    """Say that this folder now holds a run that the same command continues."""
+    if _runs:
+        _runs[-1].folder = folder
+
+
+def warn_in_one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print our own warnings in one line without a place in the code, and any other one with it."""
+    where = "" if issubclass(category, KadanoffWarning) else f"{filename}:{lineno}: {category.__name__}: "
+    text = f"kadanoff: warning: {where}{message}"
+    print(" ".join(text.split()), file=file or sys.stderr)

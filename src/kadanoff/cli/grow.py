@@ -1,0 +1,112 @@
+"""Grow larger lattices by applying a learnt inverse again and again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kadanoff.cli import parsing
+from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("grow")
+    def grow(
+        run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder of `simulate` or `block`.")],
+        inverse: Annotated[Path, typer.Option("--inverse", metavar="DIR", help="A folder of `learn`.")],
+        steps: Annotated[int, typer.Option("--steps", help="How often to apply it.")] = 1,
+        relax: Annotated[
+            int | None, typer.Option("--relax", metavar="SWEEPS", help="Sweeps of an action after each step.")
+        ] = None,
+        action: Annotated[
+            str | None, typer.Option("--action", help="Of --relax; by default the simulated one.")
+        ] = None,
+        mass2: Mass2 = None,
+        quartic: Quartic = None,
+        kappa: Kappa = None,
+        beta: Beta = None,
+        coupling: CouplingPairs = None,
+        configurations: Annotated[
+            int | None, typer.Option("--configurations", help="Grow so many; by default all.")
+        ] = None,
+        amplitude: Annotated[
+            float, typer.Option("--amplitude", help="Multiply the start, to see whether it matters.")
+        ] = 1.0,
+        direct: Annotated[
+            list[Path] | None,
+            typer.Option("--direct", metavar="RUN", help="Compare with this simulation; may be repeated."),
+        ] = None,
+        seed: Seed = 0,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Grow the fields of a run by a learnt inverse, and print the certificate of every level.
+
+        \b
+        From 32 x 32 to 512 x 512 with 64 sweeps of the simulated action after each step:
+          kadanoff grow runs/l32 --inverse runs/inverse --steps 4 --relax 64 --out runs/grown
+        """
+        from kadanoff.cli.console import emit_json
+        from kadanoff.cli.rows import print_rows
+        from kadanoff.cli.task import at_work
+        from kadanoff.errors import InputError
+
+        parsing.require_positive(steps=steps, relax=relax, configurations=configurations, amplitude=amplitude)
+        given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
+        if relax is None and (action is not None or given):
+            raise InputError("an action is what --relax follows: add --relax SWEEPS, or leave it out")
+        with at_work() as task:
+            from kadanoff.renormalization import Relaxation, certificate
+            from kadanoff.renormalization import grow as grow_levels
+            from kadanoff.renormalization.inverse.learnt import LearntInverse
+            from kadanoff.runs import open_ensemble
+
+            ensemble = open_ensemble(run)
+            learnt = LearntInverse.load(inverse)
+            simulations = {e.lattice.longest: e for e in map(open_ensemble, direct or [])}
+            relaxation = None
+            if relax is not None:
+                if action is None and not given:
+                    target = parsing.simulated_action(ensemble, run)
+                else:
+                    known = parsing.phi4_couplings(ensemble.simulated.action)
+                    target = parsing.build_action(action or "phi4", given, known)
+                relaxation = Relaxation(target, sweeps=relax)
+            levels = grow_levels(
+                ensemble,
+                learnt,
+                steps,
+                relaxation,
+                seed=seed,
+                configurations=configurations,
+                out=out,
+                amplitude=amplitude,
+                progress=task.kept_in(out),
+            )
+            rows = certificate(levels, simulations or None)
+        if as_json:
+            emit_json(
+                {
+                    "levels": rows,
+                    "lattices": [level.lattice.shape for level in levels],
+                    "chains": levels[0].chains,
+                    "draws": levels[0].draws,
+                    "inverse": learnt.describe(),
+                    "relax": relax,
+                    "amplitude": amplitude,
+                    "seed": seed,
+                    "seconds": task.seconds,
+                    "store": out,
+                    "source": run,
+                    "warnings": task.warnings,
+                }
+            )
+            return
+        print(learnt.describe())
+        sides = [level.lattice.longest for level in levels]
+        print_rows(f"Certificate of {' -> '.join(map(str, sides))}", rows, across=True)
+        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))

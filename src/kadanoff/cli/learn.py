@@ -1,0 +1,140 @@
+"""Learn the inverse of a blocking rule on the fields of a run."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kadanoff.cli import parsing
+from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
+from kadanoff.errors import StoreError
+
+__all__ = ["register"]
+
+#: Beside the weights: the request that they answer, so that a repeated command finds them made.
+REQUEST = "learn.json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("learn")
+    def learn(
+        run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder of `simulate` or `block`.")],
+        rule: RuleName = "majority-mean",
+        b: Scale = 2,
+        factor: Factor = None,
+        kind: Annotated[
+            str, typer.Option("--kind", help="linear, deterministic, stochastic or density.")
+        ] = "density",
+        depth: Annotated[int, typer.Option("--depth", help="Train on fields blocked so often.")] = 0,
+        consistent: Annotated[
+            bool | None,
+            typer.Option("--consistent/--free", help="Rescale blocks so that blocking them gives the input."),
+        ] = None,
+        relax: Annotated[
+            int | None,
+            typer.Option(
+                "--relax", metavar="SWEEPS", help="Relax coarse fields, as growth with --relax does."
+            ),
+        ] = None,
+        steps: Annotated[int, typer.Option("--steps", help="Training steps at most.")] = 600,
+        width: Annotated[int, typer.Option("--width", help="Channels of the hidden layers.")] = 16,
+        noise: Annotated[int, typer.Option("--noise", help="Noise channels (--kind stochastic).")] = 4,
+        components: Annotated[int, typer.Option("--components", help="Of the mixture (--kind density).")] = 4,
+        seed: Seed = 0,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Learn a map from blocked fields back to finer ones, on pairs made from a run.
+
+        Trains on most of the pairs, watches the held-out ones, stops early and keeps the best weights.
+
+        \b
+        From 16 x 16 to 32 x 32, weights and record kept in a folder:
+          kadanoff learn runs/l32 --rule majority-mean --kind density --seed 0 --out runs/inverse
+        """
+        from kadanoff.cli.console import emit_json, print_table
+        from kadanoff.cli.task import at_work
+
+        parsing.require_positive(steps=steps, width=width, components=components, relax=relax)
+        parsing.require_not_negative(depth=depth, noise=noise)
+        with at_work() as task:
+            from kadanoff.renormalization import Relaxation, learn_inverse
+            from kadanoff.renormalization.inverse.learnt import LearntInverse
+            from kadanoff.runs import fingerprint, open_ensemble
+
+            transformation = parsing.parse_rule(rule, b, factor)
+            ensemble = open_ensemble(run)
+            options: dict[str, Any] = {
+                "kind": kind,
+                "consistent": consistent,
+                "seed": seed,
+                "steps": steps,
+                "width": width,
+                "noise": noise,
+                "components": components,
+            }
+            request = {"source": fingerprint(run), "rule": rule, "b": b, "factor": factor, "depth": depth}
+            request |= {"relax": relax, **options}
+            if out is not None and _is_done(out, request):
+                inverse = LearntInverse.load(out)
+            else:
+                relaxation = None
+                if relax is not None:
+                    relaxation = Relaxation(parsing.simulated_action(ensemble, run), sweeps=relax)
+                inverse = learn_inverse(
+                    ensemble, transformation, depth, relax=relaxation, progress=task.progress, **options
+                )
+                if out is not None:
+                    inverse.save(out)
+                    # The request comes last: without it, a half-saved folder is learnt anew.
+                    (out / REQUEST).write_text(json.dumps(request, indent=1) + "\n")
+        record = inverse.record
+        numbers = {
+            "held_out": record.held_out,
+            "linear": record.linear,
+            "advantage_sigma": record.advantage_sigma,
+            "parameters": record.parameters,
+            "receptive_field": record.receptive_field,
+            "steps": record.steps,
+            "training_seconds": record.seconds,
+        }
+        if as_json:
+            about = {"kind": kind, "rule": rule, "b": b, "depth": depth, "input_depth": inverse.input_depth}
+            rest = {"history": record.history, "seconds": task.seconds, "warnings": task.warnings}
+            emit_json({**about, **numbers, **rest, "seed": seed, "source": run, "store": out})
+            return
+        rows = [(step, f"{train:.4f}", f"{held:.4f}") for step, train, held in record.history]
+        if rows:
+            kept = rows[:: max(1, len(rows) // 8)]
+            print_table(
+                "Loss", ("step", "training", "held out"), kept if kept[-1] == rows[-1] else [*kept, rows[-1]]
+            )
+        print(inverse.describe())
+        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))
+
+
+def _is_done(out: Path, request: dict[str, Any]) -> bool:
+    """Whether the folder holds the weights asked for; `StoreError` when it holds something else."""
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is a file, but weights are kept in a folder: give another path")
+    if not (out / REQUEST).exists():
+        known = {"inverse.json", "weights.eqx"}
+        foreign = sorted(f.name for f in out.iterdir() if f.name not in known) if out.exists() else []
+        if foreign:
+            raise StoreError(f"{out} is not empty (it holds {foreign[0]!r}): give a new or empty folder")
+        return False
+    try:
+        found = json.loads((out / REQUEST).read_text())
+        there = {name: found[name] for name in request}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{out / REQUEST} is damaged: learn the inverse again in another folder") from error
+    for name, value in request.items():
+        if there[name] != value:
+            raise StoreError(
+                f"{out} holds another inverse: its {name} is {there[name]!r}, {value!r} was asked for; "
+                "give another folder"
+            )
+    return True

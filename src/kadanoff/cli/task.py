@@ -1,0 +1,80 @@
+"""One command at work: the clock, the bars, and the warnings that JSON repeats."""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kadanoff.cli.console import ProgressCallback, keep, progress
+from kadanoff.errors import KadanoffWarning, ThermalisationWarning
+
+__all__ = ["Task", "at_work"]
+
+
+@dataclass
+class Task:
+    """What a command reports about itself: progress while it runs, seconds and warnings when it is done."""
+
+    progress: ProgressCallback
+    began: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    caught: list[warnings.WarningMessage] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Our own warnings, a line each."""
+        return [
+            " ".join(str(entry.message).split())
+            for entry in self.caught
+            if issubclass(entry.category, KadanoffWarning)
+        ]
+
+    @property
+    def thermalised(self) -> bool:
+        """Whether no chain was found to remember its start."""
+        return not any(issubclass(entry.category, ThermalisationWarning) for entry in self.caught)
+
+    def kept_in(self, folder: Path | None) -> ProgressCallback:
+        """The progress callback, which also tells an interrupt that `folder` can be continued."""
+
+        def report(done: float, total: float | None, message: str) -> None:
+            if folder is not None and folder.is_dir():
+                keep(folder)
+            self.progress(done, total, message)
+
+        return report
+
+
+@contextmanager
+def at_work() -> Iterator[Task]:
+    """Scope of the work of one command: bars on a terminal, and warnings said once the bars are gone.
+
+    Compiled code is cached between commands, unless the environment says where or whether.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    with progress() as report:
+        task = Task(report)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", KadanoffWarning)
+            try:
+                yield task
+            finally:
+                task.seconds = time.monotonic() - task.began
+                task.caught = list(caught or [])
+    for entry in task.caught:
+        warnings.showwarning(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+def estimate_rows(table: Any) -> list[tuple[str, str, str]]:
+    """Observables as rows of a table: name, value with error, autocorrelation time."""
+    rows = []
+    for name, estimate in table.items():
+        tau = getattr(estimate, "tau_int", None)
+        rows.append((name, str(estimate), "" if tau is None else f"{tau:.2f}"))
+    return rows

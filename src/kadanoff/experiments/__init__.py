@@ -1,0 +1,17 @@
+"""Experiments: one table or figure of the talk a module, each runnable by name (`kadanoff reproduce NAME`).
+
+The first line of a module's docstring is its line in `kadanoff reproduce --list`; its
+`run(out, *, quick, seed, progress)` gives a `Result`.
+"""
+
+__all__ = ["EXPERIMENTS"]
+
+#: Name on the command line, and the module that holds it (imported only when it is run).
+EXPERIMENTS: dict[str, str] = {
+    "table1": "kadanoff.experiments.table1",
+    "table2": "kadanoff.experiments.table2",
+    "standard-rg": "kadanoff.experiments.standard_rg",
+    "inverse-flow": "kadanoff.experiments.inverse_flow",
+    "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
+    "certificate": "kadanoff.experiments.certificate",
+}

@@ -1,0 +1,72 @@
+"""The page of a reproduced experiment: its rows beside references, its figures, its notes."""
+
+import json
+from pathlib import Path
+
+from kadanoff.errors import StoreError
+from kadanoff.report.grown import certificate_tables
+from kadanoff.report.page import details, figure, paragraph, section, table
+from kadanoff.report.rows import tables
+from kadanoff.report.run import provenance
+from kadanoff.store import Store
+
+__all__ = ["experiment_page"]
+
+
+def experiment_page(folder: Path) -> tuple[str, list[str]]:
+    """Title and sections of the page of an experiment."""
+    path = folder / "result.json"
+    try:
+        result = json.loads(path.read_text())
+        name, rows = str(result["name"]), list(result["rows"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged: reproduce the experiment again") from error
+    notes = [paragraph(str(note)) for note in result.get("notes", [])]
+    parts = [
+        paragraph(
+            f'Our values, and as "reference" published or exact ones; {result.get("seconds") or 0:.1f} s.'
+        ),
+        section("Results", *[table(names, cells) for names, cells in tables(rows)], *notes),
+        section("Figures", *_figures(folder, result.get("figures", []))),
+        section("Certificate", *_certificates(folder)),
+        section("Provenance", *_stores(folder), details("result.json", result)),
+    ]
+    return f"reproduce {name}", parts
+
+
+def _figures(folder: Path, named: list[str]) -> list[str]:
+    """The figures that the result names, in its order, then any other PNG file of the folder."""
+    found: dict[str, Path] = {}
+    for path in [
+        *map(Path, named),
+        *sorted(folder.glob("*.png")),
+        *sorted((folder / "figures").glob("*.png")),
+    ]:
+        # A folder that was moved still holds its figures under their names.
+        places = [place for place in (path, folder / path, folder / path.name) if place.is_file()]
+        if places and path.suffix == ".png":
+            found.setdefault(path.name, places[0])
+    return [figure(path, path.stem.replace("_", " ").replace("-", " ")) for path in found.values()]
+
+
+def _certificates(folder: Path) -> list[str]:
+    """The certificate of the first growth that the experiment kept, and where the others are."""
+    grown = sorted(path.parent for path in folder.rglob("levels.json"))
+    if not grown:
+        return []
+    others = ", ".join(str(path.relative_to(folder)) for path in grown[1:])
+    where = paragraph(
+        f"Of the growth in {grown[0].relative_to(folder)}" + (f"; others: {others}." if others else ".")
+    )
+    return [where, *certificate_tables(grown[0])]
+
+
+def _stores(folder: Path) -> list[str]:
+    """Provenance of the simulations that the experiment kept."""
+    kept = sorted(path.parent for path in folder.rglob("run.json"))
+    stores = [store for store in map(Store.open, kept) if store.kind == "simulate"]
+    return [
+        part
+        for store in stores
+        for part in (paragraph(str(store.path.relative_to(folder))), *provenance(store))
+    ]

@@ -1,0 +1,73 @@
+"""Rows of nested results as text: what `certificate`, `critical_exponents` and experiments give."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kadanoff.statistics import Estimate
+
+__all__ = ["as_text", "flatten", "tables"]
+
+#: Columns that say which row it is, wherever they stand in the mapping.
+LABELS = ("label", "side", "level", "variant", "estimator", "observable")
+
+
+def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """One level of names: `{"reference": {"nu": 1}}` becomes `{"nu (reference)": 1}`; estimates stay whole.
+
+    >>> flatten({"label": "32/64", "reference": {"nu": 1.0}})
+    {'label': '32/64', 'nu (reference)': 1.0}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping) and not _is_estimate(value):
+            flat |= flatten(value, f"{prefix} {name}".strip())
+        else:
+            flat[f"{name} ({prefix})" if prefix else str(name)] = value
+    return flat
+
+
+def as_text(value: Any) -> str:
+    """Write a cell: estimates in shorthand, numbers with four significant digits, nothing for None.
+
+    >>> as_text({"value": 0.5439, "error": 0.0004, "tau_int": None}), as_text(2.0), as_text(None)
+    ('0.5439(4)', '2', '')
+    """
+    if isinstance(value, Mapping) and _is_estimate(value):
+        return str(Estimate(_number(value["value"]), _number(value["error"])))
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_text, value))
+    return str(value)
+
+
+def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list[str]]]]:
+    """Columns and cells; rows that are labelled by other columns make a table of their own.
+
+    >>> tables([{"side": 8, "binder": 0.55}, {"side": 16, "binder": 0.58}])
+    [(['side', 'binder'], [['8', '0.55'], ['16', '0.58']])]
+    """
+    grouped: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in map(flatten, rows):
+        grouped.setdefault(tuple(name for name in LABELS if name in row), []).append(row)
+    found = []
+    for group in grouped.values():
+        names = list(dict.fromkeys(name for row in group for name in row))
+        names.sort(key=lambda name: LABELS.index(name) if name in LABELS else len(LABELS))
+        found.append((names, [[as_text(row.get(name)) for name in names] for row in group]))
+    return found
+
+
+def _is_estimate(value: Mapping[str, Any]) -> bool:
+    return {"value", "error"} <= set(value) <= {"value", "error", "tau_int"}
+
+
+def _number(value: Any) -> float | complex:
+    """A number as JSON keeps it: complex ones are pairs, those not finite are None."""
+    if isinstance(value, list):
+        return complex(*map(_number, value))
+    return float("nan") if value is None else value

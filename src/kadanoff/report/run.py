@@ -1,0 +1,94 @@
+"""The page of a simulated or blocked run."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from kadanoff.ensemble import Ensemble
+from kadanoff.report.page import details, figure, paragraph, section, table
+from kadanoff.runs import open_ensemble
+from kadanoff.sampling.thermalisation import start_disagreement
+from kadanoff.store import Store
+
+__all__ = ["certificate_of_run", "figures_of", "provenance", "run_page"]
+
+
+def run_page(folder: Path) -> tuple[str, list[str]]:
+    """Title and sections of the page of a run."""
+    store, ensemble = Store.open(folder), open_ensemble(folder)
+    size = "x".join(map(str, ensemble.lattice.shape))
+    what = (
+        repr(ensemble.action) if ensemble.action is not None else f"blocked fields of depth {ensemble.depth}"
+    )
+    table_of = ensemble.observables()
+    rows = [
+        (name, estimate, "" if estimate.tau_int is None else f"{estimate.tau_int:.2f}")
+        for name, estimate in table_of.items()
+    ]
+    about = f"{ensemble.chains} chains of {ensemble.draws} draws; {'; '.join(ensemble.history)}."
+    drawn = _drawn(ensemble)
+    parts = [
+        paragraph(about),
+        section("Observables", table(("observable", "value", "tau_int"), rows)),
+        section("Figures", *drawn, *figures_of(folder)),
+        section("Certificate", *certificate_of_run(ensemble)),
+        section("Provenance", *provenance(store)),
+    ]
+    return f"{what} on {size}", parts
+
+
+def certificate_of_run(ensemble: Ensemble) -> list[str]:
+    """What speaks for the sample: identities that hold for its action, and starts that were forgotten."""
+    rows: list[tuple[str, str, str]] = []
+    if ensemble.action is not None:
+        identity = ensemble.observe("schwinger_dyson")
+        rows.append(
+            ("Schwinger-Dyson identity", f"{identity}, exactly 1", f"{identity.pull(1.0):+.1f} sigma")
+        )
+    early = min(ensemble.draws, max(4, ensemble.draws // 4))
+    if ensemble.parent is None:
+        gap = start_disagreement(np.asarray(ensemble.series("abs_m"))[:, :early])
+        rows.append(("even chains against odd ones, |m|", "early draws", f"{gap:.1f} sigma"))
+    if ensemble.log_weight is not None:
+        count = ensemble.chains * ensemble.draws
+        rows.append(("effective sample size", f"{ensemble.effective_sample_size:.0f} of {count}", ""))
+    return [table(("check", "found", "deviation"), rows)] if rows else []
+
+
+def provenance(store: Store) -> list[str]:
+    """Where the numbers come from, and whether the files still are what was written."""
+    rows = [
+        ("made by", store.kind),
+        ("created", store.layout.created),
+        ("seed", store.config.get("seed", "")),
+        ("versions", ", ".join(f"{name} {version}" for name, version in store.layout.versions.items())),
+        ("blocks, all with the checksums of their records", store.verify()),
+        ("size", f"{store.size_bytes / 2**20:.1f} MiB"),
+    ]
+    return [
+        table(("", ""), rows),
+        details("Configuration", store.config),
+        details("Attributes", store.attributes) if store.attributes else "",
+    ]
+
+
+def figures_of(folder: Path) -> list[str]:
+    """Every PNG file of the folder and of its `figures`, embedded."""
+    found = sorted([*folder.glob("*.png"), *(folder / "figures").glob("*.png")])
+    return [figure(path, path.stem.replace("_", " ").replace("-", " ")) for path in found]
+
+
+def _drawn(ensemble: Ensemble) -> list[str]:
+    """Figures made for the page: one configuration, and the run's history."""
+    from kadanoff.plots.run import configurations, history
+
+    with tempfile.TemporaryDirectory() as scratch:
+        size = "x".join(map(str, ensemble.lattice.shape))
+        last = np.asarray(ensemble.fields[:, ensemble.draws - 1 :])[0, 0]
+        fields = configurations({size: last}, Path(scratch) / "field.png")
+        run = history(np.asarray(ensemble.series("m")), Path(scratch) / "history.png")
+        return [
+            figure(fields, "The last configuration of the first chain."),
+            figure(run, "Magnetisation: mean of |m| over the chains by draw, and the histogram of m."),
+        ]

@@ -1,0 +1,129 @@
+"""`kadanoff report` and `kadanoff reproduce`: pages that need no other file."""
+
+import base64
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from kadanoff.experiments.result import Result
+from kadanoff.report.rows import as_text, tables
+from kadanoff.runs import open_ensemble
+from kadanoff.statistics import Estimate
+
+pytestmark = pytest.mark.exact
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def images(page: str) -> list[bytes]:
+    return [base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
+
+
+def self_contained(page: str) -> None:
+    assert page.startswith("<!DOCTYPE html>") and page.rstrip().endswith("</html>")
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert not re.search(r"<(script|link|iframe)|@import|url\(", page)
+
+
+def test_page_of_a_run(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    done = kadanoff("report", simulated, "--out", target, "--json")
+    assert json.loads(done.out)["report"] == str(target)
+    page = target.read_text()
+    self_contained(page)
+    assert len(images(page)) == 2 and all(image.startswith(PNG) for image in images(page))
+    ensemble = open_ensemble(simulated)
+    for estimate in ensemble.observables().values():
+        assert f"<td>{estimate}</td>" in page
+    for heading in ("Observables", "Figures", "Certificate", "Provenance"):
+        assert f"<h2>{heading}</h2>" in page
+    assert "Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0) on 8x8" in page
+    assert "<td>seed</td><td>1</td>" in page and "jax " in page
+
+
+def test_default_place_and_foreign_text(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
+    run = tmp_path / "l4 <b>"
+    assert kadanoff("block", simulated, "--out", run).status == 0
+    assert kadanoff("report", run).out.startswith(f"wrote {run / 'report.html'}")
+    page = (run / "report.html").read_text()
+    self_contained(page)
+    assert "blocked fields of depth 1 on 4x4" in page
+    assert "schwinger_dyson" not in page
+
+
+def test_a_changed_byte_is_no_provenance(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(simulated, run)
+    state = next((run / "state").glob("*.npz"))
+    state.write_bytes(state.read_bytes()[:-1] + b"?")
+    refused = kadanoff("report", run)
+    assert refused.status == 2 and "checksum" in refused.err
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An experiment that answers at once, and what it was asked."""
+    import kadanoff.experiments as experiments
+
+    asked: dict[str, Any] = {}
+
+    def run(out: Path, *, quick: bool, seed: int, progress: Any) -> Result:
+        asked.update(quick=quick, seed=seed)
+        progress(1, 2, "thinking")
+        figure = out / "exponents.png"
+        figure.write_bytes(PNG + b"rest")
+        reference = {"gamma_over_nu": Estimate(1.75, 0.0)}
+        row = {"label": "32/64", "estimator": "ratio", "gamma_over_nu": Estimate(1.744, 0.004)}
+        return Result("demo", [{**row, "reference": reference}], [figure], 1.5, ["A <note>."])
+
+    module = ModuleType("kadanoff_demo_of_test")
+    module.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "demo", module.__name__)
+    return asked
+
+
+def test_reproduce_prints_keeps_and_reports(kadanoff: Any, demo: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    done = kadanoff("reproduce", "demo", "--quick", "--seed", "7", "--out", out, "--json")
+    assert demo == {"quick": True, "seed": 7}
+    found = json.loads(done.out)
+    assert (found["name"], found["figures"], found["seconds"]) == ("demo", [str(out / "exponents.png")], 1.5)
+    assert found["rows"][0]["gamma_over_nu"]["value"] == 1.744
+    assert found["rows"][0]["reference"]["gamma_over_nu"]["value"] == 1.75
+    assert json.loads((out / "result.json").read_text())["rows"] == found["rows"]
+    table = kadanoff("reproduce", "demo", "--out", out)
+    assert "1.744(4)" in table.out and "A <note>." in table.out and demo["quick"] is False
+    moved = tmp_path / "moved"
+    out.rename(moved)
+    assert kadanoff("report", moved).status == 0
+    page = (moved / "report.html").read_text()
+    self_contained(page)
+    assert images(page) == [PNG + b"rest"]
+    assert "<td>1.744(4)</td>" in page and "A &lt;note&gt;." in page
+
+
+def test_reproduce_list_is_first_lines(kadanoff: Any) -> None:
+    from kadanoff.experiments import EXPERIMENTS
+
+    done = kadanoff("reproduce", "--list")
+    assert [line.split()[0] for line in done.out.splitlines()] == list(EXPERIMENTS)
+    assert (
+        json.loads(kadanoff("reproduce", "--list", "--json").out)["experiments"].keys() == EXPERIMENTS.keys()
+    )
+
+
+def test_rows_of_different_kinds_make_tables_of_their_own() -> None:
+    rows = [{"estimator": "ratio", "label": "8/16", "x": 1}, {"side": 8, "y": None}, {"side": 16, "z": True}]
+    assert tables(rows) == [
+        (["label", "estimator", "x"], [["8/16", "ratio", "1"]]),
+        (["side", "y", "z"], [["8", "", ""], ["16", "", "yes"]]),
+    ]
+    assert as_text({"value": None, "error": None, "tau_int": None}) == "nan(nan)"
+    assert as_text({"value": [2.627, -0.083], "error": [0.003, 0.002]}) == "2.627(3)-0.083(2)i"
