@@ -42,7 +42,7 @@ def test_blocking_and_refining_undo_each_other():
     assert (lattice.longest, lattice.volume, lattice.is_bipartite) == (54, 27 * 54, False)
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (4, 1), (2, 2, 2, 2, 2), (-2, 4)])
+@pytest.mark.parametrize("shape", [(), 1, (1,), (4, 1), (2, 2, 2, 2, 2), (-2, 4)])
 def test_what_is_no_lattice_is_refused(shape):
     with pytest.raises(InputError):
         Lattice(shape)
@@ -52,3 +52,12 @@ def test_what_is_no_lattice_is_refused(shape):
 def test_impossible_blocks_are_refused(shape, b):
     with pytest.raises(InputError):
         Lattice(shape).blocked(b)
+
+
+def test_a_number_is_a_ring_and_lattices_are_keys():
+    assert Lattice(8) == Lattice((8,)) == Lattice([8]) == Lattice(np.int64(8))
+    assert Lattice(np.array([4, 6])) == Lattice((np.int32(4), 6))
+    assert all(type(side) is int for side in Lattice(np.array([4, 6])).shape)
+    assert {Lattice(8): "ring"}[Lattice((8,))] == "ring"
+    with pytest.raises(AttributeError):
+        Lattice(8).shape = (4,)

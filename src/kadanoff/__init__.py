@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
     from kadanoff.renormalization import Decimation as Decimation
+    from kadanoff.renormalization import LearntInverse as LearntInverse
     from kadanoff.renormalization import Levels as Levels
     from kadanoff.renormalization import MajorityMean as MajorityMean
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import block as block
     from kadanoff.renormalization import certificate as certificate
     from kadanoff.renormalization import critical_exponents as critical_exponents
+    from kadanoff.renormalization import find_crossing as find_crossing
     from kadanoff.renormalization import grow as grow
     from kadanoff.renormalization import learn_inverse as learn_inverse
+    from kadanoff.response import derivative as derivative
+    from kadanoff.reweighting import reweight as reweight
     from kadanoff.sampling import HeatBath as HeatBath
     from kadanoff.sampling import HybridMonteCarlo as HybridMonteCarlo
     from kadanoff.sampling import LocalAndCluster as LocalAndCluster
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
     from kadanoff.statistics import Estimate as Estimate
-    from kadanoff.reweighting import reweight as reweight
 
 __version__ = "0.1.0"
 
@@ -61,6 +64,7 @@ _HOMES = {
         "BlockMean",
         "BlockSum",
         "Decimation",
+        "LearntInverse",
         "Levels",
         "MajorityMean",
         "RandomMajoritySite",
@@ -68,9 +72,11 @@ _HOMES = {
         "block",
         "certificate",
         "critical_exponents",
+        "find_crossing",
         "grow",
         "learn_inverse",
     ),
+    "response": ("derivative",),
     "reweighting": ("reweight",),
     "sampling": (
         "HeatBath",

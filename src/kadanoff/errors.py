@@ -14,7 +14,7 @@ __all__ = [
 
 
 class KadanoffError(Exception):
-    """Base of every error raised on purpose; the command line prints it in one line and exits with status 2."""
+    """Base of every error raised on purpose; the command line prints it in one line, with exit status 2."""
 
 
 class InputError(KadanoffError, ValueError):

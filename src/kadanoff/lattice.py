@@ -1,7 +1,10 @@
 """Periodic hypercubic lattices: shape, neighbours, sublattices."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
+from typing import SupportsIndex
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +15,11 @@ from kadanoff.errors import InputError
 __all__ = ["Lattice"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Lattice:
     """A periodic hypercubic lattice of dimension 1 to 4; sides may differ and may be odd.
+
+    `shape` is the sequence of its sides; a whole number is the side of a ring.
 
     Every link is counted once: site x owns its links to x + e_mu. A side of 2 has double links, so that sums
     over neighbours are the same expression on every lattice.
@@ -24,16 +29,18 @@ class Lattice:
     >>> lattice = Lattice((4, 6))
     >>> lattice.dimension, lattice.volume, lattice.colours
     (2, 24, 2)
+    >>> Lattice(8)
+    Lattice(shape=(8,))
     """
 
     shape: tuple[int, ...]
 
-    def __post_init__(self) -> None:
-        """Accept an integer as a one-dimensional lattice and refuse what is not a lattice."""
-        shape = (self.shape,) if isinstance(self.shape, int) else tuple(self.shape)
-        if not all(isinstance(side, (int, np.integer)) for side in shape):
-            raise InputError(f"lattice sides must be integers, got {shape}")
-        object.__setattr__(self, "shape", tuple(int(side) for side in shape))
+    def __init__(self, shape: SupportsIndex | Iterable[SupportsIndex]) -> None:
+        sides = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+        try:
+            object.__setattr__(self, "shape", tuple(map(index, sides)))
+        except TypeError as error:
+            raise InputError(f"lattice sides must be whole numbers, got {shape!r}") from error
         if not 1 <= len(self.shape) <= 4:
             raise InputError(f"a lattice has 1 to 4 dimensions, got {len(self.shape)} sides in {self.shape}")
         if min(self.shape) < 2:
