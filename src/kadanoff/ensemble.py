@@ -183,7 +183,7 @@ class Ensemble:
         rows, columns = chains or slice(None), draws or slice(None)
         return replace(
             self,
-            fields=np.asarray(self.fields[rows])[:, columns],
+            fields=np.asarray(self.fields[rows, columns]),  # stored fields: reads these draws only
             log_weight=None if self.log_weight is None else self.log_weight[rows, columns],
             parent=None if self.parent is None else self.parent.select(draws, chains),
             _series={name: values[rows, columns] for name, values in self._series.items()},

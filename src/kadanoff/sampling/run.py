@@ -1,7 +1,6 @@
 """The run loop: thermalise, judge, draw block by block until the error is small enough, store, resume."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,18 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import random
-from kadanoff.actions.base import NearestNeighbourAction, as_action, couplings
+from kadanoff.actions.base import NearestNeighbourAction, as_action
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
-from kadanoff.observables import measure
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
-from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.sampling.sinks import FolderSink, MemorySink, Plan, magnetisation
+from kadanoff.sampling.state import ChainState, Sampler, require_start
 from kadanoff.sampling.state import start as starting_fields
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.statistics import gamma_method
-from kadanoff.store import Store
+from kadanoff.store.durable import deferred_interrupt
 
 __all__ = ["Progress", "default_sampler", "sample"]
 
@@ -31,21 +30,6 @@ __all__ = ["Progress", "default_sampler", "sample"]
 Progress = Callable[[float, float | None, str], None]
 
 _TUNING_ROUND = 10  # steps between two adaptations of the step size
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a run does, all resolved: the record that a resumed run must match."""
-
-    chains: int
-    draws: int | None
-    thin: int
-    thermalize: int
-    target_error: float | None
-    start: str
-    seed: int
-    block: int
-    max_draws: int
 
 
 def default_sampler(action: Any) -> Sampler:
@@ -58,7 +42,7 @@ def default_sampler(action: Any) -> Sampler:
     if isinstance(action, NearestNeighbourAction):
         mixture = LocalAndCluster()
         try:
-            mixture.init(action, jnp.zeros((1, 2), dtype=jnp.float32))
+            _require_sampler(mixture, action, 1)
         except InputError:
             return HybridMonteCarlo()
         return mixture
@@ -72,7 +56,7 @@ def sample(
     chains: int | None = None,
     draws: int | None = None,
     target_error: float | None = None,
-    thin: int = 4,
+    thin: int = 8,
     thermalize: int | None = None,
     sampler: Sampler | None = None,
     start: str = "mixed",
@@ -90,7 +74,8 @@ def sample(
     `out` the run is a folder: the same call continues an interrupted run and gives the same bits as an
     unbroken one.
 
-    Raises `InputError` for counts that are not positive and for actions that the sampler cannot update.
+    Raises `InputError` for counts that are not positive, unknown starts and actions that the sampler cannot
+    update; nothing has been written by then.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), chains=16, draws=8, seed=0)
@@ -113,13 +98,15 @@ def sample(
             raise InputError(f"{name} must be positive, got {count}")
     if target_error is not None and not 0 < target_error < 1:
         raise InputError(f"target_error is a relative error between 0 and 1, got {target_error}")
+    require_start(start)
     sampler = default_sampler(action) if sampler is None else sampler
+    _require_sampler(sampler, action, lattice.dimension)  # before a folder is made for the run
     block = max(1, min(16, (1 << 23) // (chains * lattice.volume)))
     if draws is not None:
         block = min(block, draws)
     thermalize = 300 if thermalize is None else thermalize
-    plan = _Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
-    sink = _Memory() if out is None else _Folder(Path(out), action, lattice, sampler, plan)
+    plan = Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
+    sink = MemorySink() if out is None else FolderSink(Path(out), action, lattice, sampler, plan)
     try:
         _run(action, lattice, sampler, plan, sink, progress or (lambda done, total, message: None))
         ensemble = Ensemble(sink.fields(), action, history=(f"simulated {action!r} on {lattice.shape}",))
@@ -134,12 +121,17 @@ def sample(
     return ensemble
 
 
+def _require_sampler(sampler: Sampler, action: Any, dimension: int) -> None:
+    """Raise `InputError` when the sampler cannot update the action."""
+    sampler.init(action, jnp.zeros((1, *[2] * dimension), dtype=jnp.float32))
+
+
 def _run(
     action: Any,
     lattice: Lattice,
     sampler: Sampler,
-    plan: _Plan,
-    sink: "_Memory | _Folder",
+    plan: Plan,
+    sink: MemorySink | FolderSink,
     progress: Progress,
 ) -> None:
     root = random.key(plan.seed)
@@ -156,13 +148,13 @@ def _run(
     while not _finished(plan, series, progress):
         count = plan.block if plan.draws is None else min(plan.block, plan.draws - done)
         key = jax.random.fold_in(jax.random.fold_in(root, 2), done)
-        state, fields = _draw_block(sampler, key, action, state, count, plan.thin)
+        state, fields = _whole(_draw_block, sampler, key, action, state, count, plan.thin)
         sink.append(np.asarray(fields), state)
-        series.append(_magnetisation(np.asarray(fields)))
+        series.append(magnetisation(np.asarray(fields)))
         done += count
 
 
-def _finished(plan: _Plan, series: list[np.ndarray], progress: Progress) -> bool:
+def _finished(plan: Plan, series: list[np.ndarray], progress: Progress) -> bool:
     done = sum(part.shape[1] for part in series)
     if plan.draws is not None:
         progress(done, plan.draws, "drawing")
@@ -182,13 +174,20 @@ def _thermalise(
     sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int, progress: Progress
 ) -> ChainState:
     tuned = 2 * steps // 3
+    progress(0, steps, "thermalising")
     for begin in range(0, steps, _TUNING_ROUND):
         count = min(_TUNING_ROUND, steps - begin)
-        state, info = _advance(sampler, jax.random.fold_in(key, begin), action, state, count)
+        state, info = _whole(_advance, sampler, jax.random.fold_in(key, begin), action, state, count)
         if begin + count <= tuned:
             state = sampler.tune(state, info)
         progress(begin + count, steps, "thermalising")
     return state
+
+
+def _whole(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a compiled function; a Ctrl-C waits for its end: within a host callback it would be a crash."""
+    with deferred_interrupt():
+        return jax.block_until_ready(function(*arguments))
 
 
 @eqx.filter_jit
@@ -212,66 +211,3 @@ def _draw_block(
 
     state, fields = jax.lax.scan(body, state, jax.random.split(key, draws))
     return state, jnp.swapaxes(fields, 0, 1)
-
-
-def _magnetisation(fields: np.ndarray) -> np.ndarray:
-    flat = fields.reshape(-1, *fields.shape[2:])
-    return measure(flat, None, ("magnetization",))["magnetization"].reshape(fields.shape[:2])
-
-
-class _Memory:
-    """Keep the blocks in memory."""
-
-    def __init__(self) -> None:
-        self.parts: list[np.ndarray] = []
-
-    def resume(self) -> None:
-        return None
-
-    def magnetisation(self) -> list[np.ndarray]:
-        return []
-
-    def append(self, fields: np.ndarray, state: ChainState) -> None:
-        self.parts.append(fields)
-
-    def fields(self) -> np.ndarray:
-        return np.concatenate(self.parts, axis=1)
-
-    def close(self) -> None:
-        self.parts.clear()
-
-
-class _Folder:
-    """Keep the blocks in a run folder, and find the state of an interrupted run there."""
-
-    def __init__(self, path: Path, action: Any, lattice: Lattice, sampler: Sampler, plan: _Plan) -> None:
-        config = {
-            "action": type(action).__name__,
-            "couplings": couplings(action),
-            "lattice": list(lattice.shape),
-            "sampler": repr(sampler),
-            **{name: value for name, value in vars(plan).items()},
-        }
-        self.store = Store.open_or_create(
-            path, "simulate", config, chains=plan.chains, lattice_shape=lattice.shape, block=plan.block
-        )
-
-    def resume(self) -> tuple[ChainState, int] | None:
-        saved = self.store.state()
-        if saved is None:
-            return None
-        arrays = {name: jnp.asarray(saved[name]) for name in ("fields", "chain", "step_size")}
-        return ChainState(**arrays), self.store.draws
-
-    def magnetisation(self) -> list[np.ndarray]:
-        return [_magnetisation(fields) for _, _, fields, _ in self.store.blocks()]
-
-    def append(self, fields: np.ndarray, state: ChainState) -> None:
-        restart = {name: np.asarray(getattr(state, name)) for name in ("fields", "chain", "step_size")}
-        self.store.append(fields, state=restart)
-
-    def fields(self) -> Any:
-        return self.store.fields
-
-    def close(self) -> None:
-        self.store.close()

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 
-__all__ = ["STARTS", "ChainState", "Info", "Sampler", "start"]
+__all__ = ["STARTS", "ChainState", "Info", "Sampler", "require_start", "start"]
 
 STARTS = ("hot", "cold", "mixed")
 
@@ -64,6 +64,12 @@ def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainSt
     return ChainState(jnp.asarray(fields), numbers, jnp.asarray(step_size, dtype=fields.dtype))
 
 
+def require_start(kind: str) -> None:
+    """Raise `InputError` unless chains can start in this way."""
+    if kind not in STARTS:
+        raise InputError(f"unknown start {kind!r}; choose one of {', '.join(STARTS)}")
+
+
 def start(key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed") -> Float[Array, "chain ..."]:
     """Starting fields: 'hot' (standard normal), 'cold' (all one), or 'mixed' (even chains hot, odd chains
     cold).
@@ -72,8 +78,7 @@ def start(key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed")
     >>> start(jax.random.key(0), Lattice((4, 4)), chains=2, kind="cold").shape
     (2, 4, 4)
     """
-    if kind not in STARTS:
-        raise InputError(f"unknown start {kind!r}; choose one of {', '.join(STARTS)}")
+    require_start(kind)
     hot = jax.random.normal(key, (chains, *lattice.shape), dtype=jnp.float32)
     cold = jnp.ones_like(hot)
     if kind == "mixed":

@@ -1,0 +1,105 @@
+"""Where the draws of a run go: into memory, or block by block into a run folder that can be resumed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from kadanoff.actions.base import couplings
+from kadanoff.lattice import Lattice
+from kadanoff.observables import measure
+from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.store import Store
+
+__all__ = ["FolderSink", "MemorySink", "Plan", "magnetisation"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does, all resolved: the record that a resumed run must match."""
+
+    chains: int
+    draws: int | None
+    thin: int
+    thermalize: int
+    target_error: float | None
+    start: str
+    seed: int
+    block: int
+    max_draws: int
+
+
+def magnetisation(fields: np.ndarray) -> np.ndarray:
+    """Magnetisation (chain, draw) of fields (chain, draw, *lattice)."""
+    flat = fields.reshape(-1, *fields.shape[2:])
+    return measure(flat, None, ("magnetization",))["magnetization"].reshape(fields.shape[:2])
+
+
+class MemorySink:
+    """Keep the blocks in memory."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+
+    def resume(self) -> tuple[ChainState, int] | None:
+        """Nothing is left of an earlier run."""
+        return None
+
+    def magnetisation(self) -> list[np.ndarray]:
+        """Nothing was drawn before."""
+        return []
+
+    def append(self, fields: np.ndarray, state: ChainState) -> None:
+        """Keep a block."""
+        self.parts.append(fields)
+
+    def fields(self) -> np.ndarray:
+        """All blocks as one array."""
+        return np.concatenate(self.parts, axis=1)
+
+    def close(self) -> None:
+        """Let the blocks go."""
+        self.parts.clear()
+
+
+class FolderSink:
+    """Keep the blocks in a run folder, and find the state of an interrupted run there."""
+
+    def __init__(self, path: Path, action: Any, lattice: Lattice, sampler: Sampler, plan: Plan) -> None:
+        config = {
+            "action": type(action).__name__,
+            "couplings": couplings(action),
+            "lattice": list(lattice.shape),
+            "sampler": repr(sampler),
+            **vars(plan),
+        }
+        self.store = Store.open_or_create(
+            path, "simulate", config, chains=plan.chains, lattice_shape=lattice.shape, block=plan.block
+        )
+
+    def resume(self) -> tuple[ChainState, int] | None:
+        """The state after the last block and the number of draws kept, None for a run that has none."""
+        saved = self.store.state()
+        if saved is None:
+            return None
+        arrays = {name: jnp.asarray(saved[name]) for name in ("fields", "chain", "step_size")}
+        return ChainState(**arrays), self.store.draws
+
+    def magnetisation(self) -> list[np.ndarray]:
+        """Magnetisation of the blocks that were kept before."""
+        return [magnetisation(fields) for _, _, fields, _ in self.store.blocks()]
+
+    def append(self, fields: np.ndarray, state: ChainState) -> None:
+        """Commit a block with the state from which the next one goes on."""
+        restart = {name: np.asarray(getattr(state, name)) for name in ("fields", "chain", "step_size")}
+        self.store.append(fields, state=restart)
+
+    def fields(self) -> Any:
+        """All draws; they stay on disk."""
+        return self.store.fields
+
+    def close(self) -> None:
+        """Release the folder."""
+        self.store.close()
