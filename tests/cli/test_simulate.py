@@ -45,6 +45,8 @@ def test_json_is_one_object_with_everything_and_resuming_adds_nothing(
     assert found["couplings"] == pytest.approx({"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0})
     direct = open_ensemble(simulated).observables()
     assert found["observables"] == {name: estimate.as_dict() for name, estimate in direct.items()}
+    assert found["figures"] == [str(simulated / "figures" / name) for name in ("field.png", "history.png")]
+    assert all(Path(path).read_bytes().startswith(b"\x89PNG") for path in found["figures"])
     assert Store.open(simulated).draws == 24
     assert (simulated / "run.json").stat().st_mtime_ns == before
 
@@ -57,7 +59,7 @@ def test_the_command_draws_what_the_library_draws(simulated: Path) -> None:
 def test_without_out_there_is_no_store(kadanoff: Any, small: tuple[str, ...], tmp_path: Path) -> None:
     done = kadanoff("simulate", *small, "--observables", "binder, phi2", "--json")
     found = json.loads(done.out)
-    assert found["store"] is None
+    assert (found["store"], found["figures"]) == (None, [])
     assert list(found["observables"]) == ["binder", "phi2"]
     assert list(tmp_path.iterdir()) == []
 
@@ -66,7 +68,7 @@ def test_people_get_a_table(kadanoff: Any, small: tuple[str, ...], simulated: Pa
     done = kadanoff("simulate", *small, "--out", simulated)
     binder = open_ensemble(simulated).observe("binder")
     assert re.search(rf"binder\s.*{re.escape(str(binder))}", done.out)
-    assert "kept in" in done.out
+    assert "kept in" in done.out and f"wrote {simulated / 'figures' / 'field.png'}\n" in done.out
 
 
 def test_chains_that_remember_their_start_are_reported(kadanoff: Any) -> None:
@@ -147,6 +149,8 @@ def test_block_keeps_depth_ancestors_and_numbers(kadanoff: Any, simulated: Path,
     done = kadanoff("block", simulated, "--out", out, "--json")
     found = json.loads(done.out)
     assert (found["lattice"], found["depth"], found["store"], done.err) == ([4, 4], 1, str(out), "")
+    assert found["figures"] == [str(out / "figures" / name) for name in ("field.png", "history.png")]
+    assert all(Path(path).is_file() for path in found["figures"])
     expected = kd.block(open_ensemble(simulated), kd.MajorityMean(b=2))
     again = open_ensemble(out)
     assert np.array_equal(np.asarray(again.fields), np.asarray(expected.fields))

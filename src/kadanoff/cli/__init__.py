@@ -6,18 +6,21 @@ they are asked for and import the library inside their command, so that ``--help
 """
 
 import importlib
+import os
 import pkgutil
 import shlex
+import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from kadanoff.cli.console import kept_run, warn_in_one_line
+from kadanoff.cli.console import KeptRun, kept_run, stop_bars, warn_in_one_line
 from kadanoff.errors import KadanoffError
 
 __all__ = ["VERBS", "app", "main"]
@@ -68,6 +71,8 @@ class Verbs(TyperGroup):
         standalone = extra.pop("standalone_mode", True)
         with warnings.catch_warnings(), kept_run() as run:
             warnings.showwarning = warn_in_one_line
+            if standalone and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, _stop_at_once(run, argv))
             try:
                 status = super().main(argv, *rest, standalone_mode=False, **extra)
             except typer.TyperException as error:
@@ -80,12 +85,27 @@ class Verbs(TyperGroup):
                 status = _fail(
                     f"cannot use {error.filename or 'a file'}: {error.strerror or error}", WRONG_INPUT
                 )
-            # Typer turns an interrupt inside a command into the status 130.
+            # Where a caller keeps its own handler, Typer turns an interrupt into the status 130.
             if status == INTERRUPTED:
                 _fail(_interrupted(run.folder, argv), INTERRUPTED)
         if standalone:
             sys.exit(status if isinstance(status, int) else 0)
         return status
+
+
+def _stop_at_once(run: KeptRun, argv: list[str]) -> Callable[[int, FrameType | None], None]:
+    """Make the handler of Ctrl-C: runs survive a kill at any moment, so it says how to go on and ends.
+
+    An exception instead could be raised within a host callback or a garbage collection, and be lost there.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stop_bars()
+        _fail(_interrupted(run.folder, argv), INTERRUPTED)
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
+
+    return stop
 
 
 def _fail(message: str, status: int) -> int:

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
           kadanoff block runs/l32 --rule majority-mean --b 2 --out runs/l16
         """
         from kadanoff.cli.console import emit_json, print_table
-        from kadanoff.cli.task import at_work, estimate_rows
+        from kadanoff.cli.task import at_work, estimate_rows, print_end
 
         parsing.require_positive(steps=steps)
         with at_work() as task:
@@ -46,12 +46,14 @@ def register(app: typer.Typer) -> None:
             if out is not None:
                 save_ensemble(coarse, out, "block", config, run)
             table = coarse.observables()
+            figures = task.draw(coarse, out)
         if as_json:
             emit_json(
                 {
                     "observables": table,
                     "seconds": task.seconds,
                     "store": out,
+                    "figures": figures,
                     "source": run,
                     "lattice": coarse.lattice.shape,
                     "rule": rule,
@@ -68,4 +70,4 @@ def register(app: typer.Typer) -> None:
         shapes = ["x".join(map(str, each.lattice.shape)) for each in (fine, coarse)]
         title = f"{shapes[0]} blocked to {shapes[1]} by {rule}, b = {b}: depth {coarse.depth}"
         print_table(title, ("observable", "value", "tau_int"), estimate_rows(table))
-        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))
+        print_end(task, out, figures)

@@ -11,10 +11,23 @@ from typing import Any, TextIO
 
 from kadanoff.errors import KadanoffWarning
 
-__all__ = ["KeptRun", "ProgressCallback", "emit_json", "keep", "kept_run", "note", "print_table", "progress"]
+__all__ = [
+    "KeptRun",
+    "ProgressCallback",
+    "emit_json",
+    "keep",
+    "kept_run",
+    "note",
+    "print_table",
+    "progress",
+    "stop_bars",
+]
 
 ProgressCallback = Callable[[float, float | None, str], None]
 """``callback(done, total, message)``: how the library reports; total None where the end is not known yet."""
+
+
+_displays: list[Any] = []
 
 
 @contextmanager
@@ -45,6 +58,7 @@ def progress(enabled: bool | None = None) -> Iterator[ProgressCallback]:
         bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=Console(stderr=True)) as display:
+        _displays.append(display)
         stages: dict[str, bars.TaskID] = {}
 
         def report(done: float, total: float | None, message: str) -> None:
@@ -54,7 +68,16 @@ def progress(enabled: bool | None = None) -> Iterator[ProgressCallback]:
                 stages[stage] = display.add_task(message, total=length)
             display.update(stages[stage], completed=round(done), total=length, description=message)
 
-        yield report
+        try:
+            yield report
+        finally:
+            _displays.remove(display)
+
+
+def stop_bars() -> None:
+    """Give the terminal back, cursor and all, before the process ends without unwinding."""
+    for display in _displays:
+        display.stop()
 
 
 def note(message: str) -> None:

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.rows import print_rows
-        from kadanoff.cli.task import at_work
+        from kadanoff.cli.task import at_work, print_end
         from kadanoff.errors import InputError
 
         parsing.require_positive(steps=steps, relax=relax, configurations=configurations, amplitude=amplitude)
@@ -109,4 +109,4 @@ def register(app: typer.Typer) -> None:
         print(learnt.describe())
         sides = [level.lattice.longest for level in levels]
         print_rows(f"Certificate of {' -> '.join(map(str, sides))}", rows, across=True)
-        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))
+        print_end(task, out)

@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
           kadanoff learn runs/l32 --rule majority-mean --kind density --seed 0 --out runs/inverse
         """
         from kadanoff.cli.console import emit_json, print_table
-        from kadanoff.cli.task import at_work
+        from kadanoff.cli.task import at_work, print_end
 
         parsing.require_positive(steps=steps, width=width, components=components, relax=relax)
         parsing.require_not_negative(depth=depth, noise=noise)
@@ -113,7 +113,7 @@ def register(app: typer.Typer) -> None:
                 "Loss", ("step", "training", "held out"), kept if kept[-1] == rows[-1] else [*kept, rows[-1]]
             )
         print(inverse.describe())
-        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))
+        print_end(task, out)
 
 
 def _is_done(out: Path, request: dict[str, Any]) -> bool:

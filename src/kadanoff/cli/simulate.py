@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         start: Annotated[str, typer.Option("--start", help="hot, cold or mixed.")] = "mixed",
         chains: Annotated[int | None, typer.Option("--chains", help="Markov chains at once.")] = None,
         draws: Annotated[int | None, typer.Option("--draws", help="Kept from each chain.")] = None,
-        thin: Annotated[int, typer.Option("--thin", help="Steps between two draws.")] = 4,
+        thin: Annotated[int, typer.Option("--thin", help="Steps between two draws.")] = 8,
         thermalize: Annotated[int | None, typer.Option("--thermalize", help="Steps before; 300.")] = None,
         target_error: Annotated[
             float | None, typer.Option("--target-error", help="Run until |m| is known this well; 0.003.")
@@ -70,7 +70,7 @@ def register(app: typer.Typer) -> None:
           kadanoff simulate --action phi6.py:Phi6 --mass2 -1 --quartic 0.5 --coupling sextic=0.1 --size 16
         """
         from kadanoff.cli.console import emit_json, print_table
-        from kadanoff.cli.task import at_work, estimate_rows
+        from kadanoff.cli.task import at_work, estimate_rows, print_end
         from kadanoff.errors import InputError
 
         if draws is not None and target_error is not None:
@@ -84,11 +84,8 @@ def register(app: typer.Typer) -> None:
             from kadanoff.actions import couplings
             from kadanoff.observables import observable
             from kadanoff.sampling import default_sampler, sample
-            from kadanoff.sampling.state import STARTS
 
             lattice = Lattice(shape)
-            if start not in STARTS:
-                raise InputError(f"unknown start {start!r}; choose one of {', '.join(STARTS)}")
             wanted = None if names is None else [observable(name) for name in names]
             model = parsing.build_action(action, given)
             update = parsing.parse_sampler(sampler)
@@ -111,12 +108,14 @@ def register(app: typer.Typer) -> None:
             )
             table = ensemble.observables(wanted)
             _warn_if_short(table, target_error, draws, max_draws)
+            figures = task.draw(ensemble, out)
         if as_json:
             emit_json(
                 {
                     "observables": table,
                     "seconds": task.seconds,
                     "store": out,
+                    "figures": figures,
                     "lattice": lattice.shape,
                     "action": action,
                     "couplings": couplings(ensemble.action),
@@ -132,7 +131,7 @@ def register(app: typer.Typer) -> None:
         where = f"{'x'.join(map(str, shape))}: {ensemble.chains} chains of {ensemble.draws}"
         title = f"{ensemble.action!r} on {where}"
         print_table(title, ("observable", "value", "tau_int"), estimate_rows(table))
-        print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))
+        print_end(task, out, figures)
 
 
 def _keeping_action(

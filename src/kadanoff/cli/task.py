@@ -3,16 +3,19 @@
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kadanoff.cli.console import ProgressCallback, keep, progress
 from kadanoff.errors import KadanoffWarning, ThermalisationWarning
 
-__all__ = ["Task", "at_work"]
+if TYPE_CHECKING:
+    from kadanoff.ensemble import Ensemble
+
+__all__ = ["Task", "at_work", "estimate_rows", "print_end"]
 
 
 @dataclass
@@ -37,6 +40,14 @@ class Task:
     def thermalised(self) -> bool:
         """Whether no chain was found to remember its start."""
         return not any(issubclass(entry.category, ThermalisationWarning) for entry in self.caught)
+
+    def draw(self, ensemble: "Ensemble", folder: Path | None) -> list[Path]:
+        """Draw the figures of a run into its folder; none for a run that is not kept."""
+        if folder is None:
+            return []
+        from kadanoff.plots.run import draw_run
+
+        return draw_run(ensemble, folder / "figures")
 
     def kept_in(self, folder: Path | None) -> ProgressCallback:
         """The progress callback, which also tells an interrupt that `folder` can be continued."""
@@ -69,6 +80,13 @@ def at_work() -> Iterator[Task]:
                 task.caught = list(caught or [])
     for entry in task.caught:
         warnings.showwarning(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+def print_end(task: Task, out: Path | None, figures: Sequence[Path] = ()) -> None:
+    """Say to a person what was drawn, how long it took and where it is kept."""
+    for path in figures:
+        print(f"wrote {path}")
+    print(f"{task.seconds:.1f} s" + (f"; kept in {out}" if out is not None else ""))
 
 
 def estimate_rows(table: Any) -> list[tuple[str, str, str]]:

@@ -6,9 +6,27 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kadanoff.ensemble import Ensemble
 from kadanoff.plots.style import COLOURS, figure, save
 
-__all__ = ["configurations", "history"]
+__all__ = ["RUN_FIGURES", "configurations", "draw_run", "history"]
+
+#: Files that `draw_run` writes.
+RUN_FIGURES = ("field.png", "history.png")
+
+
+def draw_run(ensemble: Ensemble, folder: str | Path) -> list[Path]:
+    """Draw the last configuration of the first chain and the history of the magnetisation; give the files.
+
+    >>> import tempfile
+    >>> ensemble = Ensemble(np.ones((2, 5, 4, 4), dtype=np.float32))
+    >>> [path.name for path in draw_run(ensemble, tempfile.mkdtemp())]
+    ['field.png', 'history.png']
+    """
+    field, run = (Path(folder) / name for name in RUN_FIGURES)
+    size = " x ".join(map(str, ensemble.lattice.shape))
+    last = np.asarray(ensemble.fields[:1, ensemble.draws - 1 :])[0, 0]
+    return [configurations({size: last}, field), history(np.asarray(ensemble.series("m")), run)]
 
 
 def configurations(fields: Mapping[str, Float[np.ndarray, "..."]], path: str | Path) -> Path:

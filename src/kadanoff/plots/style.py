@@ -79,8 +79,12 @@ def reference(axis: Axes, value: float, label: str, vertical: bool = False) -> N
 
 
 def save(drawing: Figure, path: str | Path) -> Path:
-    """Write the figure, in the format of the path's suffix, making its folder; give the path."""
+    """Write the figure, in the format of the path's suffix, making its folder; give the path.
+
+    It appears whole or not at all, since an interrupt may come at any time.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, dpi=150)
-    return path
+    draft = path.with_name(f".{path.name}.part")
+    drawing.savefig(draft, dpi=150, format=path.suffix[1:])
+    return draft.replace(path)

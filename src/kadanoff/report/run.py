@@ -1,6 +1,7 @@
 """The page of a simulated or blocked run."""
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ __all__ = ["certificate_of_run", "figures_of", "provenance", "run_page"]
 
 def run_page(folder: Path) -> tuple[str, list[str]]:
     """Title and sections of the page of a run."""
+    from kadanoff.plots.run import RUN_FIGURES
+
     store, ensemble = Store.open(folder), open_ensemble(folder)
     size = "x".join(map(str, ensemble.lattice.shape))
     what = (
@@ -27,11 +30,10 @@ def run_page(folder: Path) -> tuple[str, list[str]]:
         for name, estimate in table_of.items()
     ]
     about = f"{ensemble.chains} chains of {ensemble.draws} draws; {'; '.join(ensemble.history)}."
-    drawn = _drawn(ensemble)
     parts = [
         paragraph(about),
         section("Observables", table(("observable", "value", "tau_int"), rows)),
-        section("Figures", *drawn, *figures_of(folder)),
+        section("Figures", *_drawn(ensemble), *figures_of(folder, without=RUN_FIGURES)),
         section("Certificate", *certificate_of_run(ensemble)),
         section("Provenance", *provenance(store)),
     ]
@@ -73,22 +75,23 @@ def provenance(store: Store) -> list[str]:
     ]
 
 
-def figures_of(folder: Path) -> list[str]:
-    """Every PNG file of the folder and of its `figures`, embedded."""
+def figures_of(folder: Path, without: Collection[str] = ()) -> list[str]:
+    """PNG files of the folder and of its `figures`, embedded, but for those named."""
     found = sorted([*folder.glob("*.png"), *(folder / "figures").glob("*.png")])
-    return [figure(path, path.stem.replace("_", " ").replace("-", " ")) for path in found]
+    return [
+        figure(path, path.stem.replace("_", " ").replace("-", " "))
+        for path in found
+        if path.name not in without
+    ]
 
 
 def _drawn(ensemble: Ensemble) -> list[str]:
-    """Figures made for the page: one configuration, and the run's history."""
-    from kadanoff.plots.run import configurations, history
+    """The figures of the run, drawn for the page: those in its folder may be older than its last draws."""
+    from kadanoff.plots.run import draw_run
 
+    captions = (
+        "The last configuration of the first chain.",
+        "Magnetisation: mean of |m| over the chains by draw, and the histogram of m.",
+    )
     with tempfile.TemporaryDirectory() as scratch:
-        size = "x".join(map(str, ensemble.lattice.shape))
-        last = np.asarray(ensemble.fields[:, ensemble.draws - 1 :])[0, 0]
-        fields = configurations({size: last}, Path(scratch) / "field.png")
-        run = history(np.asarray(ensemble.series("m")), Path(scratch) / "history.png")
-        return [
-            figure(fields, "The last configuration of the first chain."),
-            figure(run, "Magnetisation: mean of |m| over the chains by draw, and the histogram of m."),
-        ]
+        return [figure(*drawn) for drawn in zip(draw_run(ensemble, scratch), captions, strict=True)]
