@@ -73,6 +73,19 @@ def test_print_table_keeps_brackets_and_alignment(capsys: pytest.CaptureFixture[
     assert any("[32, 32]" in line for line in lines)
 
 
+def test_print_table_never_cuts_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    columns = ["label", *(f"susceptibility_of_level_{n}" for n in range(5))]
+    console.print_table(
+        "A title that is longer than forty characters", columns, [["x", *["328.1234(56)"] * 5]]
+    )
+    out = capsys.readouterr().out
+    assert "…" not in out and out.count("328.1234(56)") == 5 and out.count("susceptibility") == 5
+    assert out.startswith("A title that is longer than forty characters\n")
+
+
 def test_keep_belongs_to_the_command_in_progress() -> None:
     console.keep(Path("nobody"))
     with console.kept_run() as outer:

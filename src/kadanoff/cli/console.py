@@ -86,18 +86,25 @@ def note(message: str) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table on stdout, one ``str`` a cell, numbers right-aligned as physicists write them."""
+    """Print a table on stdout, one ``str`` a cell, numbers right-aligned as physicists write them.
+
+    Long headings are folded; digits never are, nor cut, even where the terminal is too narrow for them.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table, cells = Table(), [[str(cell) for cell in row] for row in rows]
     for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=True)
-    for row in rows:
+        heading = column.replace("_", " ")
+        uncut = max(map(len, [*heading.split(), *(row[position] for row in cells)]), default=0)
+        table.add_column(Text(heading), justify="left" if position == 0 else "right", min_width=uncut)
+    for row in cells:
         # Text, not markup: "[4, 4]" in a cell is a shape and not a style.
-        table.add_row(*(Text(str(cell)) for cell in row))
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    console = Console()
+    print(title)
+    console.print(table, width=max(console.width, console.measure(table).minimum), crop=False, soft_wrap=True)
 
 
 def emit_json(content: object) -> None:

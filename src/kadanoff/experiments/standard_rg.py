@@ -60,12 +60,13 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     crossings = {
         name: find_crossing(block(fine, rule, seed=seed), direct) for name, rule in _rules(2).items()
     }
-    rows = [_row("64/32", name, crossing, direct) for name, crossing in crossings.items()]
-
     odd, small = simulate(27, _CRITICAL, 2), simulate(9, _CRITICAL, 3)
-    for name in ("majority-mean", "mean"):
-        crossing = find_crossing(block(odd, _rules(3)[name], seed=seed), small)
-        rows.append(_row("27/9", name, crossing, small))
+    thirds = {
+        name: find_crossing(block(odd, _rules(3)[name], seed=seed), small)
+        for name in ("majority-mean", "mean")
+    }
+    rows = [_row("64/32", name, crossing, direct) for name, crossing in crossings.items()]
+    rows += [_row("27/9", name, crossing, small) for name, crossing in thirds.items()]
 
     checks = [(mass2, simulate(32, mass2, 4 + i, share=4)) for i, mass2 in enumerate(_NEIGHBOURS)]
     rows += [_check(mass2, there, direct) for mass2, there in checks]
@@ -75,6 +76,8 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         "one blocking step leaves a bias of corrections to scaling, larger for 27/9 than for 64/32",
         "the rows 'direct' compare the reweighted 32 x 32 ensemble with simulations at the other mu^2",
     ]
+    for label, found in (("64/32", crossings), ("27/9", thirds)):
+        notes += [f"{label}, {name}: {each.reason}" for name, each in found.items() if each.value is None]
     result = Result("standard-rg", rows, [figure], time.perf_counter() - begun, notes)
     result.save(out)
     return result
@@ -92,7 +95,7 @@ def _rules(b: int) -> dict[str, BlockingRule]:
 
 
 def _row(label: str, rule: str, crossing: Crossing, direct: Ensemble) -> dict[str, Any]:
-    """The crossing of one rule, with the observable of blocked fields at the critical point."""
+    """The crossing of one rule, with the observable of blocked fields nearest to the critical point."""
     curve = crossing.blocked
     middle = abs(curve.couplings - _CRITICAL).argmin()
     blocked = Estimate(curve.values[middle], curve.errors[middle])
@@ -100,7 +103,6 @@ def _row(label: str, rule: str, crossing: Crossing, direct: Ensemble) -> dict[st
         "label": label,
         "estimator": rule,
         "critical_mass2": crossing.value,
-        "crossing": str(crossing),
         "blocked_abs_magnetization": blocked,
         "direct_abs_magnetization": direct.observe("abs_magnetization"),
         "range": [curve.couplings[0], curve.couplings[-1]],
@@ -115,7 +117,7 @@ def _check(mass2: float, there: Ensemble, direct: Ensemble) -> dict[str, Any]:
     simulated = there.observe("abs_magnetization")
     return {
         "label": f"direct at {mass2}",
-        "estimator": "reweighted",
+        "variant": "reweighted",
         "abs_magnetization": reweighted,
         "pull": reweighted.pull(simulated),
         "reference": {"abs_magnetization": simulated},

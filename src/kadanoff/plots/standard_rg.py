@@ -45,6 +45,6 @@ def plot_crossings(
             points(axis, couplings, estimates, "direct, simulated there", COLOURS[6])
         reference(axis, critical, rf"$\mu_c^2 = {critical}$", vertical=True)
         axis.locator_params(axis="x", nbins=6)
-        legend(axis, loc="lower left")
+        legend(axis, loc="lower left", frameon=True, edgecolor="none")
     left.set_ylabel(ylabel)
     return save(drawing, path)
