@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         start: Annotated[str, typer.Option("--start", help="hot, cold or mixed.")] = "mixed",
         chains: Annotated[int | None, typer.Option("--chains", help="Markov chains at once.")] = None,
         draws: Annotated[int | None, typer.Option("--draws", help="Kept from each chain.")] = None,
-        thin: Annotated[int, typer.Option("--thin", help="Steps between two draws.")] = 8,
+        thin: Annotated[int, typer.Option("--thin", help="Steps between two draws.")] = 4,
         thermalize: Annotated[int | None, typer.Option("--thermalize", help="Steps before; 300.")] = None,
         target_error: Annotated[
             float | None, typer.Option("--target-error", help="Run until |m| is known this well; 0.003.")

@@ -56,7 +56,7 @@ def sample(
     chains: int | None = None,
     draws: int | None = None,
     target_error: float | None = None,
-    thin: int = 8,
+    thin: int = 4,
     thermalize: int | None = None,
     sampler: Sampler | None = None,
     start: str = "mixed",
