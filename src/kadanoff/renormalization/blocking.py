@@ -67,8 +67,10 @@ class BlockingRule(eqx.Module):
         return True
 
     @abc.abstractmethod
-    def reduce(self, key: PRNGKeyArray, blocks: Float[Array, "*coarse sites"]) -> Float[Array, "*coarse"]:
-        """The value of each block from its sites."""
+    def reduce(
+        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
+        """The value of each block from its sites; no key is needed where the rule is deterministic."""
 
     def __call__(self, key: PRNGKeyArray, field: Float[Array, "..."]) -> Float[Array, "..."]:
         """Block one field; `InputError` when b does not divide every side."""
