@@ -13,6 +13,7 @@ from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.store import Store
+from kadanoff.store.durable import atomic_write
 
 __all__ = [
     "action_from_file",
@@ -59,16 +60,15 @@ def keep_action(folder: Path, file: Path, name: str, couplings: Mapping[str, flo
 
     Raises `StoreError` when the run was started with another source.
     """
-    source, kept = file.read_text(), folder / ACTION_FILE
-    if kept.exists():
-        if kept.read_text() != source:
-            raise StoreError(
-                f"{folder} was started with another version of {file.name} (kept as {kept}): "
-                "give another folder, or that version to go on with it"
-            )
-        return
-    kept.write_text(source)
-    (folder / ACTION_RECORD).write_text(json.dumps({"name": name, "couplings": dict(couplings)}) + "\n")
+    source, kept, record = file.read_bytes(), folder / ACTION_FILE, folder / ACTION_RECORD
+    if kept.exists() and kept.read_bytes() != source:
+        raise StoreError(
+            f"{folder} was started with another version of {file.name} (kept as {kept}): "
+            "give another folder, or that version to go on with it"
+        )
+    if not record.exists():
+        atomic_write(kept, source)
+        atomic_write(record, json.dumps({"name": name, "couplings": dict(couplings)}).encode() + b"\n")
 
 
 def stored_action(store: Store) -> Any:

@@ -132,6 +132,8 @@ def test_an_action_of_ones_own_lives_with_its_run(kadanoff: Any, tmp_path: Path)
     given = ("--action", f"{source}:Phi6", "--mass2", "-1", "--quartic", "0.5", "--coupling", "sextic=0.1")
     command = ("simulate", *given, "--size", "6", "--chains", "8", "--draws", "4", "--thermalize", "5")
     assert kadanoff(*command, "--out", run, "--json").status == 0
+    (run / "action.json").unlink()  # as a kill between the two files leaves it
+    assert kadanoff(*command, "--out", run, "--json").status == 0
     written = source.read_text()
     source.unlink()
     ensemble = open_ensemble(run)

@@ -43,6 +43,9 @@ def register(app: typer.Typer) -> None:
         width: Annotated[int, typer.Option("--width", help="Channels of the hidden layers.")] = 16,
         noise: Annotated[int, typer.Option("--noise", help="Noise channels (--kind stochastic).")] = 4,
         components: Annotated[int, typer.Option("--components", help="Of the mixture (--kind density).")] = 4,
+        temperature: Annotated[
+            float | None, typer.Option("--temperature", help="Of what the map draws: below 1, less spread.")
+        ] = None,
         seed: Seed = 0,
         out: Out = None,
         as_json: Json = False,
@@ -58,12 +61,15 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.task import at_work, print_end
 
-        parsing.require_positive(steps=steps, width=width, components=components, relax=relax)
+        parsing.require_positive(
+            steps=steps, width=width, components=components, relax=relax, temperature=temperature
+        )
         parsing.require_not_negative(depth=depth, noise=noise)
         with at_work() as task:
             from kadanoff.renormalization import Relaxation, learn_inverse
             from kadanoff.renormalization.inverse.learnt import LearntInverse
             from kadanoff.runs import fingerprint, open_ensemble
+            from kadanoff.store.durable import atomic_write
 
             transformation = parsing.parse_rule(rule, b, factor)
             ensemble = open_ensemble(run)
@@ -75,6 +81,7 @@ def register(app: typer.Typer) -> None:
                 "width": width,
                 "noise": noise,
                 "components": components,
+                "temperature": temperature,
             }
             request = {"source": fingerprint(run), "rule": rule, "b": b, "factor": factor, "depth": depth}
             request |= {"relax": relax, **options}
@@ -90,7 +97,7 @@ def register(app: typer.Typer) -> None:
                 if out is not None:
                     inverse.save(out)
                     # The request comes last: without it, a half-saved folder is learnt anew.
-                    (out / REQUEST).write_text(json.dumps(request, indent=1) + "\n")
+                    atomic_write(out / REQUEST, json.dumps(request, indent=1).encode() + b"\n")
         record = inverse.record
         numbers = {
             "held_out": record.held_out,
