@@ -139,9 +139,13 @@ class RandomMajoritySite(BlockingRule):
         """It draws the site."""
         return False
 
-    def reduce(self, key: PRNGKeyArray, blocks: Float[Array, "*coarse sites"]) -> Float[Array, "*coarse"]:
+    def reduce(
+        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
         """Choose among the majority by the largest of independent uniforms."""
         member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) > 0
+        if key is None:
+            raise InputError("a random majority site needs a random key")
         lot = jnp.where(member, jax.random.uniform(key, blocks.shape), -1.0)
         return jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
 

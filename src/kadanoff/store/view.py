@@ -22,6 +22,11 @@ class StoredFields:
         self._run = run
 
     @property
+    def run(self) -> "RunReader":
+        """The run that the fields belong to."""
+        return self._run
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape (chain, draw, *lattice)."""
         return (self._run.chains, self._run.draws, *self._run.lattice_shape)

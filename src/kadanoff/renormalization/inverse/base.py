@@ -1,6 +1,7 @@
 """What an inverse is: a map from a coarse field to a fine one, with its own random numbers."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -11,12 +12,12 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 from kadanoff.errors import InputError
 from kadanoff.random import normal, site_words
 from kadanoff.renormalization.blocking import from_blocks
-from kadanoff.renormalization.inverse.network import OddNetwork, wrap
+from kadanoff.renormalization.inverse.network import wrap
 
-__all__ = ["Inverse", "apply_tiled", "site_normals", "to_fine"]
+__all__ = ["Inverse", "in_tiles", "site_normals", "site_numbers", "to_fine"]
 
-#: Coarse sites of one tile of the network: bounds the memory of its hidden channels.
-_TILE_SITES = 1 << 17
+#: Coarse sites of one tile: bounds the memory of hidden channels and of the parameters of a density.
+_TILE_SITES = 1 << 16
 
 
 class Inverse(eqx.Module):
@@ -26,7 +27,10 @@ class Inverse(eqx.Module):
     numbers of the configurations: with one key, a configuration's noise depends on its number and its sites only.
     """
 
-    b: eqx.AbstractVar[int]
+    @property
+    @abc.abstractmethod
+    def b(self) -> int:
+        """Rescaling factor."""
 
     @property
     @abc.abstractmethod
@@ -76,42 +80,55 @@ def to_fine(blocks: Float[Array, "n ..."], b: int) -> Float[Array, "n ..."]:
     return jax.vmap(lambda one: from_blocks(one, b))(blocks)
 
 
-def site_normals(
-    key: PRNGKeyArray, coarse: tuple[int, ...], number: UInt32[Array, " n"], channels: int
-) -> Float[Array, "n ..."]:
-    """Standard normals (n, *coarse, channels), keyed by site and configuration number."""
+def site_numbers(coarse: tuple[int, ...], number: UInt32[Array, " n"]) -> tuple[Array, Array]:
+    """Global numbers of sites and configurations, each (n, *coarse): what keys the noise."""
     site = jnp.arange(int(np.prod(coarse)), dtype=jnp.uint32).reshape(coarse)
     label = number.reshape(-1, *[1] * len(coarse))
+    return jnp.broadcast_arrays(site, label)  # type: ignore[return-value]
+
+
+def site_normals(
+    key: PRNGKeyArray, site: UInt32[Array, "..."], number: UInt32[Array, "..."], channels: int
+) -> Float[Array, "... channels"]:
+    """Standard normals, keyed by site and configuration number, with a last axis of channels."""
     values: list[Array] = []
     for group in range(-(-channels // 4)):
-        words = site_words(jax.random.fold_in(key, group), site, label)
+        words = site_words(jax.random.fold_in(key, group), site, number)
         values += [*normal(words[0], words[1]), *normal(words[2], words[3])]
-    return jnp.stack(values[:channels], axis=-1) if channels else jnp.zeros((len(number), *coarse, 0))
+    return jnp.stack(values[:channels], axis=-1) if channels else jnp.zeros((*site.shape, 0))
 
 
-def apply_tiled(network: OddNetwork, inputs: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-    """Apply a network to periodic inputs (n, *coarse, channels), slab by slab when they are large.
+def in_tiles(
+    function: Callable[..., Array], reach: int, wide: Float[Array, "n ..."], *plain: Array
+) -> Float[Array, "n ..."]:
+    """Apply a function of periodic inputs tile by tile, so that its temporaries stay small.
 
-    Slabs along the first lattice axis carry a halo of `reach` sites, so the result does not depend on the tiling.
+    `wide` (n, *coarse, channels) is padded periodically by `reach`; each of `plain` (n, *coarse, ...) is not. The
+    function maps tiles of all of them to (n', *tile, ...). Large configurations are cut into slabs along the first
+    lattice axis, with a halo, many small ones into groups; the result does not depend on the cut.
     """
-    count, side = inputs.shape[:2]
-    sites = int(np.prod(inputs.shape[:-1]))
-    padded = wrap(inputs, network.reach)
+    count, side = wide.shape[:2]
+    sites = int(np.prod(wide.shape[1:-1]))
+    padded = wrap(wide, reach)
+    if sites * count <= _TILE_SITES:
+        return function(padded, *plain)
     if sites <= _TILE_SITES:
-        return network(padded)
-    if sites // count > _TILE_SITES:
-        pieces = next(p for p in range(1, side + 1) if side % p == 0 and sites // count // p <= _TILE_SITES)
-        height = side // pieces
+        return jax.lax.map(
+            lambda one: function(*(part[None] for part in one))[0],
+            (padded, *plain),
+            batch_size=_TILE_SITES // sites,
+        )
+    pieces = next(p for p in range(1, side + 1) if side % p == 0 and sites // p <= _TILE_SITES or p == side)
+    height = side // pieces
 
-        def slab(index: Array) -> Array:
-            which, piece = index // pieces, index % pieces
-            one = jax.lax.dynamic_index_in_dim(padded, which, keepdims=True)
-            return network(
-                jax.lax.dynamic_slice_in_dim(one, piece * height, height + 2 * network.reach, axis=1)
-            )[0]
+    def slab(index: Array) -> Array:
+        which, begin = index // pieces, index % pieces * height
 
-        tiles = jax.lax.map(slab, jnp.arange(count * pieces))
-        return tiles.reshape(count, side, *tiles.shape[2:])
-    return jax.lax.map(
-        lambda one: network(one[None])[0], padded, batch_size=max(1, _TILE_SITES * count // sites)
-    )
+        def cut(array: Array, rows: int) -> Array:
+            one = jax.lax.dynamic_index_in_dim(array, which, keepdims=True)
+            return jax.lax.dynamic_slice_in_dim(one, begin, rows, axis=1)
+
+        return function(cut(padded, height + 2 * reach), *(cut(part, height) for part in plain))[0]
+
+    tiles = jax.lax.map(slab, jnp.arange(count * pieces))
+    return tiles.reshape(count, side, *tiles.shape[2:])

@@ -1,6 +1,5 @@
 """The consistent inverse: each generated block rescaled so that blocking it returns the coarse value exactly."""
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 

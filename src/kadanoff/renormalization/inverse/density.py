@@ -1,5 +1,7 @@
 """The conditional density: block by block on alternating sublattices, with a likelihood."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,9 +12,9 @@ from kadanoff.lattice import Lattice
 from kadanoff.random import site_words, uniform
 from kadanoff.renormalization.blocking import BlockingRule, to_blocks
 from kadanoff.renormalization.inverse import mixture
-from kadanoff.renormalization.inverse.base import Inverse, apply_tiled, site_normals
+from kadanoff.renormalization.inverse.base import Inverse, in_tiles, site_normals, site_numbers
 from kadanoff.renormalization.inverse.consistent import rescale
-from kadanoff.renormalization.inverse.network import OddNetwork
+from kadanoff.renormalization.inverse.network import OddNetwork, wrap
 
 __all__ = ["ConditionalDensity", "MixtureHead"]
 
@@ -53,9 +55,11 @@ class MixtureHead(eqx.Module):
             components,
         )
 
-    def __call__(self, inputs: Float[Array, "n ..."]) -> mixture.Mixture:
-        """The mixture of every block from inputs (n, *coarse, channels)."""
-        hidden = jnp.tanh(apply_tiled(self.network, inputs))
+    def __call__(self, padded: Float[Array, "n ..."]) -> mixture.Mixture:
+        """The mixture of every block from inputs (n, *coarse, channels) padded by the network's reach."""
+        reach = self.network.reach
+        inputs = padded[(slice(None), *[slice(reach, -reach or None)] * self.network.dimension)]
+        hidden = jnp.tanh(self.network(padded))
         sites = self.mean.shape[1] // self.components
         mean = (hidden @ self.mean + inputs @ self.skip).reshape(*hidden.shape[:-1], self.components, sites)
         shape = ((hidden**2) @ self.shape + self.offset).reshape(*hidden.shape[:-1], self.components, -1)
@@ -73,12 +77,13 @@ class ConditionalDensity(Inverse):
     With `rule` (deterministic and homogeneous) every block is rescaled to its coarse value, RG(inverse(x)) = x, and
     the density is that on the surface RG(fine) = coarse; without, it is the density of the fine sites. Which
     sublattice comes first is drawn for each configuration, so the law is exactly translation-equivariant.
+    `temperature` multiplies the spread of every component, in draws and in the density alike.
     """
 
     first: MixtureHead
     second: MixtureHead
-    b: int = eqx.field(static=True)
     rule: BlockingRule | None = None
+    temperature: float = eqx.field(static=True, default=1.0)
 
     @classmethod
     def random(
@@ -96,7 +101,12 @@ class ConditionalDensity(Inverse):
         one, two = jax.random.split(key)
         first = MixtureHead.random(one, dimension, 1, sites, width, kernels, components)
         second = MixtureHead.random(two, dimension, 1 + sites, sites, width, kernels, components)
-        return cls(first, second, b, rule)
+        return cls(first, second, rule)
+
+    @property
+    def b(self) -> int:
+        """Rescaling factor: a block has b**d sites, as many as a component has means."""
+        return round((self.first.mean.shape[1] // self.first.components) ** (1 / self.dimension))
 
     @property
     def dimension(self) -> int:
@@ -117,25 +127,27 @@ class ConditionalDensity(Inverse):
         offsets = _offsets(lattice)
         words = site_words(choice, jnp.uint32(0), number)[0]
         colouring = _colourings(lattice)[words % len(offsets)]
+        labels = site_numbers(coarse.shape[1:], number)
         done = jnp.zeros((*coarse.shape, self.b**self.dimension), coarse.dtype)
         for colour in range(lattice.colours):
-            mixture_here = self._mixture(coarse, done, colour)
-            drawn = self._draw(keys[colour], mixture_here, coarse, number)
+            draw = partial(self._draw, self._head(colour), keys[colour])
+            drawn = in_tiles(draw, self.reach, self._inputs(coarse, done, colour), coarse, *labels)
             done = jnp.where((colouring == colour)[..., None], drawn, done)
         return done
 
-    def _mixture(self, coarse: Array, done: Array, colour: int) -> mixture.Mixture:
-        if colour == 0:
-            return self.first(coarse[..., None])
-        return self.second(jnp.concatenate([coarse[..., None], done], axis=-1))
+    def _head(self, colour: int) -> MixtureHead:
+        return self.first if colour == 0 else self.second
 
-    def _draw(self, key: PRNGKeyArray, parts: mixture.Mixture, coarse: Array, number: Array) -> Array:
+    def _inputs(self, coarse: Array, done: Array, colour: int) -> Array:
+        return coarse[..., None] if colour == 0 else jnp.concatenate([coarse[..., None], done], axis=-1)
+
+    def _draw(
+        self, head: MixtureHead, key: PRNGKeyArray, padded: Array, coarse: Array, site: Array, number: Array
+    ) -> Array:
         component, values = jax.random.split(key)
-        site = jnp.arange(coarse[0].size, dtype=jnp.uint32).reshape(coarse.shape[1:])
-        lot = uniform(site_words(component, site, number.reshape(-1, *[1] * (coarse.ndim - 1)))[0])
-        drawn = mixture.draw(
-            parts, lot, site_normals(values, coarse.shape[1:], number, self.b**self.dimension)
-        )
+        lot = uniform(site_words(component, site, number)[0])
+        normals = site_normals(values, site, number, self.b**self.dimension)
+        drawn = mixture.draw(head(padded).tempered(self.temperature), lot, normals)
         return drawn if self.rule is None else rescale(self.rule, coarse, drawn)
 
     def block_log_prob(
@@ -145,7 +157,8 @@ class ConditionalDensity(Inverse):
         total = jnp.zeros(coarse.shape, coarse.dtype)
         for colour in range(Lattice(coarse.shape[1:]).colours):
             known = jnp.where((colouring < colour)[..., None], fine_blocks, 0)
-            parts = self._mixture(coarse, known, colour)
+            parts = self._head(colour)(wrap(self._inputs(coarse, known, colour), self.reach))
+            parts = parts.tempered(self.temperature)
             if self.rule is None:
                 here = mixture.log_density(parts, fine_blocks)
             else:

@@ -15,7 +15,7 @@ def patches(fields: Float[Array, "n ..."], side: int, offset: Array) -> Float[Ar
     (2, 4, 16)
     """
     d = fields.ndim - 1
-    rolled = jnp.roll(fields, tuple(-offset[axis] for axis in range(d)), axis=tuple(range(1, d + 1)))
+    rolled = jnp.roll(fields, -offset, axis=tuple(range(1, d + 1)))
     split = rolled.reshape([len(fields), *[n for size in fields.shape[1:] for n in (size // side, side)]])
     order = [0, *range(1, 2 * d + 1, 2), *range(2, 2 * d + 1, 2)]
     return split.transpose(order).reshape(len(fields), -1, side**d)

@@ -1,12 +1,15 @@
 """A learnt inverse with all that is known of its training, and how it is kept on disk."""
 
+import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kadanoff.errors import InputError, StoreError
 from kadanoff.random import key as make_key
@@ -16,6 +19,7 @@ from kadanoff.renormalization.inverse.consistent import ConsistentInverse
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
+from kadanoff.store.durable import atomic_write, checksum
 
 __all__ = ["LearntInverse", "TrainingRecord"]
 
@@ -67,10 +71,26 @@ class LearntInverse:
         """Blocking depth of the coarse fields that the training pairs had."""
         return self.depth if self.record.relaxed_pairs else self.depth + 1
 
+    @property
+    def temperature(self) -> float:
+        """Factor on the spread of what the map draws."""
+        inner = self.map.inner if isinstance(self.map, ConsistentInverse) else self.map
+        return inner.temperature if isinstance(inner, ConditionalDensity | StochasticInverse) else 1.0
+
+    def at_temperature(self, temperature: float) -> "LearntInverse":
+        """The same map with the spread of its draws multiplied by another factor.
+
+        Below 1, drawn blocks follow the coarse field more closely. Raises `InputError` unless it is positive.
+        """
+        if not (np.isfinite(temperature) and temperature > 0):
+            raise InputError(f"the temperature must be positive and finite, got {temperature}")
+        return replace(self, map=_tempered(self.map, float(temperature)))
+
     def describe(self) -> str:
         """One line for tables and pages."""
         r = self.record
         how = ", consistent" if r.consistent else ""
+        how += f", temperature {self.temperature:g}" if self.temperature != 1.0 else ""
         how += f", coarse pairs relaxed {r.relaxed_pairs} sweeps" if r.relaxed_pairs else ""
         return (
             f"{r.kind} inverse of {type(self.rule).__name__}(b={self.b}), depth {self.depth}{how}: "
@@ -82,7 +102,9 @@ class LearntInverse:
         """Write the weights and the record into a folder."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        eqx.tree_serialise_leaves(folder / "weights.eqx", self.map)
+        buffer = io.BytesIO()
+        eqx.tree_serialise_leaves(buffer, self.map)
+        atomic_write(folder / "weights.eqx", buffer.getvalue())
         names = {cls: name for name, cls in BLOCKING_RULES.items()}
         header = {
             "format": _FORMAT,
@@ -92,10 +114,18 @@ class LearntInverse:
             "factor": getattr(self.rule, "factor", None),
             "dimension": self.map.dimension,
             "depth": self.depth,
+            "temperature": self.temperature,
             "record": asdict(self.record),
         }
-        (folder / "inverse.json").write_text(json.dumps(header, indent=1))
+        # The header comes last and whole: a folder that has one has its weights.
+        atomic_write(folder / "inverse.json", (json.dumps(header, indent=1) + "\n").encode())
         return folder
+
+    @property
+    def digest(self) -> str:
+        """Checksum of the weights and of what they mean: the same for maps that do the same."""
+        leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree_util.tree_leaves(self.map)]
+        return checksum(repr((self.rule, self.depth, self.temperature)).encode(), *leaves)
 
     @classmethod
     def load(cls, path: str | Path) -> "LearntInverse":
@@ -103,7 +133,7 @@ class LearntInverse:
         folder = Path(path)
         try:
             header = json.loads((folder / "inverse.json").read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{folder} holds no inverse (no inverse.json); make one with `kadanoff learn`"
             ) from None
@@ -119,7 +149,7 @@ class LearntInverse:
             record["kernels"] = tuple(record["kernels"])
             rule = _rule(header)
             record = TrainingRecord(**record)
-            skeleton = _skeleton(record, rule, header["dimension"])
+            skeleton = _tempered(_skeleton(record, rule, header["dimension"]), float(header["temperature"]))
             learnt = eqx.tree_deserialise_leaves(folder / "weights.eqx", skeleton)
         except (KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:
             raise StoreError(
@@ -138,6 +168,14 @@ class LearntInverse:
             raise InputError(f"the inverse was trained for b={self.b}, not b={b}")
 
 
+def _tempered(inverse: Inverse, temperature: float) -> Inverse:
+    if isinstance(inverse, ConsistentInverse):
+        return eqx.tree_at(lambda i: i.inner, inverse, _tempered(inverse.inner, temperature))
+    if isinstance(inverse, ConditionalDensity | StochasticInverse):
+        return replace(inverse, temperature=temperature)
+    return inverse
+
+
 def _rule(header: dict[str, Any]) -> BlockingRule:
     cls = BLOCKING_RULES[header["rule"]]
     return BlockSum(b=header["b"], factor=header["factor"]) if cls is BlockSum else cls(b=header["b"])
@@ -154,11 +192,10 @@ def _skeleton(record: TrainingRecord, rule: BlockingRule, dimension: int) -> Inv
     if record.kind == "linear":
         side = round((record.parameters / sites - 1) ** (1 / dimension))
         return StochasticInverse(
-            OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites))),
-            b=rule.b,
+            network=OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites))),
             noise=0,
         )
     channels = record.noise if record.kind == "stochastic" else 0
     network = OddNetwork.random(key, dimension, 1 + channels, record.width, sites, record.kernels)
-    plain = StochasticInverse(network, b=rule.b, noise=channels)
-    return ConsistentInverse(plain, rule) if record.consistent else plain
+    plain = StochasticInverse(network=network, noise=channels)
+    return ConsistentInverse(inner=plain, rule=rule) if record.consistent else plain

@@ -36,4 +36,4 @@ def fit_linear(
     targets = targets.reshape(-1, b**d).astype(np.float64)
     solution = np.linalg.solve(inputs.T @ inputs, inputs.T @ targets)
     kernel = jnp.asarray(solution.reshape(*[side] * d, 1, b**d), dtype=jnp.float32)
-    return StochasticInverse(OddNetwork((kernel,), jnp.zeros((1, b**d))), b=b, noise=0)
+    return StochasticInverse(network=OddNetwork((kernel,), jnp.zeros((1, b**d))), noise=0)

@@ -32,6 +32,12 @@ class Mixture(NamedTuple):
                 rows[i] = rows[i] + self.lower[..., i * (i - 1) // 2 + j] * vector[..., j]
         return jnp.stack(rows, axis=-1)
 
+    def tempered(self, temperature: float) -> "Mixture":
+        """The same mixture with the spread of every component multiplied by `temperature`."""
+        if temperature == 1.0:
+            return self
+        return self._replace(diagonal=self.diagonal / temperature, lower=self.lower / temperature)
+
     @property
     def log_normalisation(self) -> Float[Array, "..."]:
         """Log of the weight times the Gaussian's prefactor, by component."""

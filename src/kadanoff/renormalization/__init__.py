@@ -1,0 +1,55 @@
+"""The renormalization group: blocking down, learnt inverses up, crossings, exponents, certificates."""
+
+from kadanoff.renormalization.blocking import (
+    BLOCKING_RULES,
+    BlockingRule,
+    BlockMean,
+    BlockSum,
+    Decimation,
+    MajorityMean,
+    RandomMajoritySite,
+    block,
+)
+from kadanoff.renormalization.certificate import certificate
+from kadanoff.renormalization.crossing import Crossing, Curve, find_crossing, reweighted_curve
+from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
+from kadanoff.renormalization.inverse import (
+    ConditionalDensity,
+    ConsistentInverse,
+    Inverse,
+    LearntInverse,
+    Levels,
+    Relaxation,
+    StochasticInverse,
+    grow,
+    learn_inverse,
+)
+
+__all__ = [
+    "BLOCKING_RULES",
+    "BlockMean",
+    "BlockSum",
+    "BlockingRule",
+    "ConditionalDensity",
+    "ConsistentInverse",
+    "Crossing",
+    "Curve",
+    "Decimation",
+    "ExponentRow",
+    "ExponentTable",
+    "Inverse",
+    "LearntInverse",
+    "Levels",
+    "MajorityMean",
+    "RandomMajoritySite",
+    "Relaxation",
+    "StochasticInverse",
+    "block",
+    "certificate",
+    "combine_seeds",
+    "critical_exponents",
+    "find_crossing",
+    "grow",
+    "learn_inverse",
+    "reweighted_curve",
+]

@@ -1,0 +1,104 @@
+"""The certificate of a growth: at every level, where it agrees with direct simulation and by how much it fails."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError, KadanoffError
+from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.statistics import Estimate, bootstrap
+
+__all__ = ["CERTIFIED", "certificate"]
+
+#: What is compared at every level.
+CERTIFIED = (
+    "abs_magnetization",
+    "susceptibility",
+    "binder",
+    "xi_over_L",
+    "phi2",
+    "phi4",
+    "neighbours",
+)
+
+
+def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) -> list[dict[str, Any]]:
+    """One row a level: observables, Schwinger-Dyson residual before relaxation, RMS of RG(inverse(x)) - x.
+
+    `direct` maps sides to direct simulations; a level of that side gets them beside its own as 'direct', with the
+    relative difference 'deviation' and the difference in standard errors 'pull'. The residual is <phi dS/dphi> - 1;
+    `inconsistency` is relative to the root mean square of x. Quantities that do not exist are left out.
+
+    Raises `InputError` for a direct simulation of another lattice.
+
+    >>> import numpy as np, kadanoff as kd
+    >>> fields = np.random.default_rng(0).normal(size=(16, 8, 4, 4)).astype(np.float32)
+    >>> row = certificate(kd.Levels((kd.Ensemble(fields),)))[0]
+    >>> row["side"], abs(row["phi2"].pull(1.0)) < 4
+    (4, True)
+    """
+    rows: list[dict[str, Any]] = []
+    for number, level in enumerate(levels):
+        row: dict[str, Any] = {"level": number, "side": level.lattice.longest}
+        row |= {name: _estimate(level, name) for name in CERTIFIED}
+        row |= _before(levels, number)
+        other = (direct or {}).get(level.lattice.longest)
+        if other is not None:
+            if other.lattice.shape != level.lattice.shape:
+                raise InputError(
+                    f"the direct simulation has the lattice {other.lattice.shape}, the level {level.lattice.shape}"
+                )
+            there = {name: _estimate(other, name) for name in CERTIFIED}
+            row["direct"] = there
+            row["deviation"] = {name: _deviation(row[name], there[name]) for name in CERTIFIED}
+            row["pull"] = {name: row[name].pull(there[name]) for name in CERTIFIED}
+        rows.append(row)
+    return rows
+
+
+def _estimate(ensemble: Ensemble, name: str) -> Estimate:
+    """The observable; without an error where one configuration has none."""
+    if ensemble.chains * ensemble.draws > 1:
+        return ensemble.observe(name)
+    from kadanoff.observables import evaluate, observable
+
+    entry = observable(name)
+    means = ensemble.primaries(entry).mean(axis=(1, 2))
+    return Estimate(evaluate(entry, ensemble.lattice)(means), float("nan"))
+
+
+def _before(levels: Levels, number: int) -> dict[str, Any]:
+    """What was measured before relaxation; for the start, its own residual where it has an action."""
+    found: dict[str, Any] = {}
+    level = levels[number]
+    if number == 0:
+        if level.action is not None:
+            value = _estimate(level, "schwinger_dyson")
+            found["schwinger_dyson_residual"] = Estimate(value.value - 1, value.error)
+        return found
+    series = levels.before[number] if number < len(levels.before) else {}
+    if "schwinger_dyson" in series:
+        value = _mean(series["schwinger_dyson"], level)
+        found["schwinger_dyson_residual"] = Estimate(value.value - 1, value.error)
+    if "inconsistency" in series:
+        below = levels[number - 1]
+        size = float(np.sqrt(_mean(below.series("phi2"), below).value))
+        found["inconsistency"] = float(np.sqrt(max(0.0, _mean(series["inconsistency"], level).value))) / size
+    return found
+
+
+def _mean(series: np.ndarray, level: Ensemble) -> Estimate:
+    if series.size == 1:
+        return Estimate(float(series.ravel()[0]), float("nan"))
+    try:
+        return bootstrap(lambda means: means, series[None], 0, 200, level.log_weight).estimates()[0]
+    except KadanoffError:
+        return Estimate(float(series.mean()), float("nan"))
+
+
+def _deviation(ours: Estimate, theirs: Estimate) -> Estimate:
+    """Relative difference with the errors of both."""
+    value = ours.value / theirs.value
+    return Estimate(value - 1, abs(value) * np.hypot(ours.error / ours.value, theirs.error / theirs.value))

@@ -1,0 +1,215 @@
+"""Critical exponents from the levels of a growth: gamma/nu and beta/nu of every pair, by two estimators."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from kadanoff.errors import InputError
+from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.response import conjugate_series
+from kadanoff.statistics import Estimate, bootstrap
+
+__all__ = ["ESTIMATORS", "ExponentRow", "ExponentTable", "combine_seeds", "critical_exponents"]
+
+#: 'ratio' compares means of two levels, 'derivative' their responses to the simulated coupling.
+ESTIMATORS = ("ratio", "derivative")
+
+
+@dataclass(frozen=True)
+class ExponentRow:
+    """Exponents of one pair of levels (i, j); `covariance` is that of (gamma/nu, beta/nu)."""
+
+    label: str
+    i: int
+    j: int
+    estimator: str
+    gamma_over_nu: Estimate
+    beta_over_nu: Estimate
+    covariance: list[list[float]]
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentTable:
+    """Exponents of all pairs of levels by every estimator, with the resamples that their errors come from.
+
+    - `sides`: L of each level.
+    - `values`: by estimator (pair, 2), gamma/nu and beta/nu; pairs as in `pairs`.
+    - `samples`: by estimator (resample, pair, 2), bootstrap replicas; all pairs of a replica share configurations.
+    - `spread`: by estimator (pair, 2, 2), covariance over training seeds, None for one seed.
+    """
+
+    sides: tuple[int, ...]
+    values: dict[str, np.ndarray]
+    samples: dict[str, np.ndarray]
+    spread: dict[str, np.ndarray] | None = None
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Pairs of levels, the smaller first."""
+        return list(combinations(range(len(self.sides)), 2))
+
+    def covariance(self, estimator: str) -> np.ndarray:
+        """Covariance of (gamma/nu, beta/nu) of each pair, (pair, 2, 2): resampling plus training seeds."""
+        samples = self.samples[estimator]
+        deviations = samples - samples.mean(axis=0)
+        found = np.einsum("rpi,rpj->pij", deviations, deviations) / (len(samples) - 1)
+        return found if self.spread is None else found + self.spread[estimator]
+
+    def rows(self, estimator: str | None = None) -> list[ExponentRow]:
+        """One row a pair and estimator."""
+        chosen = [estimator] if estimator is not None else list(self.values)
+        found: list[ExponentRow] = []
+        for name in chosen:
+            for (i, j), value, matrix in zip(
+                self.pairs, self.values[name], self.covariance(name), strict=True
+            ):
+                gamma, beta = (Estimate(value[k], np.sqrt(matrix[k, k])) for k in (0, 1))
+                label = f"{self.sides[i]}/{self.sides[j]}"
+                found.append(ExponentRow(label, i, j, name, gamma, beta, matrix.tolist()))
+        return found
+
+    def row(self, label: str, estimator: str = "ratio") -> ExponentRow:
+        """The row of one pair, such as '32/512'; `InputError` when there is none."""
+        for row in self.rows(estimator) if estimator in self.values else ():
+            if row.label == label:
+                return row
+        raise InputError(
+            f"no row {label} by the {estimator} estimator; there are "
+            + ", ".join(f"{row.label} ({row.estimator})" for row in self.rows())
+        )
+
+    def __str__(self) -> str:
+        """A table, one pair a line."""
+        lines = [f"{'L_i/L_j':<10}  {'estimator':<10}  {'gamma/nu':>12}  {'beta/nu':>12}"]
+        lines += [
+            f"{row.label:<10}  {row.estimator:<10}  {row.gamma_over_nu:>12}  {row.beta_over_nu:>12}"
+            for row in self.rows()
+        ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def critical_exponents(
+    levels: Levels,
+    estimators: Sequence[str] | None = None,
+    *,
+    coupling: str | None = None,
+    samples: int = 400,
+    seed: int = 0,
+) -> ExponentTable:
+    """Exponents gamma/nu and beta/nu of every pair of levels, with errors and their covariance.
+
+    'ratio' is gamma/nu = ln(chi_j/chi_i) / ((j-i) ln b) and beta/nu = -ln(m_j/m_i) / ((j-i) ln b), m = <|m|>.
+    'derivative' has dm/dg and dchi/dg instead, -Cov with the operator conjugate to a coupling of the simulated
+    action (`coupling`, by default the first): the talk's form, for pure maps, since relaxation at a fixed coupling
+    erases the response. Errors are a bootstrap over simulated configurations, which all levels
+    share; log-weights are honoured.
+
+    Raises `InputError` for an unknown estimator, fewer than two levels, and for 'derivative' on relaxed levels or
+    without a simulated ancestor.
+
+    >>> import numpy as np, kadanoff as kd
+    >>> rng = np.random.default_rng(0)
+    >>> small = rng.normal(size=(32, 4, 4, 4)).astype(np.float32)
+    >>> levels = kd.Levels((kd.Ensemble(small), kd.Ensemble(small.repeat(2, 2).repeat(2, 3))), b=2)
+    >>> print(critical_exponents(levels).row("4/8").gamma_over_nu.value.round(6))
+    2.0
+
+    Source: D. Bachtis et al., PRL 128 (2022) 081603, eqs. 9 and 10.
+    """
+    if len(levels) < 2:
+        raise InputError("exponents compare levels, and there is only one: grow at least once")
+    if estimators is None:
+        known = not levels.relaxed and levels[0].simulated.action is not None
+        estimators = ESTIMATORS if known else ("ratio",)
+    for name in estimators:
+        if name not in ESTIMATORS:
+            raise InputError(f"unknown estimator {name!r}; choose from {', '.join(ESTIMATORS)}")
+    if "derivative" in estimators and levels.relaxed:
+        raise InputError(
+            "the levels were relaxed at a fixed coupling, which erases their response to it: use the 'ratio' "
+            "estimator, or grow by the pure map (relax=None)"
+        )
+    primaries = np.stack([level.series(name) for level in levels for name in ("abs_m", "m2")])
+    values: dict[str, np.ndarray] = {}
+    replicas: dict[str, np.ndarray] = {}
+    for name in estimators:
+        if name == "ratio":
+            stacked, function = _ratio(levels, primaries)
+        else:
+            stacked, function = _derivative(levels, primaries, coupling)
+        result = bootstrap(function, stacked, seed, samples, levels[0].log_weight)
+        values[name] = result.values.reshape(-1, 2)
+        replicas[name] = result.samples.reshape(samples, -1, 2)
+    return ExponentTable(tuple(level.lattice.longest for level in levels), values, replicas)
+
+
+def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
+    """Mean of tables that differ by the training seed of their inverse; the spread between seeds joins the error.
+
+    Replicas are averaged one by one: tables made with the same resampling seed from growths of the same
+    configurations then keep the correlation between them. The spread added is that of one seed, not of the mean:
+    how far another seed's map would lie.
+
+    Raises `InputError` for tables of other levels or estimators.
+    """
+    first = tables[0]
+    for table in tables[1:]:
+        if table.sides != first.sides or set(table.values) != set(first.values):
+            raise InputError(
+                f"tables of {first.sides} by {', '.join(first.values)} and of {table.sides} by "
+                f"{', '.join(table.values)} cannot be combined: grow by the same steps and kind of map"
+            )
+    count = min(len(s) for table in tables for s in table.samples.values())
+    values = {name: np.mean([table.values[name] for table in tables], axis=0) for name in first.values}
+    samples = {
+        name: np.mean([table.samples[name][:count] for table in tables], axis=0) for name in first.values
+    }
+    spread = None
+    if len(tables) > 1:
+        spread = {}
+        for name in first.values:
+            deviations = np.stack([table.values[name] for table in tables]) - values[name]
+            spread[name] = np.einsum("spi,spj->pij", deviations, deviations) / (len(tables) - 1)
+    return ExponentTable(first.sides, values, samples, spread)
+
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def _ratio(levels: Levels, primaries: np.ndarray) -> tuple[np.ndarray, Function]:
+    volumes = np.array([level.lattice.volume for level in levels], dtype=np.float64)
+
+    def function(means: np.ndarray) -> np.ndarray:
+        return _slopes(levels.b, np.log(means[0::2]), np.log(means[1::2] * volumes))
+
+    return primaries, function
+
+
+def _derivative(levels: Levels, primaries: np.ndarray, coupling: str | None) -> tuple[np.ndarray, Function]:
+    series = conjugate_series(levels[0], None if coupling is None else (coupling,))
+    operator = next(iter(series.values()))
+    operator = operator - operator.mean()  # centred: less rounding in the covariance
+    volumes = np.array([level.lattice.volume for level in levels], dtype=np.float64)
+    stacked = np.concatenate([primaries, primaries * operator, operator[None]])
+    count = len(primaries)
+
+    def function(means: np.ndarray) -> np.ndarray:
+        response = means[:count] * means[-1] - means[count:-1]
+        # The sign of a response cancels in a ratio; a level whose sign differs from the first one's has no logarithm.
+        slope = response * np.sign(response[:2][np.arange(count) % 2])
+        return _slopes(levels.b, np.log(slope[0::2]), np.log(slope[1::2] * volumes))
+
+    return stacked, function
+
+
+def _slopes(b: int, log_m: np.ndarray, log_chi: np.ndarray) -> np.ndarray:
+    """gamma/nu and beta/nu of every pair, flat."""
+    found = []
+    for i, j in combinations(range(len(log_m)), 2):
+        scale = (j - i) * np.log(b)
+        found += [(log_chi[j] - log_chi[i]) / scale, -(log_m[j] - log_m[i]) / scale]
+    return np.array(found)

@@ -1,0 +1,122 @@
+"""The folder of a growth: its record, the inverse, and a store for each level, so that it can be continued."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kadanoff.actions.base import couplings
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import StoreError
+from kadanoff.renormalization.inverse.learnt import LearntInverse
+from kadanoff.renormalization.inverse.levels import FORMAT, level_folder, read_record
+from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.store import Store
+from kadanoff.store.durable import atomic_write, checksum
+from kadanoff.store.view import StoredFields
+
+__all__ = ["Request", "block_draws", "keep_start", "open_level"]
+
+_BLOCK_SITES = 1 << 25  # sites that are made between two commits
+#: What may change between two calls for the same growth: where things lie, and how long training took.
+_FREE = ("source", "source_draws", "description")
+
+
+class Request(NamedTuple):
+    """What was asked of `grow`."""
+
+    ensemble: Ensemble
+    inverse: LearntInverse
+    steps: int
+    relax: Relaxation | None
+    seed: int
+    configurations: int | None
+    amplitude: float
+    depths: tuple[int, ...]
+
+
+def block_draws(ensemble: Ensemble, volume: int) -> int:
+    """Draws of every chain that are made and committed at once."""
+    return max(1, min(ensemble.draws, _BLOCK_SITES // (ensemble.chains * volume)))
+
+
+def open_level(out: Path, level: int, below: Ensemble, shape: tuple[int, ...]) -> Store:
+    """Go on with the store of a level, or start it; chunks are blocks of `block_draws`."""
+    weights: bool | str = False
+    if below.log_weight is not None:
+        weights = "complex" if np.iscomplexobj(below.log_weight) else "real"
+    config = {"level": level, "growth": checksum((out / "levels.json").read_bytes())}
+    block = block_draws(below, int(np.prod(shape)))
+    return Store.open_or_create(
+        level_folder(out, level), "grow", config, below.chains, shape, weights=weights, block=block
+    )
+
+
+def keep_start(out: Path, start: Ensemble, asked: Request) -> None:
+    """Write the record of a growth, or compare it with the one that is there; keep the inverse and level 0.
+
+    Raises `StoreError` when the folder holds another growth or something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is a file, but a growth is a folder: give another path")
+    record = _record(out, start, asked)
+    if (out / "levels.json").exists():
+        there = read_record(out)
+        for name, value in json.loads(json.dumps(record)).items():
+            if name not in _FREE and there.get(name) != value:
+                raise StoreError(
+                    f"{out} holds another growth: its {name} is {there.get(name)!r}, {value!r} was asked for; "
+                    "give another folder, or the same value to go on with it"
+                )
+    else:
+        if out.exists() and any(out.iterdir()):
+            raise StoreError(f"{out} is not empty and holds no growth: give a new or empty folder")
+        out.mkdir(parents=True, exist_ok=True)
+        atomic_write(out / "levels.json", (json.dumps(record, indent=1) + "\n").encode())
+    if not (out / "inverse" / "inverse.json").exists():
+        asked.inverse.save(out / "inverse")
+    with open_level(out, 0, start, start.lattice.shape) as store:
+        while store.draws < start.draws:
+            begin, stop = store.draws, min(store.draws + store.layout.block, start.draws)
+            weights = None if start.log_weight is None else start.log_weight[:, begin:stop]
+            store.append(np.asarray(start.fields[:, begin:stop]), log_weight=weights)
+
+
+def _record(out: Path, start: Ensemble, asked: Request) -> dict[str, Any]:
+    relax, relaxation = asked.relax, None
+    if relax is not None:
+        relaxation = {
+            "action": type(relax.action).__name__,
+            "couplings": couplings(relax.action),
+            "sweeps": relax.sweeps,
+            "width": relax.width,
+        }
+    source, digest = _origin(asked.ensemble, out)
+    return {
+        "format": FORMAT,
+        "steps": asked.steps,
+        "b": asked.inverse.b,
+        "seed": asked.seed,
+        "amplitude": asked.amplitude,
+        "configurations": asked.configurations,
+        "chains": start.chains,
+        "draws": start.draws,
+        "depths": list(asked.depths),
+        "inverse": asked.inverse.digest,
+        "description": asked.inverse.describe(),
+        "relaxation": relaxation,
+        "start": checksum(np.ascontiguousarray(start.fields[:, :]).tobytes()),
+        "source": source,
+        "source_digest": digest,
+        "source_draws": asked.ensemble.draws,
+    }
+
+
+def _origin(ensemble: Ensemble, out: Path) -> tuple[str | None, str | None]:
+    """Where the ensemble's own folder is, seen from `out`, and what its first block is."""
+    if not isinstance(ensemble.fields, StoredFields):
+        return None, None
+    run = ensemble.fields.run
+    return os.path.relpath(run.path.resolve(), out.resolve()), run.records[0].digest if run.records else None

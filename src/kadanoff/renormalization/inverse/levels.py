@@ -1,0 +1,184 @@
+"""The levels of a growth: ensembles of growing size whose configurations correspond one to one."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import KadanoffError, StoreError
+from kadanoff.renormalization.inverse.learnt import LearntInverse
+from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.runs import open_ensemble
+from kadanoff.store import Store
+
+__all__ = ["FORMAT", "Levels", "level_folder", "read_record", "recorded", "thinned"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Levels(Sequence[Ensemble]):
+    """Ensembles L, b L, b^2 L, ...: level 0 is the start; configuration (chain, draw) is the same at all levels.
+
+    - `b`: rescaling factor of a step.
+    - `inverse`, `relaxation`: what made them; None where it is not known. `amplitude`: factor on the start.
+    - `before`: for each level, series (chain, draw) taken before relaxation: `schwinger_dyson` (with the target
+        or simulated action) and `inconsistency`, the mean square of RG(inverse(x)) - x; empty for level 0.
+    """
+
+    ensembles: tuple[Ensemble, ...]
+    b: int = 2
+    inverse: Any = None
+    relaxation: Relaxation | None = None
+    amplitude: float = 1.0
+    before: tuple[dict[str, np.ndarray], ...] = field(default=(), repr=False)
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether a target action was relaxed after each step."""
+        return self.relaxation is not None
+
+    def __len__(self) -> int:
+        """Number of levels, the start included."""
+        return len(self.ensembles)
+
+    @overload
+    def __getitem__(self, index: int) -> Ensemble: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Ensemble, ...]: ...
+    def __getitem__(self, index: int | slice) -> Ensemble | tuple[Ensemble, ...]:
+        """One level, or several."""
+        return self.ensembles[index]
+
+    def __iter__(self) -> Iterator[Ensemble]:
+        """Go through the levels, the start first."""
+        return iter(self.ensembles)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Levels":
+        """Open the folder of a finished growth; fields stay on disk.
+
+        Raises `StoreError` for a folder that is missing, damaged, newer or no growth, and for one that was
+        interrupted (the command that started it goes on with it).
+        """
+        folder = Path(path)
+        record = read_record(folder)
+        try:
+            steps, draws = int(record["steps"]), int(record["draws"])
+            b, amplitude, depths = int(record["b"]), float(record["amplitude"]), record["depths"]
+            source = _source(folder, record)
+            relaxation = _relaxation(record, source)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{folder / 'levels.json'} is damaged ({error}): grow again") from error
+        inverse = LearntInverse.load(folder / "inverse")
+        stores = [Store.open(level_folder(folder, level)) for level in range(steps + 1)]
+        for store in stores:
+            if store.draws != draws:
+                raise StoreError(
+                    f"{store.path} holds {store.draws} of {draws} draws: the growth was interrupted; give the command "
+                    "that started it again"
+                )
+        start = stores[0]
+        ensemble = Ensemble(start.fields, None, start.log_weight(), depths[0], None, ("start of a growth",))
+        if source is not None:
+            origin = thinned(source, record["configurations"])
+            if origin.parent is None and amplitude == 1.0:
+                ensemble = replace(ensemble, action=origin.action)
+            else:
+                ensemble = replace(ensemble, parent=origin)
+        ensembles, before = [ensemble], [dict[str, np.ndarray]()]
+        for level, store in enumerate(stores[1:], start=1):
+            action = relaxation.action if relaxation is not None else None
+            ensembles.append(
+                ensembles[-1].derive(store.fields, f"grown, {store.path}", depths[level], action)
+            )
+            before.append(recorded(store))
+        return cls(tuple(ensembles), b, inverse, relaxation, amplitude, tuple(before))
+
+
+def level_folder(folder: Path, level: int) -> Path:
+    """Where a level is kept."""
+    return folder / f"level-{level:02d}"
+
+
+def thinned(ensemble: Ensemble, configurations: int | None) -> Ensemble:
+    """Spread so many configurations evenly over draws, then over chains; all of them for None."""
+    if configurations is None or configurations >= ensemble.chains * ensemble.draws:
+        return ensemble
+    draws = -(-configurations // ensemble.chains)
+    chains = configurations // draws
+    stride = ensemble.draws // draws
+    return ensemble.select(draws=slice(stride - 1, stride * draws, stride), chains=slice(0, chains))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What levels.json says; `StoreError` when it is missing, damaged or newer."""
+    path = folder / "levels.json"
+    try:
+        record = json.loads(path.read_text())
+        written = int(record["format"])
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            f"{folder} holds no growth (no levels.json); make one with `kadanoff grow`"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(f"{path} is damaged; grow again in another folder") from None
+    if written > FORMAT:
+        raise StoreError(f"{folder} was written by a newer version of kadanoff (format {written}): update it")
+    return record
+
+
+def _source(folder: Path, record: dict[str, Any]) -> Ensemble | None:
+    """The ensemble that was grown, if it is still where it was relative to the folder, and the same."""
+    if record["source"] is None:
+        return None
+    path = (folder / record["source"]).resolve()
+    try:
+        records = Store.open(path).records
+        if not records or records[0].digest != record["source_digest"]:
+            return None
+        found = open_ensemble(path)
+    except KadanoffError:
+        return None
+    return (
+        found
+        if found.draws == record["source_draws"]
+        else found.select(draws=slice(0, record["source_draws"]))
+    )
+
+
+def _relaxation(record: dict[str, Any], source: Ensemble | None) -> Relaxation | None:
+    """The recorded relaxation; a user's action is found with the simulation, else only the sweeps are known."""
+    told = record["relaxation"]
+    if told is None:
+        return None
+    action: Any = None
+    if told["action"] == "Phi4":
+        action = Phi4(**told["couplings"])
+    elif source is not None and type(source.simulated.action).__name__ == told["action"]:
+        action = source.simulated.action
+    return Relaxation(action, told["sweeps"], told["width"]) if action is not None else _Unknown(**told)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """A relaxation whose action's source is not at hand."""
+
+    couplings: dict[str, Any]
+    sweeps: int
+    width: float
+    action: Any = None
+
+
+def recorded(store: Store) -> dict[str, np.ndarray]:
+    """Series (chain, draw) that were measured before relaxation, from the records of a level."""
+    names = store.records[0].info.get("before", {})
+    return {
+        name: np.concatenate([np.asarray(block.info["before"][name]) for block in store.records], axis=1)
+        for name in names
+    }
