@@ -37,7 +37,7 @@ class ExponentTable:
     - `sides`: L of each level.
     - `values`: by estimator (pair, 2), gamma/nu and beta/nu; pairs as in `pairs`.
     - `samples`: by estimator (resample, pair, 2), bootstrap replicas; all pairs of a replica share configurations.
-    - `spread`: by estimator (pair, 2, 2), covariance over training seeds, None for one seed.
+    - `spread`: by estimator (pair, 2, 2), covariance of the mean over training seeds, None for one seed.
     """
 
     sides: tuple[int, ...]
@@ -150,9 +150,9 @@ def critical_exponents(
 def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
     """Mean of tables that differ by the training seed of their inverse; the spread between seeds joins the error.
 
-    Replicas are averaged one by one: tables made with the same resampling seed from growths of the same
-    configurations then keep the correlation between them. The spread added is that of one seed, not of the mean:
-    how far another seed's map would lie.
+    Replicas are averaged one by one: tables of the same configurations, resampled with the same seed, keep the
+    correlation between them; give tables of different configurations different seeds. The variance of the mean over
+    training seeds is added. Where configurations differ it counts their noise again, on the safe side.
 
     Raises `InputError` for tables of other levels or estimators.
     """
@@ -173,7 +173,9 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
         spread = {}
         for name in first.values:
             deviations = np.stack([table.values[name] for table in tables]) - values[name]
-            spread[name] = np.einsum("spi,spj->pij", deviations, deviations) / (len(tables) - 1)
+            spread[name] = np.einsum("spi,spj->pij", deviations, deviations) / (
+                len(tables) * (len(tables) - 1)
+            )
     return ExponentTable(first.sides, values, samples, spread)
 
 

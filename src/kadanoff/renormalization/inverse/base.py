@@ -84,7 +84,8 @@ def site_numbers(coarse: tuple[int, ...], number: UInt32[Array, " n"]) -> tuple[
     """Global numbers of sites and configurations, each (n, *coarse): what keys the noise."""
     site = jnp.arange(int(np.prod(coarse)), dtype=jnp.uint32).reshape(coarse)
     label = number.reshape(-1, *[1] * len(coarse))
-    return jnp.broadcast_arrays(site, label)  # type: ignore[return-value]
+    sites, numbers = jnp.broadcast_arrays(site, label)
+    return sites, numbers
 
 
 def site_normals(
