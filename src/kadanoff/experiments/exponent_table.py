@@ -21,6 +21,7 @@ from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
+from kadanoff.parallel import in_parallel
 from kadanoff.renormalization import (
     ExponentTable,
     LearntInverse,
@@ -98,32 +99,28 @@ def run_table(plan: Plan, out: Path, *, quick: bool, seed: int, progress: Progre
         out=out / "ensemble",
         progress=report(f"simulating {plan.side} x {plan.side}"),
     )
-    ratios, derivatives, grown, regression = [], [], [], []
+    recommended, regression = _learn_all(plan, ensemble, effort, seed, out, report("learning"))
+    ratios, derivatives, grown = [], [], []
     for number in range(effort.seeds):
         told = f"seed {number + 1} of {effort.seeds}: "
         own = _share(ensemble, number, effort)
-        recommended = _learn(plan, ensemble, effort, seed, number, out, report(told + "learning"))
         growth = _Growth(
-            plan, own, recommended, 16 * seed + number, out, Relaxation(plan.action, plan.sweeps)
+            plan, own, recommended[number], 16 * seed + number, out, Relaxation(plan.action, plan.sweeps)
         )
         levels = growth.levels(f"grown-{number}", report(told + "growing"))
-        pure = _learn_regression(
-            ensemble, effort, seed, number, out, report(told + "learning the talk's map")
-        )
-        talk_like = _Growth(plan, own, pure, 16 * seed + number, out, None)
-        pure_levels = talk_like.levels(f"pure-{number}", report(told + "growing by the pure map"))
+        pure = _Growth(plan, own, regression[number], 16 * seed + number, out, None)
+        pure_levels = pure.levels(f"pure-{number}", report(told + "growing by the talk's map"))
         # Each seed grows configurations of its own, hence another seed of the resampling.
         ratios.append(critical_exponents(levels, ("ratio",), seed=number))
         derivatives.append(critical_exponents(pure_levels, seed=number))
         grown.append(levels)
-        regression.append(recommended)
     table, pure_table = combine_seeds(ratios), combine_seeds(derivatives)
-    stability = _stability(plan, effort, grown[0], ensemble, regression[0], seed, out, report)
+    stability = _stability(plan, effort, ensemble, recommended[0], seed, out, report)
     rows = _exponent_rows(plan, table, "ratio") + _exponent_rows(plan, pure_table, "derivative")
     rows += stability
     figures = _draw(plan, out, table, pure_table, grown, stability)
     result = Result(
-        plan.name, rows, figures, time.perf_counter() - begun, _notes(plan, regression, effort, grown)
+        plan.name, rows, figures, time.perf_counter() - begun, _notes(plan, recommended, effort, grown)
     )
     result.save(out)
     return result
@@ -144,30 +141,36 @@ def _share(ensemble: Ensemble, number: int, effort: Effort) -> Ensemble:
     return thinned(ensemble.select(draws=slice(number * part, (number + 1) * part)), effort.configurations)
 
 
-def _learn(
-    plan: Plan, ensemble: Ensemble, effort: Effort, seed: int, number: int, out: Path, progress: Progress
-) -> LearntInverse:
-    make = partial(
-        learn_inverse,
-        relax=Relaxation(plan.action, plan.pair_sweeps),
-        steps=effort.training_steps,
-        seed=16 * seed + number,
-        progress=progress,
-    )
-    return _kept_inverse(out / f"inverse-{number}", lambda: make(ensemble, MajorityMean(b=2)))
+def _learn_all(
+    plan: Plan, ensemble: Ensemble, effort: Effort, seed: int, out: Path, progress: Progress
+) -> tuple[list[LearntInverse], list[LearntInverse]]:
+    """The recommended inverse and the talk's for every training seed, several at once."""
+    kinds: dict[str, dict[str, Any]] = {
+        "inverse": {"relax": Relaxation(plan.action, plan.pair_sweeps), "steps": effort.training_steps},
+        "regression": {"kind": "deterministic", "steps": max(100, effort.training_steps // 2)},
+    }
+    tasks = [(name, number) for name in kinds for number in range(effort.seeds)]
+    found: dict[tuple[str, int], LearntInverse] = {}
+    shares: dict[tuple[str, int], float] = {}
 
+    def learn(task: tuple[str, int]) -> None:
+        name, number = task
 
-def _learn_regression(
-    ensemble: Ensemble, effort: Effort, seed: int, number: int, out: Path, progress: Progress
-) -> LearntInverse:
-    make = partial(
-        learn_inverse,
-        kind="deterministic",
-        steps=max(100, effort.training_steps // 2),
-        seed=16 * seed + number,
-        progress=progress,
-    )
-    return _kept_inverse(out / f"regression-{number}", lambda: make(ensemble, MajorityMean(b=2)))
+        def report(done: float, total: float | None, message: str) -> None:
+            shares[task] = done / (total or 1.0)
+            progress(sum(shares.values()), len(tasks), f"seed {number}, {message}")
+
+        def make() -> LearntInverse:
+            own = 16 * seed + number
+            return learn_inverse(ensemble, MajorityMean(b=2), seed=own, progress=report, **kinds[name])
+
+        found[task] = _kept_inverse(out / f"{name}-{number}", make)
+        shares[task] = 1.0
+
+    for _ in in_parallel(learn, tasks):
+        progress(sum(shares.values()), len(tasks), "learning")
+    recommended, regression = ([found[name, number] for number in range(effort.seeds)] for name in kinds)
+    return recommended, regression
 
 
 def _kept_inverse(folder: Path, make: Callable[[], LearntInverse]) -> LearntInverse:
@@ -238,7 +241,6 @@ def _quietly(function: Callable[..., Levels], *arguments: Any, **options: Any) -
 def _stability(
     plan: Plan,
     effort: Effort,
-    base: Levels,
     ensemble: Ensemble,
     inverse: LearntInverse,
     seed: int,
@@ -248,16 +250,15 @@ def _stability(
     """The exponents of the whole range under more sweeps and other start amplitudes, on the same configurations."""
     start = thinned(_share(ensemble, 0, effort), effort.stability_configurations)
     label = f"{plan.side}/{plan.side * 2**plan.steps}"
-    variants = {f"{plan.sweeps} sweeps": (plan.sweeps, 1.0)}
-    variants |= {f"{k * plan.sweeps} sweeps": (k * plan.sweeps, 1.0) for k in (2, 4)}
-    variants |= {
-        f"amplitude {1 + change:+.2f}".replace("+", ""): (plan.sweeps, 1 + change) for change in (0.05, -0.05)
-    }
+    variants = {f"{k * plan.sweeps} sweeps": (k * plan.sweeps, 1.0) for k in (1, 2, 4)}
+    variants |= {f"start times {amplitude}": (plan.sweeps, amplitude) for amplitude in (1.05, 0.95)}
     rows: list[dict[str, Any]] = []
     first: ExponentTable | None = None
     for name, (sweeps, amplitude) in variants.items():
         growth = _Growth(plan, start, inverse, 16 * seed, out, Relaxation(plan.action, sweeps), amplitude)
         levels = growth.levels(f"stability-{sweeps}-{amplitude:g}", report(f"stability, {name}"))
+        # What is grown from a scaled start is compared with the start as it was simulated.
+        levels = replace(levels, ensembles=(start, *levels[1:]))
         table = critical_exponents(levels, ("ratio",), seed=0)
         first = first or table
         rows.append(_stability_row(label, name, table, first))

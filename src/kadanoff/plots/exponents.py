@@ -31,10 +31,9 @@ def plot_exponents(
     for row, (quantity, symbol) in enumerate(_SYMBOLS.items()):
         axis = axes[row, 0]
         reference(axis, exact[quantity], f"exact {exact[quantity]:g}")
-        known = [talk.get(label, (None,) * 4)[2 * row : 2 * row + 2] for label in labels]
-        there = [k for k, value in enumerate(known) if value and value[0] is not None]
-        talked = [Estimate(*known[k]) for k in there]
-        points(axis, place[there] - 0.2, talked, "talk", COLOURS[6], MARKERS[3])
+        known = {k: talk[label][2 * row : 2 * row + 2] for k, label in enumerate(labels) if label in talk}
+        talked = {k: Estimate(v, e) for k, (v, e) in known.items() if v is not None}
+        points(axis, place[list(talked)] - 0.2, list(talked.values()), "talk", COLOURS[6], MARKERS[3])
         for shift, table, name in ((0.0, ratio, "ratio"), (0.2, derivative, "derivative")):
             found = [getattr(entry, quantity) for entry in table.rows(name)]
             told = "relaxed growth, ratio" if name == "ratio" else "regression map, derivative"

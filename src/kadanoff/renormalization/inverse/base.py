@@ -104,8 +104,9 @@ def in_tiles(
 ) -> Float[Array, "n ..."]:
     """Apply a function of periodic inputs tile by tile, so that its temporaries stay small.
 
-    `wide` (n, *coarse, channels) is padded periodically by `reach`; each of `plain` (n, *coarse, ...) is not. The
-    function maps tiles of all of them to (n', *tile, ...). Large configurations are cut into slabs along the first
+    `wide` (n, *coarse, channels) is padded periodically by `reach`; each of `plain`, (n, *coarse, ...) or of one
+    colour of a checkerboard (n, *coarse/2, ...), is not. The function maps tiles of all of them to
+    (n', *tile, ...). Large configurations are cut into slabs along the first
     lattice axis, with a halo, many small ones into groups; the result does not depend on the cut.
     """
     count, side = wide.shape[:2]
@@ -119,17 +120,22 @@ def in_tiles(
             (padded, *plain),
             batch_size=_TILE_SITES // sites,
         )
-    pieces = next(p for p in range(1, side + 1) if side % p == 0 and sites // p <= _TILE_SITES or p == side)
+    # Slabs of an even side have an even height, so that a checkerboard is the same in all of them.
+    unit = 2 if side % 2 == 0 else 1
+    cuts = [p for p in range(1, side // unit + 1) if side % (unit * p) == 0]
+    pieces = next((p for p in cuts if sites // p <= _TILE_SITES), cuts[-1])
     height = side // pieces
 
     def slab(index: Array) -> Array:
-        which, begin = index // pieces, index % pieces * height
+        which, place = index // pieces, index % pieces
 
-        def cut(array: Array, rows: int) -> Array:
+        def cut(array: Array, step: int, rows: int) -> Array:
             one = jax.lax.dynamic_index_in_dim(array, which, keepdims=True)
-            return jax.lax.dynamic_slice_in_dim(one, begin, rows, axis=1)
+            return jax.lax.dynamic_slice_in_dim(one, place * step, rows, axis=1)
 
-        return function(cut(padded, height + 2 * reach), *(cut(part, height) for part in plain))[0]
+        rows = [part.shape[1] // pieces for part in plain]
+        own = (cut(part, step, step) for part, step in zip(plain, rows, strict=True))
+        return function(cut(padded, height, height + 2 * reach), *own)[0]
 
     tiles = jax.lax.map(slab, jnp.arange(count * pieces))
-    return tiles.reshape(count, side, *tiles.shape[2:])
+    return tiles.reshape(count, pieces * tiles.shape[1], *tiles.shape[2:])

@@ -7,7 +7,7 @@ from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import BlockingRule
 from kadanoff.renormalization.inverse.base import Inverse
 
-__all__ = ["ConsistentInverse", "rescale"]
+__all__ = ["ConsistentInverse", "require_function", "rescale"]
 
 
 class ConsistentInverse(Inverse):
@@ -25,11 +25,7 @@ class ConsistentInverse(Inverse):
 
     def __check_init__(self) -> None:
         """Refuse rules that have no function to invert."""
-        if not self.rule.deterministic:
-            raise InputError(
-                f"{type(self.rule).__name__} draws its block value at random, so no rescaling makes blocking return "
-                "it; use a stochastic inverse without the consistent wrapper"
-            )
+        require_function(self.rule)
 
     @property
     def b(self) -> int:
@@ -51,6 +47,15 @@ class ConsistentInverse(Inverse):
     ) -> Float[Array, "n ..."]:
         """Sites of every block, rescaled."""
         return rescale(self.rule, coarse, self.inner.blocks(key, coarse, number))
+
+
+def require_function(rule: BlockingRule) -> None:
+    """`InputError` for a rule that draws random numbers."""
+    if not rule.deterministic:
+        raise InputError(
+            f"{type(rule).__name__} draws its block value at random, so no rescaling makes blocking return it; use a "
+            "stochastic inverse or a density that is not consistent"
+        )
 
 
 def rescale(

@@ -1,5 +1,6 @@
 """The conditional density: block by block on alternating sublattices, with a likelihood."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import equinox as eqx
@@ -13,8 +14,9 @@ from kadanoff.random import site_words, uniform
 from kadanoff.renormalization.blocking import BlockingRule, to_blocks
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import Inverse, in_tiles, site_normals, site_numbers
-from kadanoff.renormalization.inverse.consistent import rescale
+from kadanoff.renormalization.inverse.consistent import require_function, rescale
 from kadanoff.renormalization.inverse.network import OddNetwork, wrap
+from kadanoff.renormalization.inverse.sublattice import corners, merge, pick
 
 __all__ = ["ConditionalDensity", "MixtureHead"]
 
@@ -55,11 +57,12 @@ class MixtureHead(eqx.Module):
             components,
         )
 
-    def __call__(self, padded: Float[Array, "n ..."]) -> mixture.Mixture:
-        """The mixture of every block from inputs (n, *coarse, channels) padded by the network's reach."""
-        reach = self.network.reach
-        inputs = padded[(slice(None), *[slice(reach, -reach or None)] * self.network.dimension)]
-        hidden = jnp.tanh(self.network(padded))
+    def __call__(
+        self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
+    ) -> mixture.Mixture:
+        """The mixture of every block, or of those at `places`, from inputs padded by the network's reach."""
+        inputs = self.network.core(padded, places)
+        hidden = jnp.tanh(self.network(padded, places))
         sites = self.mean.shape[1] // self.components
         mean = (hidden @ self.mean + inputs @ self.skip).reshape(*hidden.shape[:-1], self.components, sites)
         shape = ((hidden**2) @ self.shape + self.offset).reshape(*hidden.shape[:-1], self.components, -1)
@@ -84,6 +87,11 @@ class ConditionalDensity(Inverse):
     second: MixtureHead
     rule: BlockingRule | None = None
     temperature: float = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self) -> None:
+        """Refuse rules that have no function to invert."""
+        if self.rule is not None:
+            require_function(self.rule)
 
     @classmethod
     def random(
@@ -124,16 +132,23 @@ class ConditionalDensity(Inverse):
         """Sites of every block, (n, *coarse, b**d), sublattice after sublattice."""
         lattice = Lattice(coarse.shape[1:])
         choice, *keys = jax.random.split(key, 1 + lattice.colours)
-        offsets = _offsets(lattice)
-        words = site_words(choice, jnp.uint32(0), number)[0]
-        colouring = _colourings(lattice)[words % len(offsets)]
-        labels = site_numbers(coarse.shape[1:], number)
+        offsets = jnp.asarray(_offsets(lattice))
+        offset = offsets[site_words(choice, jnp.uint32(0), number)[0] % len(offsets)]
+        # Fields are translated, not colours: every configuration then has the same ones.
+        shifted, site, label = (
+            _roll(part, -offset) for part in (coarse, *site_numbers(coarse.shape[1:], number))
+        )
         done = jnp.zeros((*coarse.shape, self.b**self.dimension), coarse.dtype)
         for colour in range(lattice.colours):
-            draw = partial(self._draw, self._head(colour), keys[colour])
-            drawn = in_tiles(draw, self.reach, self._inputs(coarse, done, colour), coarse, *labels)
-            done = jnp.where((colouring == colour)[..., None], drawn, done)
-        return done
+            inputs, places = self._inputs(shifted, done, colour), _places(lattice, colour)
+            draw = partial(self._draw, self._head(colour), keys[colour], places)
+            if places is None:
+                drawn = in_tiles(draw, self.reach, inputs, shifted, site, label)
+                done = jnp.where((jnp.asarray(lattice.colouring) == colour)[..., None], drawn, done)
+            else:
+                own = (pick(part, places) for part in (shifted, site, label))
+                done = merge(done, in_tiles(draw, self.reach, inputs, *own), places)
+        return _roll(done, offset)
 
     def _head(self, colour: int) -> MixtureHead:
         return self.first if colour == 0 else self.second
@@ -142,29 +157,43 @@ class ConditionalDensity(Inverse):
         return coarse[..., None] if colour == 0 else jnp.concatenate([coarse[..., None], done], axis=-1)
 
     def _draw(
-        self, head: MixtureHead, key: PRNGKeyArray, padded: Array, coarse: Array, site: Array, number: Array
+        self,
+        head: MixtureHead,
+        key: PRNGKeyArray,
+        places: Sequence[tuple[int, ...]] | None,
+        padded: Array,
+        coarse: Array,
+        site: Array,
+        number: Array,
     ) -> Array:
         component, values = jax.random.split(key)
         lot = uniform(site_words(component, site, number)[0])
         normals = site_normals(values, site, number, self.b**self.dimension)
-        drawn = mixture.draw(head(padded).tempered(self.temperature), lot, normals)
+        drawn = mixture.draw(head(padded, places).tempered(self.temperature), lot, normals)
         return drawn if self.rule is None else rescale(self.rule, coarse, drawn)
 
     def block_log_prob(
-        self, fine_blocks: Float[Array, "n ..."], coarse: Float[Array, "n ..."], colouring: Array
+        self, fine_blocks: Float[Array, "n ..."], coarse: Float[Array, "n ..."]
     ) -> Float[Array, "n ..."]:
         """Log-density of every block (n, *coarse) given the coarse field and the blocks of lower colours."""
+        lattice = Lattice(coarse.shape[1:])
+        colouring = jnp.asarray(lattice.colouring)
         total = jnp.zeros(coarse.shape, coarse.dtype)
-        for colour in range(Lattice(coarse.shape[1:]).colours):
+        for colour in range(lattice.colours):
             known = jnp.where((colouring < colour)[..., None], fine_blocks, 0)
-            parts = self._head(colour)(wrap(self._inputs(coarse, known, colour), self.reach))
-            parts = parts.tempered(self.temperature)
-            if self.rule is None:
-                here = mixture.log_density(parts, fine_blocks)
+            padded, places = wrap(self._inputs(coarse, known, colour), self.reach), _places(lattice, colour)
+            parts = self._head(colour)(padded, places).tempered(self.temperature)
+            if places is None:
+                total = jnp.where(colouring == colour, self._log_density(parts, coarse, fine_blocks), total)
             else:
-                here = mixture.log_shape_density(parts, coarse, fine_blocks)
-            total = jnp.where(colouring == colour, here, total)
+                here = self._log_density(parts, pick(coarse, places), pick(fine_blocks, places))
+                total = merge(total, here, places)
         return total
+
+    def _log_density(self, parts: mixture.Mixture, coarse: Array, blocks: Array) -> Array:
+        if self.rule is None:
+            return mixture.log_density(parts, blocks)
+        return mixture.log_shape_density(parts, coarse, blocks)
 
     @eqx.filter_jit
     def log_prob(self, fine: Float[Array, "n ..."], coarse: Float[Array, "n ..."]) -> Float[Array, " n"]:
@@ -174,10 +203,15 @@ class ConditionalDensity(Inverse):
         summed over.
         """
         blocks = jax.vmap(lambda field: to_blocks(field, self.b))(fine)
-        colourings = _colourings(Lattice(coarse.shape[1:]))
+        offsets = jnp.asarray(_offsets(Lattice(coarse.shape[1:])))
         axes = tuple(range(1, coarse.ndim))
-        values = jax.lax.map(lambda c: jnp.sum(self.block_log_prob(blocks, coarse, c), axis=axes), colourings)
-        return jax.nn.logsumexp(values, axis=0) - jnp.log(len(colourings))
+
+        def one(offset: Array) -> Array:
+            back = jnp.broadcast_to(-offset, (len(coarse), len(offset)))
+            return jnp.sum(self.block_log_prob(_roll(blocks, back), _roll(coarse, back)), axis=axes)
+
+        values = jax.lax.map(one, offsets)
+        return jax.nn.logsumexp(values, axis=0) - jnp.log(len(offsets))
 
 
 def _offsets(lattice: Lattice) -> list[tuple[int, ...]]:
@@ -187,6 +221,12 @@ def _offsets(lattice: Lattice) -> list[tuple[int, ...]]:
     return list(np.ndindex(*lattice.shape))
 
 
-def _colourings(lattice: Lattice) -> Array:
-    axes = tuple(range(lattice.dimension))
-    return jnp.asarray(np.stack([np.roll(lattice.colouring, offset, axes) for offset in _offsets(lattice)]))
+def _places(lattice: Lattice, colour: int) -> tuple[tuple[int, ...], ...] | None:
+    """Where a colour lies on a checkerboard; None where three colours take a mask."""
+    return corners(lattice.dimension, colour) if lattice.is_bipartite else None
+
+
+def _roll(values: Array, offset: Array) -> Array:
+    """Translate each of (n, *coarse, ...) by its own offset (n, d)."""
+    axes = tuple(range(offset.shape[1]))
+    return jax.vmap(lambda one, by: jnp.roll(one, by, axes))(values, offset)

@@ -14,6 +14,7 @@ from jaxtyping import Array
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
 from kadanoff.observables import measure
+from kadanoff.parallel import in_parallel
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, to_blocks
 from kadanoff.renormalization.inverse.growth_folder import Request, block_draws, keep_start, open_level
@@ -25,7 +26,8 @@ __all__ = ["grow"]
 
 Progress = Callable[[float, float | None, str], None]
 
-_BATCH_SITES = 1 << 22  # fine sites that are made at once
+_BATCH_SITES = 1 << 22  # fine sites that are made at once, by one thread
+_ROUND = 64  # sweeps of one compiled call
 
 
 def grow(
@@ -123,18 +125,30 @@ class _Step:
             flat = coarse.reshape(-1, *coarse.shape[2:])
             number = (np.arange(start, stop) * chains + np.arange(chains)[:, None]).ravel().astype(np.uint32)
             fine = np.empty((len(flat), *self.shape), dtype=np.float32)
-            series: dict[str, list[np.ndarray]] = {}
             batch = max(1, min(len(flat), _BATCH_SITES // self.volume))
-            for begin in range(0, len(flat), batch):
+            begins = range(0, len(flat), batch)
+            series: dict[int, dict[str, np.ndarray]] = {}
+
+            def make(
+                begin: int,
+                flat: np.ndarray = flat,
+                number: np.ndarray = number,
+                fine: np.ndarray = fine,
+                series: dict[int, dict[str, np.ndarray]] = series,
+                batch: int = batch,
+            ) -> None:
                 here = slice(begin, begin + batch)
-                fine[here], found = self._batch(flat[here], number[here], batch)
-                for name, values in found.items():
-                    series.setdefault(name, []).append(values)
-                report((start + (stop - start) * min(begin + batch, len(flat)) / len(flat)) / draws)
+                fine[here], series[begin] = self._batch(flat[here], number[here], batch)
+
+            for finished in in_parallel(make, begins, alone=1):
+                report((start + (stop - start) * finished / len(begins)) / draws)
             shape = (chains, stop - start)
             yield (
                 fine.reshape(*shape, *self.shape),
-                {name: np.concatenate(values).reshape(shape) for name, values in series.items()},
+                {
+                    name: np.concatenate([series[begin][name] for begin in begins]).reshape(shape)
+                    for name in series[0]
+                },
             )
             start = stop
 
@@ -170,8 +184,16 @@ def _inconsistency(rule: BlockingRule, fine: Array, coarse: Array) -> Array:
     return jnp.mean((values - coarse) ** 2, axis=tuple(range(1, coarse.ndim)))
 
 
-@eqx.filter_jit
 def _relaxed(relax: Relaxation, key: Array, fields: Array, number: Array) -> Array:
+    """Relax in rounds, so that one compiled round serves every number of sweeps, and an interrupt is soon heard."""
+    for begin in range(0, relax.sweeps, _ROUND):
+        count = min(_ROUND, relax.sweeps - begin)
+        fields = _round(relax.for_sweeps(count), jax.random.fold_in(key, begin), fields, number)
+    return fields
+
+
+@eqx.filter_jit
+def _round(relax: Relaxation, key: Array, fields: Array, number: Array) -> Array:
     return relax(key, fields, number)
 
 

@@ -151,11 +151,12 @@ class LearntInverse:
             record = TrainingRecord(**record)
             skeleton = _tempered(_skeleton(record, rule, header["dimension"]), float(header["temperature"]))
             learnt = eqx.tree_deserialise_leaves(folder / "weights.eqx", skeleton)
+            depth = int(header["depth"])
         except (KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:
             raise StoreError(
                 f"{folder} holds a damaged inverse ({type(error).__name__}); learn it again"
             ) from None
-        return cls(learnt, rule, header["depth"], record)
+        return cls(learnt, rule, depth, record)
 
     def check(self, dimension: int, b: int | None = None) -> None:
         """`InputError` unless the inverse was made for this dimension (and this b)."""
@@ -191,11 +192,9 @@ def _skeleton(record: TrainingRecord, rule: BlockingRule, dimension: int) -> Inv
         )
     if record.kind == "linear":
         side = round((record.parameters / sites - 1) ** (1 / dimension))
-        return StochasticInverse(
-            network=OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites))),
-            noise=0,
-        )
-    channels = record.noise if record.kind == "stochastic" else 0
-    network = OddNetwork.random(key, dimension, 1 + channels, record.width, sites, record.kernels)
+        channels, network = 0, OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites)))
+    else:
+        channels = record.noise if record.kind == "stochastic" else 0
+        network = OddNetwork.random(key, dimension, 1 + channels, record.width, sites, record.kernels)
     plain = StochasticInverse(network=network, noise=channels)
     return ConsistentInverse(inner=plain, rule=rule) if record.consistent else plain

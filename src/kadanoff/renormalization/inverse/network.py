@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.renormalization.inverse.sublattice import pick
 
 __all__ = ["OddNetwork", "default_kernels", "wrap"]
 
@@ -56,15 +57,27 @@ class OddNetwork(eqx.Module):
         """Number of trained numbers."""
         return sum(leaf.size for leaf in jax.tree_util.tree_leaves(eqx.filter(self, eqx.is_inexact_array)))
 
-    def __call__(self, padded: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-        """Apply to (n, *padded sides, channels), padded by `reach` on both sides of every axis."""
+    def __call__(
+        self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
+    ) -> Float[Array, "n ..."]:
+        """Apply to (n, *padded sides, channels), padded by `reach` on both sides of every axis.
+
+        With `places`, corners as in `sublattice`, the last layer is computed at those sites only.
+        """
         values = padded
-        for index, kernel in enumerate(self.kernels):
-            values = _valid_convolution(values, kernel)
-            if index < len(self.kernels) - 1:
-                values = jnp.tanh(values)
-        core = padded[(slice(None), *[slice(self.reach, -self.reach or None)] * self.dimension)]
-        return values + core @ self.skip
+        for kernel in self.kernels[:-1]:
+            values = jnp.tanh(_valid_convolution(values, kernel))
+        core = self.core(padded, places)
+        if places is None:
+            return _valid_convolution(values, self.kernels[-1]) + core @ self.skip
+        return _convolution_at(values, self.kernels[-1], places) + core @ self.skip
+
+    def core(
+        self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
+    ) -> Float[Array, "n ..."]:
+        """What was padded, without the padding, at the same sites as the output."""
+        inside = padded[(slice(None), *[slice(self.reach, -self.reach or None)] * self.dimension)]
+        return inside if places is None else pick(inside, places)
 
 
 def wrap(values: Float[Array, "n ..."], reach: int) -> Float[Array, "n ..."]:
@@ -86,7 +99,22 @@ def default_kernels(coarse_side: int, layers: int = 3) -> tuple[int, ...]:
     return (*[3] * wide, *[1] * (layers - wide))
 
 
-def _valid_convolution(values: Array, kernel: Array) -> Array:
+def _convolution_at(values: Array, kernel: Array, places: Sequence[tuple[int, ...]]) -> Array:
+    """A 'valid' convolution at every second site along each axis, from each of the corners in `places`."""
+    d, side = kernel.ndim - 2, kernel.shape[0]
+    if d == 4 or side == 1:
+        sites = values if side == 1 else _valid_convolution(values, kernel)
+        picked = pick(sites, places)
+        return picked @ kernel.reshape(kernel.shape[-2:]) if side == 1 else picked
+    parts = []
+    for corner in places:
+        ends = [n - (1 - start) for n, start in zip(values.shape[1 : 1 + d], corner, strict=True)]
+        window = values[(slice(None), *[slice(s, e) for s, e in zip(corner, ends, strict=True)])]
+        parts.append(_valid_convolution(window, kernel, 2))
+    return jnp.stack(parts, axis=1 + d)
+
+
+def _valid_convolution(values: Array, kernel: Array, stride: int = 1) -> Array:
     d = kernel.ndim - 2
     if kernel.shape[0] == 1:
         return values @ kernel.reshape(kernel.shape[-2:])
@@ -94,7 +122,12 @@ def _valid_convolution(values: Array, kernel: Array) -> Array:
     numbers = (f"N{sites}C", f"{sites}IO", f"N{sites}C")
     if d <= 3:
         return jax.lax.conv_general_dilated(
-            values, kernel, (1,) * d, "VALID", dimension_numbers=numbers, precision=jax.lax.Precision.HIGHEST
+            values,
+            kernel,
+            (stride,) * d,
+            "VALID",
+            dimension_numbers=numbers,
+            precision=jax.lax.Precision.HIGHEST,
         )
     # No backend convolves four spatial axes: sum over the shifts along the first of them.
     length = values.shape[1] - kernel.shape[0] + 1

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
-from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import to_blocks
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.density import ConditionalDensity
@@ -43,10 +42,8 @@ def loss(
         return energy_score(place, *drawn, fine, patch_sides(fine.shape[1:]))
     if kind == "density" and isinstance(inverse, ConditionalDensity):
         blocks = jax.vmap(lambda field: to_blocks(field, inverse.b))(fine)
-        # A random translation of the sublattices for the batch: the likelihood of one order, unbiased for their mean.
-        lattice = Lattice(coarse.shape[1:])
-        shift = jax.random.randint(key, (), 0, lattice.shape[0])
-        colouring = jnp.roll(jnp.asarray(lattice.colouring), shift, axis=0)
-        terms = inverse.block_log_prob(blocks, coarse, colouring)
+        # A random translation of the batch: the likelihood of one order of the colours, unbiased for their mean.
+        shift = jax.random.randint(key, (), 0, coarse.shape[1])
+        terms = inverse.block_log_prob(jnp.roll(blocks, shift, axis=1), jnp.roll(coarse, shift, axis=1))
         return -jnp.mean(terms, axis=tuple(range(1, coarse.ndim))) / blocks.shape[-1]
     raise InputError(f"unknown kind of inverse {kind!r}; choose one of {', '.join(KINDS)}")

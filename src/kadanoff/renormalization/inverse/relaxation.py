@@ -42,6 +42,10 @@ class Relaxation(eqx.Module):
             raise InputError(f"the proposal width must be positive, got {width}")
         self.action, self.sweeps, self.width = as_action(action), sweeps, width
 
+    def for_sweeps(self, sweeps: int) -> "Relaxation":
+        """The same relaxation for another number of sweeps."""
+        return Relaxation(self.action, sweeps, self.width)
+
     def __call__(
         self, key: PRNGKeyArray, fields: Float[Array, "n ..."], number: UInt32[Array, " n"]
     ) -> Float[Array, "n ..."]:

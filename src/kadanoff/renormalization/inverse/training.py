@@ -96,7 +96,7 @@ def learn_inverse(
     key = make_key(seed, 11)
     history: list[tuple[int, float, float]] = []
     if kind == "linear":
-        inverse: Inverse = linear
+        inverse: Inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
     else:
         inverse = _initial(key, kind, dimension, rule, consistent, width, kernels, noise, components)
         if inverse.receptive_field > side:
