@@ -1,7 +1,7 @@
 """Critical exponents from the levels of a growth: gamma/nu and beta/nu of every pair, by two estimators."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -37,7 +37,8 @@ class ExponentTable:
     - `sides`: L of each level.
     - `values`: by estimator (pair, 2), gamma/nu and beta/nu; pairs as in `pairs`.
     - `samples`: by estimator (resample, pair, 2), bootstrap replicas; all pairs of a replica share configurations.
-    - `spread`: by estimator (pair, 2, 2), covariance of the mean over training seeds, None for one seed.
+    - `spread`: by estimator (pair, 2, 2), covariance beyond the replicas': of the mean over training seeds, and of
+        systematic errors; None where there is neither.
     """
 
     sides: tuple[int, ...]
@@ -56,6 +57,17 @@ class ExponentTable:
         deviations = samples - samples.mean(axis=0)
         found = np.einsum("rpi,rpj->pij", deviations, deviations) / (len(samples) - 1)
         return found if self.spread is None else found + self.spread[estimator]
+
+    def with_systematic(self, estimator: str, gamma_over_nu: float, beta_over_nu: float) -> "ExponentTable":
+        """The table with a systematic error common to all pairs, fully correlated between the two exponents.
+
+        Signs matter: an amplitude that is too large makes gamma/nu larger and beta/nu smaller.
+        """
+        shift = np.array([gamma_over_nu, beta_over_nu])
+        known = dict(self.spread or {})
+        old = known.get(estimator, np.zeros((len(self.pairs), 2, 2)))
+        spread = {name: known.get(name, np.zeros((len(self.pairs), 2, 2))) for name in self.values}
+        return replace(self, spread={**spread, estimator: old + np.outer(shift, shift)})
 
     def rows(self, estimator: str | None = None) -> list[ExponentRow]:
         """One row a pair and estimator."""
@@ -154,8 +166,10 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
     correlation between them; give tables of different configurations different seeds. The variance of the mean over
     training seeds is added. Where configurations differ it counts their noise again, on the safe side.
 
-    Raises `InputError` for tables of other levels or estimators.
+    Raises `InputError` for no tables, and for tables of other levels or estimators.
     """
+    if not tables:
+        raise InputError("there are no tables to combine: give one a training seed")
     first = tables[0]
     for table in tables[1:]:
         if table.sides != first.sides or set(table.values) != set(first.values):
