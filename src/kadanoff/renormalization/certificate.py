@@ -99,6 +99,8 @@ def _mean(series: np.ndarray, level: Ensemble) -> Estimate:
 
 
 def _deviation(ours: Estimate, theirs: Estimate) -> Estimate:
-    """Relative difference with the errors of both."""
+    """Relative difference with the errors of both; NaN relative to zero."""
+    if theirs.value == 0:
+        return Estimate(float("nan"), float("nan"))
     value = ours.value / theirs.value
-    return Estimate(value - 1, abs(value) * np.hypot(ours.error / ours.value, theirs.error / theirs.value))
+    return Estimate(value - 1, float(np.hypot(ours.error, value * theirs.error)) / abs(theirs.value))

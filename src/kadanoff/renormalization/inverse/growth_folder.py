@@ -93,6 +93,7 @@ def _record(out: Path, start: Ensemble, asked: Request) -> dict[str, Any]:
             "sweeps": relax.sweeps,
             "width": relax.width,
         }
+    weights = b"" if start.log_weight is None else np.ascontiguousarray(start.log_weight).tobytes()
     source, digest = _origin(asked.ensemble, out)
     return {
         "format": FORMAT,
@@ -107,7 +108,7 @@ def _record(out: Path, start: Ensemble, asked: Request) -> dict[str, Any]:
         "inverse": asked.inverse.digest,
         "description": asked.inverse.describe(),
         "relaxation": relaxation,
-        "start": checksum(np.ascontiguousarray(start.fields[:, :]).tobytes()),
+        "start": checksum(np.ascontiguousarray(start.fields[:, :]).tobytes(), weights),
         "source": source,
         "source_digest": digest,
         "source_draws": asked.ensemble.draws,

@@ -21,7 +21,7 @@ from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 from kadanoff.store.durable import atomic_write, checksum
 
-__all__ = ["LearntInverse", "TrainingRecord"]
+__all__ = ["LearntInverse", "TrainingRecord", "require_temperature"]
 
 _FORMAT = 1
 
@@ -82,8 +82,7 @@ class LearntInverse:
 
         Below 1, drawn blocks follow the coarse field more closely. Raises `InputError` unless it is positive.
         """
-        if not (np.isfinite(temperature) and temperature > 0):
-            raise InputError(f"the temperature must be positive and finite, got {temperature}")
+        require_temperature(temperature)
         return replace(self, map=_tempered(self.map, float(temperature)))
 
     def describe(self) -> str:
@@ -99,8 +98,10 @@ class LearntInverse:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the weights and the record into a folder."""
+        """Write the weights and the record into a folder; `StoreError` when the path is a file."""
         folder = Path(path)
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder} is a file, but an inverse is a folder: give another path")
         folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         eqx.tree_serialise_leaves(buffer, self.map)
@@ -133,15 +134,16 @@ class LearntInverse:
         folder = Path(path)
         try:
             header = json.loads((folder / "inverse.json").read_text())
+            written = int(header["format"])
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{folder} holds no inverse (no inverse.json); make one with `kadanoff learn`"
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise StoreError(f"{folder}/inverse.json is damaged; learn the inverse again") from None
-        if header.get("format", 0) > _FORMAT:
+        if written > _FORMAT:
             raise StoreError(
-                f"{folder} was written by a newer version of kadanoff (format {header['format']})"
+                f"{folder} was written by a newer version of kadanoff (format {written}): update it"
             )
         try:
             record = header["record"]
@@ -152,7 +154,7 @@ class LearntInverse:
             skeleton = _tempered(_skeleton(record, rule, header["dimension"]), float(header["temperature"]))
             learnt = eqx.tree_deserialise_leaves(folder / "weights.eqx", skeleton)
             depth = int(header["depth"])
-        except (KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:
+        except (InputError, KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:
             raise StoreError(
                 f"{folder} holds a damaged inverse ({type(error).__name__}); learn it again"
             ) from None
@@ -167,6 +169,12 @@ class LearntInverse:
             )
         if b is not None and b != self.b:
             raise InputError(f"the inverse was trained for b={self.b}, not b={b}")
+
+
+def require_temperature(temperature: float) -> None:
+    """`InputError` unless a factor on the spread of draws is one."""
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise InputError(f"the temperature must be positive and finite, got {temperature}")
 
 
 def _tempered(inverse: Inverse, temperature: float) -> Inverse:
@@ -192,7 +200,10 @@ def _skeleton(record: TrainingRecord, rule: BlockingRule, dimension: int) -> Inv
         )
     if record.kind == "linear":
         side = round((record.parameters / sites - 1) ** (1 / dimension))
-        channels, network = 0, OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites)))
+        channels, network = (
+            0,
+            OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites))),
+        )
     else:
         channels = record.noise if record.kind == "stochastic" else 0
         network = OddNetwork.random(key, dimension, 1 + channels, record.width, sites, record.kernels)

@@ -21,6 +21,17 @@ __all__ = ["FORMAT", "Levels", "level_folder", "read_record", "recorded", "thinn
 FORMAT = 1
 
 
+@dataclass(frozen=True)
+class UnknownRelaxation:
+    """A relaxation whose action's source is not at hand: only its name and couplings are known."""
+
+    name: str
+    couplings: dict[str, Any]
+    sweeps: int
+    width: float
+    action: None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Levels(Sequence[Ensemble]):
     """Ensembles L, b L, b^2 L, ...: level 0 is the start; configuration (chain, draw) is the same at all levels.
@@ -34,7 +45,7 @@ class Levels(Sequence[Ensemble]):
     ensembles: tuple[Ensemble, ...]
     b: int = 2
     inverse: Any = None
-    relaxation: Relaxation | None = None
+    relaxation: "Relaxation | UnknownRelaxation | None" = None
     amplitude: float = 1.0
     before: tuple[dict[str, np.ndarray], ...] = field(default=(), repr=False)
 
@@ -145,6 +156,8 @@ def _source(folder: Path, record: dict[str, Any]) -> Ensemble | None:
         found = open_ensemble(path)
     except KadanoffError:
         return None
+    if found.draws < record["source_draws"]:
+        return None
     return (
         found
         if found.draws == record["source_draws"]
@@ -152,7 +165,7 @@ def _source(folder: Path, record: dict[str, Any]) -> Ensemble | None:
     )
 
 
-def _relaxation(record: dict[str, Any], source: Ensemble | None) -> Relaxation | None:
+def _relaxation(record: dict[str, Any], source: Ensemble | None) -> "Relaxation | UnknownRelaxation | None":
     """The recorded relaxation; a user's action is found with the simulation, else only the sweeps are known."""
     told = record["relaxation"]
     if told is None:
@@ -162,17 +175,9 @@ def _relaxation(record: dict[str, Any], source: Ensemble | None) -> Relaxation |
         action = Phi4(**told["couplings"])
     elif source is not None and type(source.simulated.action).__name__ == told["action"]:
         action = source.simulated.action
-    return Relaxation(action, told["sweeps"], told["width"]) if action is not None else _Unknown(**told)  # type: ignore[return-value]
-
-
-@dataclass(frozen=True)
-class _Unknown:
-    """A relaxation whose action's source is not at hand."""
-
-    couplings: dict[str, Any]
-    sweeps: int
-    width: float
-    action: Any = None
+    if action is None:
+        return UnknownRelaxation(told["action"], told["couplings"], told["sweeps"], told["width"])
+    return Relaxation(action, told["sweeps"], told["width"])
 
 
 def recorded(store: Store) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from kadanoff.actions.base import NearestNeighbourAction, as_action
 from kadanoff.errors import InputError
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.metropolis import Metropolis
+from kadanoff.sampling.state import ChainState
 
 __all__ = ["Relaxation"]
 
@@ -58,6 +59,8 @@ class Relaxation(eqx.Module):
             return sampler.step(key, self.action, state)[0].fields
         trajectory = HybridMonteCarlo(step_size=0.1)
         state = trajectory.init(self.action, fields, number)
-        for sweep in range(self.sweeps):
-            state, _ = trajectory.step(jax.random.fold_in(key, sweep), self.action, state)
-        return state.fields
+
+        def sweep(index: Array, state: ChainState) -> ChainState:
+            return trajectory.step(jax.random.fold_in(key, index), self.action, state)[0]
+
+        return jax.lax.fori_loop(0, self.sweeps, sweep, state).fields

@@ -18,7 +18,7 @@ from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse
 from kadanoff.renormalization.inverse.density import ConditionalDensity
-from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord
+from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.network import OddNetwork, default_kernels
 from kadanoff.renormalization.inverse.objective import KINDS, loss
@@ -84,8 +84,10 @@ def learn_inverse(
             raise InputError(f"{name} must be positive, got {count}")
     if noise < (1 if kind == "stochastic" else 0):
         raise InputError(f"a stochastic inverse needs at least one noise channel, got {noise}")
+    if temperature is not None:
+        require_temperature(temperature)
     clock = time.perf_counter()
-    ensemble.lattice.blocked(rule.b**1)
+    ensemble.lattice.blocked(rule.b)
     pairs = training_pairs(ensemble, rule, depth, relax, seed)
     side = min(pairs.coarse.shape[1:])
     kernels = default_kernels(side, _LAYERS.get(kind, 1)) if kernels is None else tuple(kernels)
@@ -164,7 +166,7 @@ def _descend(
     state = optimiser.init(eqx.filter(inverse, eqx.is_inexact_array))
 
     @eqx.filter_jit
-    def advance(inverse: Inverse, state: optax.OptState, key: Array, data: tuple[Array, Array]) -> tuple:
+    def advance(inverse: Inverse, state: optax.OptState, keys: Array, data: tuple[Array, Array]) -> tuple:
         arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
 
         def step(carry: tuple, key: Array) -> tuple:
@@ -180,18 +182,18 @@ def _descend(
             update, state = optimiser.update(slope, state)
             return (optax.apply_updates(arrays, update), state), value
 
-        (arrays, state), values = jax.lax.scan(step, (arrays, state), jax.random.split(key, _ROUND))
+        (arrays, state), values = jax.lax.scan(step, (arrays, state), keys)
         return eqx.combine(arrays, rest), state, jnp.mean(values)
 
     best, best_score, stale = inverse, np.inf, 0
     history: list[tuple[int, float, float]] = []
-    for done in range(_ROUND, steps + _ROUND, _ROUND):
-        inverse, state, trained = advance(
-            inverse, state, jax.random.fold_in(key, done), (pairs.coarse, pairs.fine)
-        )
+    for begin in range(0, steps, _ROUND):
+        done = min(begin + _ROUND, steps)
+        keys = jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
+        inverse, state, trained = advance(inverse, state, keys, (pairs.coarse, pairs.fine))
         held_out = float(_held_out(kind, inverse, key, pairs).mean())
         history.append((done, float(trained), held_out))
-        progress(min(done, steps), steps, f"learning, held-out loss {held_out:.4f}")
+        progress(done, steps, f"learning, held-out loss {held_out:.4f}")
         if not np.isfinite(float(trained)):
             raise InputError(
                 f"training diverged at step {done}: lower the width or check the ensemble for outliers"
