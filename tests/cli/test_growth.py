@@ -1,6 +1,7 @@
 """`kadanoff learn`, `grow` and `exponents`, one after the other as a user would."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,91 @@ def test_an_inverse_of_another_dimension_is_refused(kadanoff: Any, simulated: Pa
     done = kadanoff("grow", tmp_path / "line", "--inverse", tmp_path / "inverse")
     assert done.status == 2 and done.err.count("\n") == 1
     assert "dimension 2" in done.err and open_ensemble(tmp_path / "line").lattice.dimension == 1
+
+
+@pytest.fixture(scope="module")
+def weights(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear inverse that the tests below read only."""
+    from kadanoff.renormalization import MajorityMean, learn_inverse
+
+    learnt = learn_inverse(open_ensemble(simulated), MajorityMean(b=2), kind="linear")
+    return learnt.save(tmp_path_factory.mktemp("weights") / "inverse")
+
+
+def refused(answer: Any, said: str) -> None:
+    assert answer.status == 2, answer
+    assert answer.out == "" and said in answer.err, answer.err
+    assert answer.err.startswith("kadanoff: ") and answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--steps 0", "--steps must be positive"),
+        ("--steps -2", "--steps must be positive"),
+        ("--relax 0", "--relax must be positive"),
+        ("--amplitude -1", "--amplitude must be positive"),
+        ("--quartic 0.7", "add --relax"),
+        ("--relax 2 --action phi5", "unknown action 'phi5'"),
+        ("--relax 2 --beta 0.4", "phi4 has no coupling 'beta'"),
+        ("--direct RUN/absent", "absent"),
+        ("--out RUN", "is not empty and holds no growth"),
+        ("--out RUN/run.json", "is a file"),
+    ],
+)
+def test_growth_that_cannot_be_done_leaves_nothing(
+    kadanoff: Any, simulated: Path, weights: Path, options: str, said: str
+) -> None:
+    before = sorted(simulated.rglob("*"))
+    words = options.replace("RUN", str(simulated)).split()
+    refused(kadanoff("grow", simulated, "--inverse", weights, *words), said)
+    assert sorted(simulated.rglob("*")) == before
+
+
+def test_missing_and_damaged_inverses(kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path) -> None:
+    refused(kadanoff("grow", simulated, "--inverse", tmp_path / "absent"), "absent holds no inverse")
+    refused(kadanoff("grow", simulated, "--inverse", weights / "weights.eqx"), "holds no inverse")
+    for name, said in (("weights.eqx", "damaged"), ("inverse.json", "damaged")):
+        broken = tmp_path / name.split(".")[0]
+        shutil.copytree(weights, broken)
+        (broken / name).write_bytes((broken / name).read_bytes()[:-20])
+        refused(kadanoff("grow", simulated, "--inverse", broken), said)
+    (tmp_path / "inverse" / "inverse.json").write_text("[]")
+    refused(kadanoff("grow", simulated, "--inverse", tmp_path / "inverse"), "damaged")
+
+
+@pytest.mark.parametrize(
+    "wound", ["levels.json", "level-01/run.json", "level-01/manifest/00000000.json", "inverse/weights.eqx"]
+)
+def test_damaged_growths(
+    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path, wound: str, grown: Path
+) -> None:
+    broken = tmp_path / "grown"
+    shutil.copytree(grown, broken)
+    (broken / wound).write_bytes((broken / wound).read_bytes()[:20])
+    refused(kadanoff("exponents", broken), "damaged")
+    refused(kadanoff("report", broken), "damaged")
+
+
+@pytest.fixture(scope="module")
+def grown(simulated: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A growth by one step that the tests above copy."""
+    from kadanoff.renormalization import LearntInverse
+    from kadanoff.renormalization import grow as grow_levels
+
+    folder = tmp_path_factory.mktemp("grown") / "levels"
+    with pytest.warns(UserWarning, match="blocked 0 times"):
+        grow_levels(open_ensemble(simulated), LearntInverse.load(weights), out=folder)
+    return folder
+
+
+def test_other_requests_into_the_same_folder(
+    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path
+) -> None:
+    grow = ("grow", simulated, "--inverse", weights, "--configurations", "32", "--out", tmp_path / "grown")
+    assert kadanoff(*grow).status == 0
+    refused(kadanoff(*grow, "--seed", "3"), "its seed is 0, 3 was asked for")
+    refused(kadanoff(*grow, "--relax", "2"), "its ")
+    refused(kadanoff("exponents", tmp_path / "grown", tmp_path / "absent"), "absent holds no growth")
+    found = json.loads(kadanoff("exponents", tmp_path / "grown", "--json", "--samples", "9").out)
+    assert [row["estimator"] for row in found["rows"]] == ["ratio", "derivative"]

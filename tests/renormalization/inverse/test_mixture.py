@@ -1,0 +1,98 @@
+"""Gaussian mixtures over a block against scipy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import kstest, multivariate_normal, norm
+
+from kadanoff.renormalization.inverse.mixture import Mixture, draw, log_density, log_shape_density
+
+COMPONENTS = 3
+
+
+def mixture(n, seed=0):
+    """Three components over n sites, and the same for scipy: weights, means, covariances."""
+    rng = np.random.default_rng(seed)
+    weight = rng.dirichlet(np.ones(COMPONENTS)).astype(np.float32)
+    mean = rng.normal(size=(COMPONENTS, n)).astype(np.float32)
+    diagonal = np.exp(0.3 * rng.normal(size=(COMPONENTS, n))).astype(np.float32)
+    lower = (0.5 * rng.normal(size=(COMPONENTS, n * (n - 1) // 2))).astype(np.float32)
+    covariances = []
+    for k in range(COMPONENTS):
+        factor = np.diag(diagonal[k].astype(np.float64))
+        factor[np.tril_indices(n, -1)] = lower[k]
+        covariances.append(np.linalg.inv(factor.T @ factor))
+    ours = Mixture(jnp.log(weight), *map(jnp.asarray, (mean, diagonal, lower)))
+    return ours, weight / weight.sum(), mean.astype(np.float64), np.array(covariances)
+
+
+def density(block, weight, mean, covariance):
+    return sum(
+        w * multivariate_normal.pdf(block, m, c) for w, m, c in zip(weight, mean, covariance, strict=True)
+    )
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("n", [1, 2, 4, 8])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_log_density(n, temperature):
+    ours, weight, mean, covariance = mixture(n)
+    blocks = np.random.default_rng(1).normal(size=(5, n)).astype(np.float32)
+    found = log_density(ours.tempered(temperature), jnp.asarray(blocks))
+    expected = [np.log(density(block, weight, mean, temperature**2 * covariance)) for block in blocks]
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("n", [2, 3, 4, 8])
+def test_log_shape_density(n):
+    """|coarse| int |t|^{n-1} q(t block) dt, whatever the block: rays towards, against and beside the means."""
+    ours, *theirs = mixture(n)
+    blocks = np.random.default_rng(1).normal(size=(6, n)).astype(np.float32)
+    blocks[0], blocks[1] = theirs[1][0], -5 * theirs[1][1]
+    for block, coarse in zip(blocks, [0.5, -2.0, 1e-3, 1.0, -1.0, 3.0], strict=True):
+        value, _ = quad(
+            lambda t, block=block: abs(t) ** (n - 1) * density(t * block, *theirs),
+            -30,
+            30,
+            points=[-3, -1, 0, 1, 3],
+            limit=400,
+        )
+        found = log_shape_density(ours, jnp.float32(coarse), jnp.asarray(block))
+        assert float(found) == pytest.approx(np.log(abs(coarse) * value), abs=1e-4)
+
+
+@pytest.mark.exact
+def test_shape_densities_far_from_the_means_stay_finite():
+    mean = 20.0 * jnp.ones((1, 4))
+    sharp = Mixture(jnp.zeros(1), mean, 10 * jnp.ones((1, 4)), jnp.zeros((1, 6)))
+    blocks = jnp.stack([jnp.ones(4), -jnp.ones(4), jnp.array([1.0, 1.0, 1.0, -1.0])])
+    found, slope = jax.vmap(jax.value_and_grad(lambda b: log_shape_density(sharp, jnp.float32(1), b)))(blocks)
+    assert np.isfinite(found).all() and np.isfinite(slope).all()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+    assert found[2] < found[0] - 1000
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("n", [1, 4])
+def test_draws_have_the_density(n):
+    ours, weight, mean, covariance = mixture(n, seed=2)
+    count, rng = 20_000, np.random.default_rng(0)
+    lot = jnp.asarray(rng.uniform(size=count), jnp.float32)
+    normals = jnp.asarray(rng.normal(size=(count, n)), jnp.float32)
+    broadcast = Mixture(*(jnp.broadcast_to(part, (count, *part.shape)) for part in ours))
+    drawn = np.asarray(draw(broadcast, lot, normals), dtype=np.float64)
+    # Projections on the axes and on one oblique direction; 5 tests at most, significance 1e-3 each.
+    for direction in [*np.eye(n), np.linspace(-1, 1, n) + 0.3]:
+        spread = np.sqrt(np.einsum("i,kij,j->k", direction, covariance, direction))
+        centre = mean @ direction
+
+        def cumulative(x, centre=centre, spread=spread):
+            return norm.cdf((np.asarray(x)[:, None] - centre) / spread) @ weight
+
+        assert kstest(drawn @ direction, cumulative).pvalue > 1e-3
+    tempered = draw(Mixture(*broadcast).tempered(0.5), lot, normals)
+    component = np.minimum(np.searchsorted(np.cumsum(weight), np.asarray(lot), side="right"), COMPONENTS - 1)
+    np.testing.assert_allclose(tempered, mean[component] + 0.5 * (drawn - mean[component]), atol=1e-4)

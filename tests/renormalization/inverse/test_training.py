@@ -1,0 +1,163 @@
+"""Learning an inverse: better than the best linear map, stopped in time, repeatable, and honest about bad requests."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.random import key
+from kadanoff.renormalization import MajorityMean, RandomMajoritySite, Relaxation, block, learn_inverse
+from kadanoff.renormalization.inverse import training
+from kadanoff.renormalization.inverse.pairs import training_pairs
+
+RULE = MajorityMean(b=2)
+QUICK = {"kind": "deterministic", "width": 2, "kernels": (3, 1), "steps": 20}
+
+
+@pytest.fixture(scope="module")
+def quick(critical):
+    return learn_inverse(critical, RULE, **QUICK)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(
+    ("kind", "steps", "kernels"), [("deterministic", 150, (3, 3)), ("density", 100, (3, 1))]
+)
+def test_a_few_steps_beat_the_best_linear_map(critical, kind, steps, kernels):
+    learnt = learn_inverse(critical, RULE, kind=kind, steps=steps, kernels=kernels, components=2, seed=1)
+    record = learnt.record
+    # on held-out fields, by standard errors of the paired difference: a fixed seed, significance 3e-7
+    assert record.advantage_sigma > 5, record
+    assert record.held_out < record.linear
+    assert record.steps == steps and [entry[0] for entry in record.history] == [*range(50, steps + 1, 50)]
+    assert record.history[-1][2] < record.history[0][2]
+    assert record.consistent == (kind == "density")
+    assert "better by" in learnt.describe() and f"{learnt.map.parameters} parameters" in learnt.describe()
+
+
+@pytest.mark.exact
+def test_the_best_weights_are_kept_and_training_stops(critical, monkeypatch):
+    monkeypatch.setattr(training, "_ROUND", 4)
+    monkeypatch.setattr(training, "_PATIENCE", 3)
+    scores, seen = iter([5.0, 3.0, 4.0, 3.5, 3.0, 1.0, 0.0]), []
+
+    def told(kind, inverse, key, pairs):
+        seen.append(inverse)
+        return np.full(4, next(scores))
+
+    monkeypatch.setattr(training, "_held_out", told)
+    learnt = learn_inverse(critical, RULE, **{**QUICK, "steps": 100})
+    assert [entry[0] for entry in learnt.record.history] == [4, 8, 12, 16, 20]
+    assert eqx.tree_equal(learnt.map, seen[1]) and not eqx.tree_equal(learnt.map, seen[4])
+
+
+@pytest.mark.exact
+def test_no_step_more_than_asked_for(quick, critical):
+    assert quick.record.steps == 20 and [entry[0] for entry in quick.record.history] == [20]
+    reports = []
+    learn_inverse(critical, RULE, **{**QUICK, "steps": 60}, progress=lambda *told: reports.append(told[:2]))
+    assert reports == [(50, 60), (60, 60)]
+
+
+@pytest.mark.exact
+def test_a_seed_gives_its_weights(quick, critical):
+    assert learn_inverse(critical, RULE, **QUICK).digest == quick.digest
+    other = learn_inverse(critical, RULE, **QUICK, seed=1)
+    assert other.digest != quick.digest
+    ours, theirs = (jax.tree_util.tree_leaves(i.map)[0] for i in (quick, other))
+    assert np.abs(ours - theirs).min() > 1e-4
+
+
+@pytest.mark.exact
+def test_pairs_are_fields_and_their_blocks_and_chains_are_held_out(critical):
+    pairs = training_pairs(critical, RULE, 0, None, 0)
+    assert pairs.coarse.shape == (448, 8, 8) and pairs.held_out_fine.shape == (64, 16, 16)
+    np.testing.assert_array_equal(pairs.held_out_fine, np.asarray(critical.fields[56:]).reshape(-1, 16, 16))
+    np.testing.assert_allclose(pairs.coarse, jax.vmap(lambda f: RULE(key(0), f))(pairs.fine), rtol=1e-5)
+    few = training_pairs(critical.select(chains=slice(0, 4)), RULE, 1, None, 0)
+    assert few.coarse.shape == (28, 4, 4) and few.held_out_coarse.shape == (4, 4, 4)
+    once = block(critical.select(chains=slice(0, 4)), RULE).fields
+    np.testing.assert_array_equal(few.held_out_fine, once[:, -1])
+    np.testing.assert_array_equal(few.fine[:4], once[:, 0])
+
+
+@pytest.mark.exact
+def test_relaxed_pairs_relax_the_coarse_member_only(critical):
+    few = critical.select(chains=slice(0, 4))
+    relax = Relaxation(Phi4(-0.9515, 0.7), sweeps=2)
+    plain, relaxed = (training_pairs(few, RULE, 0, how, 0) for how in (None, relax))
+    np.testing.assert_array_equal(plain.fine, relaxed.fine)
+    assert np.mean(np.asarray(plain.coarse) != relaxed.coarse) > 0.5
+    learnt = learn_inverse(few, RULE, kind="linear", relax=relax)
+    assert (learnt.record.relaxed_pairs, learnt.depth, learnt.input_depth) == (2, 0, 0)
+    assert "relaxed 2 sweeps" in learnt.describe()
+    assert learn_inverse(few, RULE, depth=1, kind="linear").input_depth == 2
+
+
+@pytest.mark.exact
+def test_the_temperature_is_that_of_the_draws(made_up, gaussians):
+    coarse, number = gaussians((2, 4, 4)), np.arange(2, dtype=np.uint32)
+    for kind in ("stochastic", "density"):
+        learnt = made_up(kind, consistent=kind == "stochastic")
+        cold, warm = learnt.at_temperature(1e-6), learnt.at_temperature(0.7)
+        assert (learnt.temperature, warm.temperature) == (1.0, 0.7)
+        assert "temperature 0.7" in warm.describe() and "temperature" not in learnt.describe()
+        assert len({learnt.digest, warm.digest, learnt.at_temperature(1.1).digest}) == 3
+        if kind == "stochastic":
+            one, two = (cold.map.fine(key(seed), coarse, jax.numpy.asarray(number)) for seed in (0, 1))
+            np.testing.assert_allclose(one, two, atol=1e-4)
+        for wrong in (0.0, -1.0, float("nan"), float("inf")):
+            with pytest.raises(InputError, match="temperature must be positive"):
+                learnt.at_temperature(wrong)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "magic"}, "unknown kind of inverse 'magic'; choose one of linear"),
+        (
+            {"kernels": (3, 3, 3), "kind": "deterministic", "depth": 1},
+            "see 7 coarse sites, which wraps around",
+        ),
+        ({"kernels": (4,), "kind": "deterministic"}, "must be odd"),
+        ({"depth": -1}, "cannot be negative"),
+        ({"depth": 4}, "below 2"),
+        ({"steps": 0}, "steps must be positive"),
+        ({"width": 0}, "width must be positive"),
+        ({"components": -1}, "components must be positive"),
+        ({"noise": 0, "kind": "stochastic"}, "at least one noise channel"),
+        ({"temperature": 0.0, "steps": 10**9}, "temperature must be positive"),
+        ({"temperature": float("nan"), "kind": "linear"}, "temperature must be positive"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(critical, options, said):
+    with pytest.raises(InputError, match=said):
+        learn_inverse(critical, RULE, **options)
+
+
+@pytest.mark.exact
+def test_a_wrapping_map_is_refused_on_four_by_four(critical):
+    with pytest.raises(
+        InputError, match="see 5 coarse sites, which wraps around the training lattice of side 4"
+    ):
+        learn_inverse(block(critical, RULE), RULE, kind="deterministic", kernels=(3, 3))
+
+
+@pytest.mark.exact
+def test_ensembles_that_are_too_small_or_odd_are_refused(critical):
+    with pytest.raises(InputError, match="at least 16 configurations, the ensemble has 15"):
+        learn_inverse(critical.select(chains=slice(0, 3), draws=slice(0, 5)), RULE)
+    with pytest.raises(InputError, match="not a multiple of 3"):
+        learn_inverse(critical, MajorityMean(b=3))
+    with pytest.raises(InputError, match="7 is not a multiple of 2"):
+        learn_inverse(Ensemble(np.ones((16, 2, 7, 7), dtype=np.float32)), RULE)
+
+
+@pytest.mark.exact
+def test_random_rules_can_be_learnt_without_the_wrapper(critical):
+    learnt = learn_inverse(critical, RandomMajoritySite(b=2), kind="linear")
+    assert not learnt.record.consistent and learnt.rule == RandomMajoritySite(b=2)

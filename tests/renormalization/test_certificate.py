@@ -1,0 +1,101 @@
+"""The certificate: a row a level, direct values beside ours, and the two residuals of the map."""
+
+import numpy as np
+import pytest
+
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.renormalization import Levels, certificate
+from kadanoff.renormalization.certificate import CERTIFIED
+from kadanoff.sampling import sample
+
+PHI4 = Phi4(-0.9515, 0.7)
+
+
+def normals(seed, side, scale=1.0):
+    fields = np.random.default_rng(seed).normal(size=(16, 16, side, side))
+    return Ensemble((scale * fields).astype(np.float32))
+
+
+def two_levels(**before):
+    start, fine = normals(0, 4), normals(1, 8)
+    return Levels((start, start.derive(fine.fields, "grown", 0)), before=({}, before))
+
+
+@pytest.mark.exact
+def test_every_level_has_a_row():
+    rows = certificate(two_levels())
+    assert [(row["level"], row["side"]) for row in rows] == [(0, 4), (1, 8)]
+    levels = two_levels()
+    for row, level in zip(rows, levels, strict=True):
+        assert set(row) == {"level", "side", *CERTIFIED}
+        for name in CERTIFIED:
+            assert (row[name].value, row[name].error) == (
+                level.observe(name).value,
+                level.observe(name).error,
+            )
+
+
+@pytest.mark.statistical
+def test_direct_values_stand_beside_ours():
+    rows = certificate(two_levels(), {8: normals(2, 8, 1.1), 64: normals(3, 64)})
+    assert "direct" not in rows[0] and set(rows[1]["direct"]) == set(CERTIFIED)
+    ours, theirs = rows[1]["phi2"], rows[1]["direct"]["phi2"]
+    deviation = rows[1]["deviation"]["phi2"]
+    assert deviation.value == pytest.approx(ours.value / theirs.value - 1)
+    assert deviation.value == pytest.approx(1 / 1.21 - 1, abs=4 * deviation.error)
+    relative = np.hypot(ours.error / ours.value, theirs.error / theirs.value)
+    assert deviation.error == pytest.approx(ours.value / theirs.value * relative)
+    expected = (ours.value - theirs.value) / np.hypot(ours.error, theirs.error)
+    assert rows[1]["pull"]["phi2"] == pytest.approx(expected) and expected < -10
+    # the same law: no pull beyond 4 (significance 4e-4 for all seven)
+    same = certificate(two_levels(), {8: normals(4, 8)})[1]["pull"]
+    assert max(abs(pull) for pull in same.values() if np.isfinite(pull)) < 4
+
+
+@pytest.mark.exact
+def test_a_value_of_zero_is_no_failure():
+    """White noise has no correlation length; relative to nothing, a difference is no number."""
+    row = certificate(two_levels(), {8: normals(2, 8)})[1]
+    assert row["xi_over_L"].value == 0 and row["deviation"]["xi_over_L"].value == -1
+    row = certificate(two_levels(), {8: normals(1, 8)})[1]
+    assert row["direct"]["xi_over_L"].value == 0
+    assert np.isnan(row["deviation"]["xi_over_L"].value) and row["pull"]["xi_over_L"] == 0
+
+
+@pytest.mark.exact
+def test_a_direct_simulation_of_another_lattice_is_refused():
+    other = Ensemble(np.ones((4, 4, 8, 2), dtype=np.float32))
+    with pytest.raises(InputError, match=r"\(8, 2\), the level \(8, 8\)"):
+        certificate(two_levels(), {8: other})
+
+
+@pytest.mark.exact
+def test_residuals_are_means_of_what_was_measured_before_relaxation():
+    rng = np.random.default_rng(5)
+    residual, squares = rng.normal(1.2, 0.1, size=(16, 16)), rng.uniform(size=(16, 16))
+    levels = two_levels(schwinger_dyson=residual, inconsistency=squares)
+    row = certificate(levels)[1]
+    assert row["schwinger_dyson_residual"].value == pytest.approx(residual.mean() - 1)
+    assert row["schwinger_dyson_residual"].error == pytest.approx(0.1 / 16, rel=0.5)
+    size = np.sqrt(np.mean(levels[0].fields.astype(np.float64) ** 2))
+    assert row["inconsistency"] == pytest.approx(np.sqrt(squares.mean()) / size, rel=1e-6)
+    weight = np.where(np.arange(16) < 8, 0.0, -1e3)[:, None] * np.ones((1, 16))
+    start = Ensemble(levels[0].fields, log_weight=weight)
+    grown = start.derive(levels[1].fields, "grown", 0)
+    weighted = certificate(Levels((start, grown), before=levels.before))[1]
+    assert weighted["schwinger_dyson_residual"].value == pytest.approx(residual[:8].mean() - 1)
+    single = Ensemble(np.ones((1, 1, 4, 4), dtype=np.float32))
+    alone = certificate(Levels((single,)))[0]
+    assert alone["phi2"].value == 1.0 and np.isnan(alone["phi2"].error)
+
+
+@pytest.mark.statistical
+def test_a_sampled_level_obeys_schwinger_and_dyson():
+    right = sample(PHI4, Lattice((4, 4)), chains=32, draws=32, thermalize=60, seed=0)
+    found = certificate(Levels((right,)))[0]["schwinger_dyson_residual"]
+    assert found.error < 0.05 and abs(found.pull(0.0)) < 4
+    wrong = right.with_action(Phi4(-0.7, 0.7))
+    assert abs(certificate(Levels((wrong,)))[0]["schwinger_dyson_residual"].pull(0.0)) > 4

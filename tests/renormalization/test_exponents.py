@@ -1,0 +1,206 @@
+"""Exponents of levels with known answers: exact scaling, brute-force repetition, finite differences."""
+
+import numpy as np
+import pytest
+
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
+from kadanoff.random import key
+from kadanoff.renormalization import (
+    LearntInverse,
+    Levels,
+    MajorityMean,
+    Relaxation,
+    StochasticInverse,
+    combine_seeds,
+    critical_exponents,
+    grow,
+)
+from kadanoff.renormalization.inverse.network import OddNetwork
+from kadanoff.reweighting import reweight
+from kadanoff.sampling import sample
+
+PHI4 = Phi4(-0.9515, 0.7)
+
+
+def upsampled(small, factors):
+    """Levels 4, 8, ... made of constant blocks, times a factor (a number or one a configuration) each."""
+    start = small if isinstance(small, Ensemble) else Ensemble(small)
+    ensembles = [start]
+    for factor in factors:
+        below = ensembles[-1]
+        fields = below.fields.repeat(2, axis=2).repeat(2, axis=3) * factor
+        ensembles.append(below.derive(fields.astype(np.float32), "upsampled", 0))
+    return Levels(tuple(ensembles))
+
+
+def normals(seed, chains=32, draws=8, side=4):
+    return np.random.default_rng(seed).normal(size=(chains, draws, side, side)).astype(np.float32)
+
+
+@pytest.mark.exact
+def test_exact_scaling_gives_exact_exponents():
+    """m_j = m_0 2^{-j/8} for every configuration: beta/nu = 1/8 and gamma/nu = 7/4, without any error."""
+    levels = upsampled(Ensemble(normals(0), PHI4), [2 ** (-1 / 8)] * 3)
+    table = critical_exponents(levels, samples=50)
+    assert table.pairs == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert [row.label for row in table.rows("ratio")] == ["4/8", "4/16", "4/32", "8/16", "8/32", "16/32"]
+    assert set(table.values) == {"ratio", "derivative"} and len(table.rows()) == 12
+    for row in table.rows():
+        assert row.beta_over_nu.value == pytest.approx(1 / 8, abs=1e-6)
+        assert row.gamma_over_nu.value == pytest.approx(7 / 4, abs=1e-6)
+        assert max(row.beta_over_nu.error, row.gamma_over_nu.error) < 1e-6
+    assert "4/32" in str(table) and table.row("8/32", "derivative").i == 1
+    with pytest.raises(InputError, match="no row 4/64 by the ratio estimator; there are 4/8"):
+        table.row("4/64")
+
+
+@pytest.mark.exact
+def test_other_dimensions_and_factors_count_volumes_right():
+    fields = np.random.default_rng(0).normal(size=(16, 4, 3, 3, 3)).astype(np.float32)
+    fine = 0.5 * fields.repeat(3, 2).repeat(3, 3).repeat(3, 4)
+    row = critical_exponents(Levels((Ensemble(fields), Ensemble(fine)), b=3), samples=20).row("3/9")
+    beta = np.log(2) / np.log(3)
+    assert row.beta_over_nu.value == pytest.approx(beta, abs=1e-6)
+    assert row.gamma_over_nu.value == pytest.approx(3 - 2 * beta, abs=1e-6)
+
+
+@pytest.mark.exact
+def test_covariances_are_those_of_the_resamples():
+    rng = np.random.default_rng(1)
+    factors = [np.exp(0.2 * rng.normal(size=(32, 8, 1, 1))) for _ in range(2)]
+    table = critical_exponents(upsampled(normals(1), factors), samples=300)
+    assert table.samples["ratio"].shape == (300, 3, 2)
+    for (pair, matrix), row in zip(enumerate(table.covariance("ratio")), table.rows("ratio"), strict=True):
+        np.testing.assert_allclose(matrix, np.cov(table.samples["ratio"][:, pair].T), rtol=1e-10)
+        np.testing.assert_array_equal(matrix, matrix.T)
+        assert np.linalg.eigvalsh(matrix).min() > -1e-15
+        errors = [row.gamma_over_nu.error, row.beta_over_nu.error]
+        np.testing.assert_allclose(errors, np.sqrt(np.diag(matrix)))
+        assert matrix[0, 1] < 0  # a larger m makes beta/nu smaller and gamma/nu larger
+        assert row.covariance == matrix.tolist()
+    one, two = (critical_exponents(upsampled(normals(1), factors), samples=50, seed=s) for s in (0, 1))
+    assert not np.array_equal(one.samples["ratio"], two.samples["ratio"])
+
+
+@pytest.mark.statistical
+def test_errors_are_the_scatter_of_repetitions():
+    values, errors = [], []
+    for seed in range(120):
+        factor = np.exp(0.3 * np.random.default_rng(1000 + seed).normal(size=(32, 8, 1, 1)))
+        row = critical_exponents(upsampled(normals(seed), [factor]), samples=200).rows()[0]
+        values.append((row.gamma_over_nu.value, row.beta_over_nu.value))
+        errors.append((row.gamma_over_nu.error, row.beta_over_nu.error))
+    ratio = np.std(values, axis=0, ddof=1) / np.sqrt(np.mean(np.square(errors), axis=0))
+    # 120 repetitions know their scatter to 6.5 %, errors of 32 chains are low by about 2 %: 3.5 deviations
+    assert np.all((ratio > 0.77) & (ratio < 1.25)), ratio
+
+
+@pytest.mark.exact
+def test_weights_are_honoured():
+    """Weights of zero leave configurations out, whatever is in them."""
+    fields, factor = normals(3), np.where(np.arange(32) < 16, 0.9, 5.0).reshape(32, 1, 1, 1)
+    log_weight = np.where(np.arange(32) < 16, 0.0, -1e3)[:, None] * np.ones((1, 8))
+    weighted = critical_exponents(upsampled(Ensemble(fields, PHI4, log_weight), [factor]), samples=20)
+    alone = critical_exponents(upsampled(Ensemble(fields[:16], PHI4), [0.9]), samples=20)
+    plain = critical_exponents(upsampled(Ensemble(fields, PHI4), [factor]), samples=20)
+    for name in ("ratio", "derivative"):
+        np.testing.assert_allclose(weighted.values[name], alone.values[name], atol=1e-6)
+        assert np.abs(plain.values[name] - alone.values[name]).max() > 0.1
+
+
+@pytest.mark.statistical
+@pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")
+def test_derivatives_are_finite_differences_of_reweighted_ensembles():
+    """d<|m|>_j / d mass2 by covariance, and by growing the ensemble reweighted to both sides: the same samples."""
+    ensemble = sample(PHI4, Lattice((4, 4)), chains=64, draws=32, thermalize=60, seed=0)
+    network = OddNetwork.random(key(0), 2, 1, 4, 4, (3, 1))
+    made = StochasticInverse(network=network, noise=0)
+    inverse = LearntInverse(made, MajorityMean(b=2), -1, _record())
+    delta, names = 1e-3, ("abs_magnetization", "susceptibility")
+    sides = []
+    for sign in (1, -1):
+        target = reweight(ensemble, Phi4(-0.9515 + sign * delta, 0.7))
+        levels = grow(target, inverse, 2)
+        sides.append([[level.observe(name).value for name in names] for level in levels])
+    slope = (np.array(sides[0]) - np.array(sides[1])) / (2 * delta)
+    table = critical_exponents(grow(ensemble, inverse, 2), ("derivative",), coupling="mass2", samples=50)
+    assert np.all(slope < 0)
+    log = np.log(-slope)
+    for row in table.rows():
+        scale = (row.j - row.i) * np.log(2)
+        assert row.beta_over_nu.value == pytest.approx(-(log[row.j, 0] - log[row.i, 0]) / scale, abs=2e-4)
+        assert row.gamma_over_nu.value == pytest.approx((log[row.j, 1] - log[row.i, 1]) / scale, abs=2e-4)
+    other = critical_exponents(grow(ensemble, inverse, 2), ("derivative",), coupling="kappa", samples=50)
+    assert np.abs(other.values["derivative"] - table.values["derivative"]).max() > 1e-3
+
+
+def _record():
+    from kadanoff.renormalization.inverse.learnt import TrainingRecord
+
+    return TrainingRecord(
+        "deterministic", 0, 0, 3, 0, (), 1.0, 1.0, 0.0, 0, False, 4, (3, 1), 0, 1, seconds=0.0
+    )
+
+
+@pytest.mark.exact
+def test_what_cannot_be_estimated_is_refused():
+    levels = upsampled(Ensemble(normals(0), PHI4), [0.9])
+    with pytest.raises(InputError, match="only one: grow at least once"):
+        critical_exponents(Levels((levels[0],)))
+    with pytest.raises(InputError, match="unknown estimator 'guess'; choose from ratio, derivative"):
+        critical_exponents(levels, ("guess",))
+    relaxed = Levels(levels.ensembles, relaxation=Relaxation(PHI4, sweeps=1))
+    with pytest.raises(InputError, match="erases their response"):
+        critical_exponents(relaxed, ("derivative",))
+    assert set(critical_exponents(relaxed, samples=20).values) == {"ratio"}
+    nameless = upsampled(normals(0), [0.9])
+    assert set(critical_exponents(nameless, samples=20).values) == {"ratio"}
+    with pytest.raises(InputError, match="no simulated ancestor with an action"):
+        critical_exponents(nameless, ("derivative",))
+    with pytest.raises(InputError, match="no scalar coupling 'beta'"):
+        critical_exponents(levels, ("derivative",), coupling="beta")
+    with pytest.raises(InputError, match="at least 2"):
+        critical_exponents(levels, samples=1)
+
+
+@pytest.mark.exact
+def test_seeds_are_averaged_and_their_spread_joins_the_error():
+    factors = [0.80, 0.85, 0.95]
+    tables = [critical_exponents(upsampled(normals(0), [f]), samples=40) for f in factors]
+    table = combine_seeds(tables)
+    betas = -np.log2(factors)
+    error = betas.std(ddof=1) / np.sqrt(3)  # of the mean over seeds
+    row = table.row("4/8")
+    assert row.beta_over_nu.value == pytest.approx(betas.mean(), abs=1e-6)
+    assert row.beta_over_nu.error == pytest.approx(error, rel=1e-4)
+    assert row.gamma_over_nu.error == pytest.approx(2 * error, rel=1e-4)
+    np.testing.assert_allclose(row.covariance[0][1], -2 * error**2, rtol=1e-4)
+    np.testing.assert_allclose(
+        table.samples["ratio"], np.mean([t.samples["ratio"] for t in tables], axis=0), rtol=1e-12
+    )
+    rng = np.random.default_rng(0)
+    noisy = [
+        critical_exponents(upsampled(normals(0), [np.exp(0.3 * rng.normal(size=(32, 8, 1, 1)))]), samples=40)
+        for _ in range(2)
+    ]
+    both = combine_seeds(noisy)
+    deviations = np.diff([t.values["ratio"] for t in noisy], axis=0)[0]
+    own = np.cov(np.mean([t.samples["ratio"][:, 0] for t in noisy], axis=0).T)
+    np.testing.assert_allclose(both.covariance("ratio")[0], own + np.outer(*2 * [deviations[0]]) / 4)
+    alone = combine_seeds(tables[:1])
+    np.testing.assert_array_equal(alone.covariance("ratio"), tables[0].covariance("ratio"))
+
+
+@pytest.mark.exact
+def test_tables_of_other_levels_or_estimators_are_not_combined():
+    one = critical_exponents(upsampled(normals(0), [0.9]), samples=20)
+    two = critical_exponents(upsampled(normals(0), [0.9, 0.9]), samples=20)
+    more = critical_exponents(upsampled(Ensemble(normals(0), PHI4), [0.9]), samples=20)
+    for other in (two, more):
+        with pytest.raises(InputError, match="cannot be combined"):
+            combine_seeds([one, other])
+    with pytest.raises(InputError, match="no tables"):
+        combine_seeds([])
