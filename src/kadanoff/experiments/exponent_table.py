@@ -340,8 +340,8 @@ def _notes(plan: Plan, inverses: list[LearntInverse], effort: Effort, grown: lis
         "derivative: the talk's regression map, pure, fed with simulated fields; from covariances with sum phi^2 / 2",
         f"{configurations} configurations, {effort.seeds} training seeds, each with configurations of its own; errors "
         "are the bootstrap over configurations and the spread over training seeds; those of pairs are correlated",
-        f"errors of ratio include {SYSTEMATIC[0]} and {-SYSTEMATIC[1]}, how far the temperature of the map, known to 0.05 "
-        "from certificates, may move gamma/nu and beta/nu",
+        f"errors of ratio include {SYSTEMATIC[0]} and {-SYSTEMATIC[1]}, how far the temperature of the map, known to "
+        "0.05 from certificates, may move gamma/nu and beta/nu",
         "reference: the talk's table; no exponent entered training, growth or relaxation",
         "shifts are differences from the first stability row on the same configurations",
     ]
