@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "kadanoff"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "summation", "random", "lattice", "quartic", "graph"}
+GROUND = {"errors", "summation", "random", "parallel", "lattice", "quartic", "graph"}
 """The ground floor: it imports nothing of ours but itself."""
 
 FIRST = GROUND | {"actions"}
