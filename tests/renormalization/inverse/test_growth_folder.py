@@ -10,10 +10,10 @@ import pytest
 from kadanoff.actions import NearestNeighbourAction, Phi4
 from kadanoff.errors import InputError, StoreError
 from kadanoff.lattice import Lattice
-from kadanoff.renormalization import Levels, MajorityMean, Relaxation, block, critical_exponents, grow
+from kadanoff.renormalization import Levels, Relaxation, critical_exponents, grow
 from kadanoff.renormalization.inverse import growth, growth_folder
 from kadanoff.renormalization.inverse.learnt import LearntInverse
-from kadanoff.runs import open_ensemble, save_ensemble
+from kadanoff.runs import open_ensemble
 from kadanoff.sampling import sample
 from kadanoff.store import Store
 
@@ -75,10 +75,6 @@ def test_levels_of_a_run_know_their_ancestors(made_up, run, tmp_path):
     grow(open_ensemble(run), inverse, 1, out=tmp_path / "grown", configurations=6)
     opened = Levels.open(tmp_path / "grown")
     assert opened[0].action == PHI4 and opened[1].simulated is opened[0] and opened[0].draws == 2
-    blocked = block(
-        sample(PHI4, Lattice((8, 8)), chains=2, draws=3, thermalize=1, start="hot"), MajorityMean()
-    )
-    save_ensemble(blocked, tmp_path / "blocked", "block", {"rule": "majority-mean"}, source=run)
     found = open_ensemble(run)
     again = grow(found, inverse, 1, out=tmp_path / "louder", amplitude=2.0)
     opened = Levels.open(tmp_path / "louder")

@@ -69,7 +69,8 @@ def test_shape_densities_far_from_the_means_stay_finite():
     mean = 20.0 * jnp.ones((1, 4))
     sharp = Mixture(jnp.zeros(1), mean, 10 * jnp.ones((1, 4)), jnp.zeros((1, 6)))
     blocks = jnp.stack([jnp.ones(4), -jnp.ones(4), jnp.array([1.0, 1.0, 1.0, -1.0])])
-    found, slope = jax.vmap(jax.value_and_grad(lambda b: log_shape_density(sharp, jnp.float32(1), b)))(blocks)
+    value = jax.value_and_grad(lambda block: log_shape_density(sharp, jnp.float32(1), block))
+    found, slope = jax.jit(jax.vmap(value))(blocks)
     assert np.isfinite(found).all() and np.isfinite(slope).all()
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
     assert found[2] < found[0] - 1000

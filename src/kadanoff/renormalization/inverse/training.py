@@ -16,7 +16,7 @@ from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, to_blocks
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import Inverse
-from kadanoff.renormalization.inverse.consistent import ConsistentInverse
+from kadanoff.renormalization.inverse.consistent import ConsistentInverse, require_function
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
 from kadanoff.renormalization.inverse.linear import fit_linear
@@ -84,6 +84,8 @@ def learn_inverse(
             raise InputError(f"{name} must be positive, got {count}")
     if noise < (1 if kind == "stochastic" else 0):
         raise InputError(f"a stochastic inverse needs at least one noise channel, got {noise}")
+    if consistent:
+        require_function(rule)
     if temperature is not None:
         require_temperature(temperature)
     clock = time.perf_counter()
