@@ -159,8 +159,9 @@ def _notes(inverse: LearntInverse, blocked: Ensemble) -> list[str]:
         "drawn beside what the simulation has, as reference; effective_number is how many independent values would "
         "leave the same scatter between the two distributions, from a bootstrap over chains; p_value is Kolmogorov's "
         "for that number",
-        "where p_value is small the density is not the true one: its mixtures are smooth where blocks by a majority have "
-        "an edge at phi = 0, and blocks rescaled to their value have heavier tails, which phi4 of the whole field shows",
+        "where p_value is small the density is not the true one: its mixtures are smooth where blocks by a majority "
+        "have an edge at phi = 0, and blocks rescaled to their value have heavier tails, as phi4 of the whole field "
+        "shows",
         "the difference does not vanish: an inverse draws degrees of freedom, it cannot recover those that were lost; "
         "that of the blocked fields is rounding, since the inverse is consistent",
     ]

@@ -52,7 +52,14 @@ def plot_levels(
     axes[0, 0].plot([], [], "o", color="0.35", markersize=4.5, label="grown, simulated there")
     axes[0, 0].plot([], [], "D", color="0.35", markersize=4.5, label="direct, simulated there")
     axes[0, 1].set_yscale("log")
-    legend(axes[0, 0], loc="lower left", frameon=True, edgecolor="none")
+    # below the panels: no corner is free of curves
+    drawing.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=5,
+        frameon=False,
+        fontsize=9,
+    )
     return save(drawing, path)
 
 
