@@ -14,8 +14,8 @@ from typing import Any
 from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning
-from kadanoff.experiments.exponent_table import kept_inverse
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_inverse
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import (
     LearntInverse,
@@ -73,17 +73,20 @@ _VARIANTS = {
 
 @dataclass(frozen=True)
 class _Effort:
-    """Draws of 128 chains for each side, training steps, and configurations grown."""
+    """Draws of 128 chains for each side, training steps, configurations grown, and those that are judged."""
 
     draws: dict[int, int]
     steps: int
     compared: int
     certified: int
     judged: int
+    judging_steps: int
 
 
-_QUICK = _Effort({32: 32, 64: 16, 128: 4}, steps=100, compared=128, certified=512, judged=512)
-_FULL = _Effort({32: 192, 64: 160, 128: 24}, steps=600, compared=768, certified=16384, judged=4096)
+_QUICK = _Effort({32: 24, 64: 8, 128: 2}, 50, compared=128, certified=256, judged=256, judging_steps=60)
+_FULL = _Effort(
+    {32: 192, 64: 160, 128: 24}, 600, compared=768, certified=16384, judged=4096, judging_steps=300
+)
 
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
@@ -133,7 +136,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         if name == "recommended":
             level = grown(1, effort.certified)[1]
             judged = _certified(level, simulated[2 * _SIDE])
-            judged.append(_told_apart(level, simulated[2 * _SIDE], effort.judged, seed))
+            judged.append(_told_apart(level, simulated[2 * _SIDE], effort, seed))
     figure = _draw(rows, out)
     notes.append("deviations are relative to direct simulation of the same size, with the errors of both")
     result = Result("certificate", judged + rows, [figure], time.perf_counter() - begun, notes)
@@ -186,13 +189,13 @@ def _certified(level: Ensemble, direct: Ensemble) -> list[dict[str, Any]]:
     ]
 
 
-def _told_apart(level: Ensemble, direct: Ensemble, configurations: int, seed: int) -> dict[str, Any]:
+def _told_apart(level: Ensemble, direct: Ensemble, effort: _Effort, seed: int) -> dict[str, Any]:
     """Area under the curve of a classifier that is to tell grown from direct fields."""
     ours, theirs = (
-        ensemble.select(draws=slice(0, max(1, configurations // ensemble.chains)))
+        ensemble.select(draws=slice(0, max(1, effort.judged // ensemble.chains)))
         for ensemble in (level, direct)
     )
-    area = discriminate(ours, theirs, seed=seed)
+    area = discriminate(ours, theirs, steps=effort.judging_steps, seed=seed)
     return {
         "label": f"{_SIDE} -> {level.lattice.longest}",
         "observable": "classifier, held-out AUC",

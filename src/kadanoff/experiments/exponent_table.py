@@ -7,7 +7,6 @@ spread over training seeds. Exponents of the recommended growth are then compare
 sweeps and of another start amplitude, configuration by configuration. Every finished stage is kept in the folder.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ import numpy as np
 from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import KeptGrowth, kept_inverse
 from kadanoff.lattice import Lattice
 from kadanoff.parallel import in_parallel
 from kadanoff.renormalization import (
@@ -30,17 +30,14 @@ from kadanoff.renormalization import (
     Relaxation,
     combine_seeds,
     critical_exponents,
-    grow,
     learn_inverse,
 )
 from kadanoff.renormalization.inverse.levels import thinned
-from kadanoff.renormalization.inverse.measured import load_measurements, measured, save_measurements
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
-from kadanoff.store.durable import checksum
 
-__all__ = ["EXACT", "Effort", "Plan", "kept_inverse", "run_table"]
+__all__ = ["EXACT", "Effort", "Plan", "run_table"]
 
 #: Exponents of the two-dimensional Ising universality class, to compare with.
 EXACT = {"gamma_over_nu": 1.75, "beta_over_nu": 0.125}
@@ -108,11 +105,10 @@ def run_table(plan: Plan, out: Path, *, quick: bool, seed: int, progress: Progre
     for number in range(effort.seeds):
         told = f"seed {number + 1} of {effort.seeds}: "
         own = _share(ensemble, number, effort)
-        growth = _Growth(
-            plan, own, recommended[number], 16 * seed + number, out, Relaxation(plan.action, plan.sweeps)
-        )
+        relax = Relaxation(plan.action, plan.sweeps)
+        growth = KeptGrowth(plan.steps, own, recommended[number], 16 * seed + number, out, relax)
         levels = growth.levels(f"grown-{number}", report(told + "growing"))
-        pure = _Growth(plan, own, regression[number], 16 * seed + number, out, None)
+        pure = KeptGrowth(plan.steps, own, regression[number], 16 * seed + number, out, None)
         pure_levels = pure.levels(f"pure-{number}", report(told + "growing by the talk's map"))
         # Each seed grows configurations of its own, hence another seed of the resampling.
         ratios.append(critical_exponents(levels, ("ratio",), seed=number))
@@ -178,72 +174,6 @@ def _learn_all(
     return recommended, regression
 
 
-def kept_inverse(folder: Path, make: Callable[[], LearntInverse]) -> LearntInverse:
-    """The inverse that the folder holds, or a new one, which it then holds."""
-    if (folder / "inverse.json").exists():
-        return LearntInverse.load(folder)
-    inverse = make()
-    inverse.save(folder)
-    return inverse
-
-
-@dataclass(frozen=True)
-class _Growth:
-    """A growth whose measurements are kept, and whose fields are dropped but for one configuration."""
-
-    plan: Plan
-    start: Ensemble
-    inverse: LearntInverse
-    seed: int
-    out: Path
-    relax: Relaxation | None
-    amplitude: float = 1.0
-
-    def levels(self, name: str, progress: Progress) -> Levels:
-        """Grow and measure, or read the measurements of the same growth."""
-        path, note = self.out / f"{name}.npz", self.out / f"{name}.json"
-        asked = {
-            "start": checksum(np.ascontiguousarray(self.start.fields).tobytes()),
-            "inverse": self.inverse.digest,
-            "steps": self.plan.steps,
-            "sweeps": 0 if self.relax is None else self.relax.sweeps,
-            "amplitude": self.amplitude,
-            "seed": self.seed,
-        }
-        if path.exists() and note.exists() and json.loads(note.read_text()) == asked:
-            like = Levels((self.start,), self.inverse.b, self.inverse, self.relax, self.amplitude)
-            return load_measurements(path, like)
-        note.unlink(missing_ok=True)
-        levels = _quietly(
-            grow,
-            self.start,
-            self.inverse,
-            self.plan.steps,
-            self.relax,
-            seed=self.seed,
-            amplitude=self.amplitude,
-            progress=progress,
-        )
-        np.savez(
-            self.out / f"{name}-fields.npz", *[np.asarray(level.fields[:1, :1])[0, 0] for level in levels]
-        )
-        reduced = measured(levels)
-        save_measurements(reduced, path)
-        note.write_text(json.dumps(asked) + "\n")
-        return reduced
-
-
-def _quietly(function: Callable[..., Levels], *arguments: Any, **options: Any) -> Levels:
-    """Call without the warning of another input depth: the rows and notes say what the pure map is fed with."""
-    import warnings
-
-    from kadanoff.errors import DepthWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DepthWarning)
-        return function(*arguments, **options)
-
-
 def _stability(
     plan: Plan,
     effort: Effort,
@@ -261,7 +191,9 @@ def _stability(
     rows: list[dict[str, Any]] = []
     first: ExponentTable | None = None
     for name, (sweeps, amplitude) in variants.items():
-        growth = _Growth(plan, start, inverse, 16 * seed, out, Relaxation(plan.action, sweeps), amplitude)
+        growth = KeptGrowth(
+            plan.steps, start, inverse, 16 * seed, out, Relaxation(plan.action, sweeps), amplitude
+        )
         levels = growth.levels(f"stability-{sweeps}-{amplitude:g}", report(f"stability, {name}"))
         # What is grown from a scaled start is compared with the start as it was simulated.
         levels = replace(levels, ensembles=(start, *levels[1:]))

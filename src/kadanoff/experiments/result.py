@@ -19,6 +19,7 @@ class Result:
     - `figures`: paths of the figures drawn.
     - `seconds`: how long it took.
     - `notes`: sentences that a reader needs beside the rows.
+    - `certificate`: rows of `kadanoff.certificate`, where something was grown.
 
     >>> from kadanoff.statistics import Estimate
     >>> Result("demo", [{"label": "32/64", "nu": Estimate(1.0, 0.1)}]).as_dict()["rows"]
@@ -30,6 +31,7 @@ class Result:
     figures: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    certificate: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the result ready for JSON."""
@@ -39,6 +41,7 @@ class Result:
             "figures": [str(path) for path in self.figures],
             "seconds": round(self.seconds, 2),
             "notes": list(self.notes),
+            "certificate": _plain(self.certificate),
         }
 
     def save(self, out: str | Path) -> Path:

@@ -51,7 +51,9 @@ def configurations(fields: Mapping[str, Float[np.ndarray, "..."]], path: str | P
             continue
         axis.grid(False)
         axis.set_ylabel("$y$")
-        image = axis.imshow(plane.T, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+        image = axis.imshow(
+            plane.T, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest", origin="lower"
+        )
     if image is not None:
         drawing.colorbar(image, ax=list(axes[0]), label=r"$\phi$", shrink=0.8)
     return save(drawing, path)

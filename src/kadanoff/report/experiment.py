@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from kadanoff.errors import StoreError
 from kadanoff.report.grown import certificate_tables
@@ -28,7 +29,7 @@ def experiment_page(folder: Path) -> tuple[str, list[str]]:
         ),
         section("Results", *[table(names, cells) for names, cells in tables(rows)], *notes),
         section("Figures", *_figures(folder, result.get("figures", []))),
-        section("Certificate", *_certificates(folder)),
+        section("Certificate", *_told(result), *_certificates(folder)),
         section("Provenance", *_stores(folder), details("result.json", result)),
     ]
     return f"reproduce {name}", parts
@@ -47,6 +48,13 @@ def _figures(folder: Path, named: list[str]) -> list[str]:
         if places and path.suffix == ".png":
             found.setdefault(path.name, places[0])
     return [figure(path, path.stem.replace("_", " ").replace("-", " ")) for path in found.values()]
+
+
+def _told(result: dict[str, Any]) -> list[str]:
+    """The certificate that the result carries, a column a level."""
+    found = tables(result.get("certificate", []))
+    turned = [list(zip(names, *cells, strict=True)) for names, cells in found]
+    return [table(columns[0], columns[1:]) for columns in turned]
 
 
 def _certificates(folder: Path) -> list[str]:
