@@ -85,7 +85,7 @@ class _Effort:
 
 _QUICK = _Effort({32: 24, 64: 8, 128: 2}, 50, compared=128, certified=256, judged=256, judging_steps=60)
 _FULL = _Effort(
-    {32: 192, 64: 160, 128: 24}, 600, compared=768, certified=16384, judged=4096, judging_steps=300
+    {32: 224, 64: 192, 128: 24}, 600, compared=768, certified=20480, judged=4096, judging_steps=300
 )
 
 
