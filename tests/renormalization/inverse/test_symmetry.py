@@ -29,7 +29,7 @@ GEOMETRY = [
     ("density", True, (4,), 2),
     ("density", True, (3, 2), 2),
 ]
-LARGER = [("density", True, (3, 4), 3), ("density", True, (4, 2, 4), 2), ("density", True, (2, 2, 2, 2), 2)]
+LARGER = [("density", True, (3, 4), 3), ("density", True, (4, 2, 4), 2), ("density", True, (2, 4, 2, 2), 2)]
 CLOSE = {"rtol": 1e-5, "atol": 2e-5}
 
 

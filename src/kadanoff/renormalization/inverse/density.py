@@ -222,8 +222,11 @@ def _offsets(lattice: Lattice) -> list[tuple[int, ...]]:
 
 
 def _places(lattice: Lattice, colour: int) -> tuple[tuple[int, ...], ...] | None:
-    """Where a colour lies on a checkerboard; None where three colours take a mask."""
-    return corners(lattice.dimension, colour) if lattice.is_bipartite else None
+    """Where a colour lies on a checkerboard; None where colours take a mask: odd sides, and four dimensions.
+
+    In four dimensions XLA's CPU backend (jax 0.10) crashes on some shapes of the packed arrays.
+    """
+    return corners(lattice.dimension, colour) if lattice.is_bipartite and lattice.dimension < 4 else None
 
 
 def _roll(values: Array, offset: Array) -> Array:

@@ -118,11 +118,11 @@ def level_folder(folder: Path, level: int) -> Path:
 
 
 def thinned(ensemble: Ensemble, configurations: int | None) -> Ensemble:
-    """Spread so many configurations evenly over draws, then over chains; all of them for None."""
+    """Take at least so many configurations, spread evenly over draws, then over chains; all of them for None."""
     if configurations is None or configurations >= ensemble.chains * ensemble.draws:
         return ensemble
     draws = -(-configurations // ensemble.chains)
-    chains = configurations // draws
+    chains = -(-configurations // draws)
     stride = ensemble.draws // draws
     return ensemble.select(draws=slice(stride - 1, stride * draws, stride), chains=slice(0, chains))
 
