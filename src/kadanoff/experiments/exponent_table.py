@@ -28,6 +28,7 @@ from kadanoff.renormalization import (
     Levels,
     MajorityMean,
     Relaxation,
+    certificate,
     combine_seeds,
     critical_exponents,
     learn_inverse,
@@ -120,9 +121,8 @@ def run_table(plan: Plan, out: Path, *, quick: bool, seed: int, progress: Progre
     rows = _exponent_rows(plan, table, "ratio") + _exponent_rows(plan, pure_table, "derivative")
     rows += stability
     figures = _draw(plan, out, table, pure_table, grown, stability)
-    result = Result(
-        plan.name, rows, figures, time.perf_counter() - begun, _notes(plan, recommended, effort, grown)
-    )
+    notes, seconds = _notes(plan, recommended, effort, grown), time.perf_counter() - begun
+    result = Result(plan.name, rows, figures, seconds, notes, certificate(grown[0]))
     result.save(out)
     return result
 

@@ -68,9 +68,11 @@ def plot_levels(growths: Sequence[Levels], path: str | Path) -> Path:
         axis.set_xlabel("$L$")
         axis.set_ylabel(observable(name).symbol)
     for name, value in (("binder", 0.61069), ("xi_over_L", 0.90505)):
-        reference(axes.ravel()[_SHOWN.index(name)], value, "universal")
+        axis = axes.ravel()[_SHOWN.index(name)]
+        reference(axis, value, "universal")
+        line = [entry for entry in axis.get_lines() if entry.get_label() == "universal"]
+        legend(axis, handles=line, loc="lower right")
     legend(axes[0, 0])
-    legend(axes[0, 2])
     return save(drawing, path)
 
 
