@@ -69,7 +69,7 @@ def load_measurements(path: str | Path, like: Levels) -> Levels:
         target = None if like.relaxation is None else like.relaxation.action
         for number in range(count):
             start = like[0] if number == 0 else replace(like[0], action=target)
-            fields = _nothing(tuple(arrays[f"{number}/shape"]))
+            fields = _nothing(tuple(arrays[f"{number}/shape"].tolist()))
             parent = reduced[-1] if reduced else None
             root = {_name(n[5:]): v for n, v in arrays.items() if n.startswith("root/")}
             if not reduced and root:
@@ -97,7 +97,7 @@ def _bare(ensemble: Ensemble, series: dict[Any, np.ndarray], parent: Ensemble | 
 
 def _nothing(shape: tuple[int, ...]) -> np.ndarray:
     """An array of NaN of any shape that takes the memory of one number."""
-    return np.broadcast_to(np.float32(np.nan), tuple(int(side) for side in shape))
+    return np.broadcast_to(np.float32(np.nan), shape)
 
 
 def _label(name: Any) -> str:
