@@ -1,6 +1,7 @@
 """What every test shares: a compilation cache, repeatable property tests, and the rule for GPU tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if jax.default_backend() != "gpu":
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no GPU here"))
+
+
+# A shell without job control starts its background commands deaf to Ctrl-C, and so would be what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
