@@ -127,7 +127,7 @@ def critical_exponents(
     >>> rng = np.random.default_rng(0)
     >>> small = rng.normal(size=(32, 4, 4, 4)).astype(np.float32)
     >>> levels = kd.Levels((kd.Ensemble(small), kd.Ensemble(small.repeat(2, 2).repeat(2, 3))), b=2)
-    >>> round(critical_exponents(levels).row("4/8").gamma_over_nu.value, 6)
+    >>> round(kd.critical_exponents(levels).row("4/8").gamma_over_nu.value, 6)
     2.0
 
     Source: D. Bachtis et al., PRL 128 (2022) 081603, eqs. 9 and 10.
