@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "kadanoff"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
+CHECKED = ("src", "tests", "benchmarks")
+
 GROUND = {"errors", "summation", "random", "parallel", "lattice", "quartic", "graph"}
 """The ground floor: it imports nothing of ours but itself."""
 
@@ -61,11 +63,11 @@ def run_tool(*command: str) -> None:
 
 
 def test_ruff_finds_nothing() -> None:
-    run_tool("ruff", "check", "src", "tests")
+    run_tool("ruff", "check", *CHECKED)
 
 
 def test_ruff_would_format_nothing() -> None:
-    run_tool("ruff", "format", "--check", "src", "tests")
+    run_tool("ruff", "format", "--check", *CHECKED)
 
 
 def test_pyright_finds_nothing() -> None:

@@ -47,6 +47,19 @@ def kadanoff(capsys: pytest.CaptureFixture[str]) -> Kadanoff:
     return run
 
 
+@pytest.fixture
+def refused() -> Callable[[Answer, str], None]:
+    """Assert that bad input ended as it has to: status 2, one clear line, nothing on stdout."""
+
+    def check(answer: Answer, said: str) -> None:
+        assert answer.status == 2, answer
+        assert answer.out == ""
+        assert answer.err.startswith("kadanoff: ") and said in answer.err, answer.err
+        assert answer.err.count("\n") == 1 and "Traceback" not in answer.err
+
+    return check
+
+
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of phi^4 on 8 x 8; tests read it only."""

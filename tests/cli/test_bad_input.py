@@ -45,15 +45,8 @@ SIMULATE = [
 ]
 
 
-def refused(answer: Any, said: str) -> None:
-    assert answer.status == 2, answer
-    assert answer.out == ""
-    assert answer.err.startswith("kadanoff: ") and said in answer.err, answer.err
-    assert answer.err.count("\n") == 1 and "Traceback" not in answer.err
-
-
 @pytest.mark.parametrize(("options", "said"), SIMULATE)
-def test_simulate(kadanoff: Any, options: str, said: str, tmp_path: Path) -> None:
+def test_simulate(kadanoff: Any, options: str, said: str, tmp_path: Path, refused: Any) -> None:
     refused(kadanoff("simulate", "--size", "8", *options.split(), "--out", tmp_path / "run"), said)
     assert not (tmp_path / "run").exists()
 
@@ -70,7 +63,9 @@ def test_simulate(kadanoff: Any, options: str, said: str, tmp_path: Path) -> Non
         ("class Phi6:\n    def __init__(self, sextic): pass", "Phi6", "needs a value of 'sextic'"),
     ],
 )
-def test_actions_of_ones_own(kadanoff: Any, tmp_path: Path, source: str, name: str, said: str) -> None:
+def test_actions_of_ones_own(
+    kadanoff: Any, tmp_path: Path, source: str, name: str, said: str, refused: Any
+) -> None:
     (tmp_path / "mine.py").write_text(source)
     refused(kadanoff("simulate", "--size", "8", "--action", f"{tmp_path / 'mine.py'}:{name}"), said)
 
@@ -88,12 +83,12 @@ def test_actions_of_ones_own(kadanoff: Any, tmp_path: Path, source: str, name: s
         ("--rule sum --factor nan", "positive number"),
     ],
 )
-def test_block(kadanoff: Any, simulated: Path, tmp_path: Path, options: str, said: str) -> None:
+def test_block(kadanoff: Any, simulated: Path, tmp_path: Path, options: str, said: str, refused: Any) -> None:
     refused(kadanoff("block", simulated, *options.split(), "--out", tmp_path / "out"), said)
     assert not (tmp_path / "out").exists()
 
 
-def test_odd_sides_have_no_blocks_of_two(kadanoff: Any, tmp_path: Path) -> None:
+def test_odd_sides_have_no_blocks_of_two(kadanoff: Any, tmp_path: Path, refused: Any) -> None:
     small = ("--size", "9", "--chains", "4", "--draws", "2", "--thermalize", "2")
     assert kadanoff("simulate", *small, "--out", tmp_path / "l9").status == 0
     refused(kadanoff("block", tmp_path / "l9"), "9 is not a multiple of 2")
@@ -109,7 +104,9 @@ READERS = [
 
 
 @pytest.mark.parametrize("verb", READERS, ids=lambda verb: verb[0])
-def test_missing_empty_and_foreign_folders(kadanoff: Any, verb: tuple[str, ...], tmp_path: Path) -> None:
+def test_missing_empty_and_foreign_folders(
+    kadanoff: Any, verb: tuple[str, ...], tmp_path: Path, refused: Any
+) -> None:
     refused(kadanoff(*verb, tmp_path / "absent"), "absent")
     (tmp_path / "empty").mkdir()
     refused(kadanoff(*verb, tmp_path / "empty"), "empty")
@@ -123,7 +120,7 @@ def test_missing_empty_and_foreign_folders(kadanoff: Any, verb: tuple[str, ...],
 @pytest.mark.parametrize("verb", [("block",), ("learn",), ("grow", "--inverse", "absent"), ("report",)])
 @pytest.mark.parametrize("wound", ["run.json", "manifest/00000000.json", "fields.zarr/zarr.json"])
 def test_damaged_runs(
-    kadanoff: Any, simulated: Path, tmp_path: Path, verb: tuple[str, ...], wound: str
+    kadanoff: Any, simulated: Path, tmp_path: Path, verb: tuple[str, ...], wound: str, refused: Any
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(simulated, run)
@@ -134,7 +131,7 @@ def test_damaged_runs(
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_newer_runs(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
+def test_newer_runs(kadanoff: Any, simulated: Path, tmp_path: Path, refused: Any) -> None:
     run = tmp_path / "run"
     shutil.copytree(simulated, run)
     text = (run / "run.json").read_text()
@@ -169,7 +166,7 @@ def test_newer_runs(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
         ("report RUN --out RUN/no/page.html", "cannot be written"),
     ],
 )
-def test_the_other_verbs(kadanoff: Any, simulated: Path, command: str, said: str) -> None:
+def test_the_other_verbs(kadanoff: Any, simulated: Path, command: str, said: str, refused: Any) -> None:
     before = sorted(simulated.rglob("*"))
     refused(kadanoff(*command.replace("RUN", str(simulated)).split()), said)
     assert sorted(simulated.rglob("*")) == before

@@ -65,17 +65,12 @@ def weights(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return learnt.save(tmp_path_factory.mktemp("weights") / "inverse")
 
 
-def refused(answer: Any, said: str) -> None:
-    assert answer.status == 2, answer
-    assert answer.out == "" and said in answer.err, answer.err
-    assert answer.err.startswith("kadanoff: ") and answer.err.count("\n") == 1
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ("--steps 0", "--steps must be positive"),
         ("--steps -2", "--steps must be positive"),
+        ("--b 3", "trained for b=2, not b=3"),
         ("--relax 0", "--relax must be positive"),
         ("--amplitude -1", "--amplitude must be positive"),
         ("--quartic 0.7", "add --relax"),
@@ -87,7 +82,7 @@ def refused(answer: Any, said: str) -> None:
     ],
 )
 def test_growth_that_cannot_be_done_leaves_nothing(
-    kadanoff: Any, simulated: Path, weights: Path, options: str, said: str
+    kadanoff: Any, simulated: Path, weights: Path, options: str, said: str, refused: Any
 ) -> None:
     before = sorted(simulated.rglob("*"))
     words = options.replace("RUN", str(simulated)).split()
@@ -95,7 +90,9 @@ def test_growth_that_cannot_be_done_leaves_nothing(
     assert sorted(simulated.rglob("*")) == before
 
 
-def test_missing_and_damaged_inverses(kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path) -> None:
+def test_missing_and_damaged_inverses(
+    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path, refused: Any
+) -> None:
     refused(kadanoff("grow", simulated, "--inverse", tmp_path / "absent"), "absent holds no inverse")
     refused(kadanoff("grow", simulated, "--inverse", weights / "weights.eqx"), "holds no inverse")
     for name, said in (("weights.eqx", "damaged"), ("inverse.json", "damaged")):
@@ -111,7 +108,7 @@ def test_missing_and_damaged_inverses(kadanoff: Any, simulated: Path, weights: P
     "wound", ["levels.json", "level-01/run.json", "level-01/manifest/00000000.json", "inverse/weights.eqx"]
 )
 def test_damaged_growths(
-    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path, wound: str, grown: Path
+    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path, wound: str, grown: Path, refused: Any
 ) -> None:
     broken = tmp_path / "grown"
     shutil.copytree(grown, broken)
@@ -133,7 +130,7 @@ def grown(simulated: Path, weights: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_other_requests_into_the_same_folder(
-    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path
+    kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path, refused: Any
 ) -> None:
     grow = ("grow", simulated, "--inverse", weights, "--configurations", "32", "--out", tmp_path / "grown")
     assert kadanoff(*grow).status == 0

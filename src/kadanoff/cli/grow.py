@@ -19,6 +19,10 @@ def register(app: typer.Typer) -> None:
         run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder of `simulate` or `block`.")],
         inverse: Annotated[Path, typer.Option("--inverse", metavar="DIR", help="A folder of `learn`.")],
         steps: Annotated[int, typer.Option("--steps", help="How often to apply it.")] = 1,
+        b: Annotated[
+            int | None,
+            typer.Option("--b", help="The rescaling factor you mean; refused if it is not the inverse's."),
+        ] = None,
         relax: Annotated[
             int | None, typer.Option("--relax", metavar="SWEEPS", help="Sweeps of an action after each step.")
         ] = None,
@@ -67,6 +71,7 @@ def register(app: typer.Typer) -> None:
 
             ensemble = open_ensemble(run)
             learnt = LearntInverse.load(inverse)
+            learnt.check(ensemble.lattice.dimension, b)
             simulations = {e.lattice.longest: e for e in map(open_ensemble, direct or [])}
             relaxation = None
             if relax is not None:

@@ -19,6 +19,7 @@ from kadanoff.renormalization.inverse.consistent import ConsistentInverse
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
+from kadanoff.renormalization.inverse.untrained import untrained_inverse
 from kadanoff.store.durable import atomic_write, checksum
 
 __all__ = ["LearntInverse", "TrainingRecord", "require_temperature"]
@@ -168,7 +169,7 @@ class LearntInverse:
                 "learn one on an ensemble of that dimension"
             )
         if b is not None and b != self.b:
-            raise InputError(f"the inverse was trained for b={self.b}, not b={b}")
+            raise InputError(f"the inverse was trained for b={self.b}, not b={b}: learn one for that b")
 
 
 def require_temperature(temperature: float) -> None:
@@ -192,20 +193,20 @@ def _rule(header: dict[str, Any]) -> BlockingRule:
 
 def _skeleton(record: TrainingRecord, rule: BlockingRule, dimension: int) -> Inverse:
     """An inverse of the recorded shape, to be filled with the saved weights."""
-    key, sites = make_key(0), rule.b**dimension
-    if record.kind == "density":
-        inside = rule if record.consistent else None
-        return ConditionalDensity.random(
-            key, dimension, rule.b, record.width, record.kernels, record.components, inside
-        )
     if record.kind == "linear":
+        sites = rule.b**dimension
         side = round((record.parameters / sites - 1) ** (1 / dimension))
-        channels, network = (
-            0,
-            OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites))),
-        )
-    else:
-        channels = record.noise if record.kind == "stochastic" else 0
-        network = OddNetwork.random(key, dimension, 1 + channels, record.width, sites, record.kernels)
-    plain = StochasticInverse(network=network, noise=channels)
-    return ConsistentInverse(inner=plain, rule=rule) if record.consistent else plain
+        network = OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites)))
+        linear = StochasticInverse(network=network, noise=0)
+        return ConsistentInverse(inner=linear, rule=rule) if record.consistent else linear
+    return untrained_inverse(
+        make_key(0),
+        record.kind,
+        dimension,
+        rule,
+        consistent=record.consistent,
+        width=record.width,
+        kernels=record.kernels,
+        noise=record.noise,
+        components=record.components,
+    )

@@ -20,11 +20,12 @@ from kadanoff.renormalization.inverse.consistent import ConsistentInverse, requi
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
 from kadanoff.renormalization.inverse.linear import fit_linear
-from kadanoff.renormalization.inverse.network import OddNetwork, default_kernels
+from kadanoff.renormalization.inverse.network import default_kernels
 from kadanoff.renormalization.inverse.objective import KINDS, loss
 from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
 from kadanoff.renormalization.inverse.relaxation import Relaxation
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
+from kadanoff.renormalization.inverse.untrained import untrained_inverse
 
 __all__ = ["learn_inverse", "linear_density"]
 
@@ -32,9 +33,7 @@ _ROUND = 50  # steps between two looks at the held-out pairs
 _PATIENCE = 6  # rounds without improvement before stopping
 _BATCH_SITES = 1 << 13  # coarse sites in a training batch
 _LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3}
-_TEMPERATURE = (
-    0.9  # of a density on relaxed pairs, chosen by certificates of grown lattices against direct ones
-)
+_TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2}
 
 
@@ -102,7 +101,17 @@ def learn_inverse(
     if kind == "linear":
         inverse: Inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
     else:
-        inverse = _initial(key, kind, dimension, rule, consistent, width, kernels, noise, components)
+        inverse = untrained_inverse(
+            key,
+            kind,
+            dimension,
+            rule,
+            consistent=consistent,
+            width=width,
+            kernels=kernels,
+            noise=noise,
+            components=components,
+        )
         if inverse.receptive_field > side:
             raise InputError(
                 f"kernels {kernels} see {inverse.receptive_field} coarse sites, which wraps around the training "
@@ -135,28 +144,6 @@ def learn_inverse(
     if temperature is None:
         temperature = _TEMPERATURE if kind == "density" and relax is not None else 1.0
     return LearntInverse(inverse, rule, depth, record).at_temperature(temperature)
-
-
-def _initial(
-    key: PRNGKeyArray,
-    kind: str,
-    dimension: int,
-    rule: BlockingRule,
-    consistent: bool,
-    width: int,
-    kernels: tuple[int, ...],
-    noise: int,
-    components: int,
-) -> Inverse:
-    """An untrained inverse."""
-    if kind == "density":
-        return ConditionalDensity.random(
-            key, dimension, rule.b, width, kernels, components, rule if consistent else None
-        )
-    channels = noise if kind == "stochastic" else 0
-    network = OddNetwork.random(key, dimension, 1 + channels, width, rule.b**dimension, kernels)
-    plain = StochasticInverse(network=network, noise=channels)
-    return ConsistentInverse(inner=plain, rule=rule) if consistent else plain
 
 
 def _descend(
