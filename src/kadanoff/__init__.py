@@ -4,8 +4,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kadanoff import exact as exact
     from kadanoff.actions import Action as Action
     from kadanoff.actions import FunctionAction as FunctionAction
+    from kadanoff.actions import Ising as Ising
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import Decimation as Decimation
     from kadanoff.renormalization import LearntInverse as LearntInverse
     from kadanoff.renormalization import Levels as Levels
+    from kadanoff.renormalization import Majority as Majority
     from kadanoff.renormalization import MajorityMean as MajorityMean
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
     from kadanoff.renormalization import Relaxation as Relaxation
@@ -49,6 +52,7 @@ _HOMES = {
     "actions": (
         "Action",
         "FunctionAction",
+        "Ising",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
@@ -66,6 +70,7 @@ _HOMES = {
         "Decimation",
         "LearntInverse",
         "Levels",
+        "Majority",
         "MajorityMean",
         "RandomMajoritySite",
         "Relaxation",
@@ -92,11 +97,16 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME_OF), "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+#: Modules that are used by their own name, as in `kd.exact.kaufman`.
+_MODULES = ("exact",)
+
+__all__ = [*sorted(_HOME_OF), *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
     """Import the module of a public name on first use."""
+    if name in _MODULES:
+        return importlib.import_module(f"kadanoff.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'kadanoff' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"kadanoff.{_HOME_OF[name]}"), name)

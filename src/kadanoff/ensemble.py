@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Inexact, Num
+from jaxtyping import Inexact, Num
 
 from kadanoff.actions.base import as_action
 from kadanoff.errors import InputError
@@ -90,11 +90,16 @@ class Ensemble:
         return int(self.fields.shape[1])
 
     @property
+    def spins(self) -> bool:
+        """Whether the sites are spins: +1 or -1, kept as whole numbers."""
+        return np.dtype(self.fields.dtype).kind in "iu"
+
+    @property
     def simulated(self) -> "Ensemble":
         """The simulated ancestor, the root of `parent`."""
         return self if self.parent is None else self.parent.simulated
 
-    def blocks(self, sites: int = 1 << 24) -> Iterator[tuple[int, int, Float[np.ndarray, "chain n ..."]]]:
+    def blocks(self, sites: int = 1 << 24) -> Iterator[tuple[int, int, Num[np.ndarray, "chain n ..."]]]:
         """Iterate over (start, stop, fields) along draws, holding about `sites` sites at a time."""
         step = max(1, sites // (self.chains * self.lattice.volume))
         for begin in range(0, self.draws, step):
@@ -129,7 +134,7 @@ class Ensemble:
             raise InputError(f"unknown series {primary!r}; choose from {', '.join(PRIMARIES)}")
         source = PRIMARIES[primary][0]
         if source not in self._series:  # one pass over the fields measures everything
-            self.raw(measurement_names(self.action is not None))
+            self.raw(measurement_names(self.action is not None, self.spins))
         return series_of(self._series, primary)
 
     def primaries(self, entry: Observable) -> Inexact[np.ndarray, "k chain draw"]:
@@ -137,6 +142,11 @@ class Ensemble:
         if entry.needs_action and self.action is None:
             raise InputError(
                 f"{entry.name} needs the action that the fields follow, and this ensemble has none"
+            )
+        if entry.sites == ("real" if self.spins else "spins"):
+            have = "spins" if self.spins else "real numbers"
+            raise InputError(
+                f"{entry.name} is defined for {entry.sites} sites, and the sites here are {have}"
             )
         return np.stack([self.series(primary) for primary in entry.primaries])
 
@@ -155,8 +165,10 @@ class Ensemble:
     def observables(self, names: Sequence[str | Observable] | None = None) -> ObservableTable:
         """Estimate the named observables; by default all that are defined for the ensemble."""
         chosen = [observable(name) for name in names] if names is not None else list(OBSERVABLES.values())
-        if names is None and self.action is None:
-            chosen = [entry for entry in chosen if not entry.needs_action]
+        if names is None:
+            wrong = "real" if self.spins else "spins"
+            chosen = [entry for entry in chosen if entry.sites != wrong]
+            chosen = [entry for entry in chosen if self.action is not None or not entry.needs_action]
         return ObservableTable({entry.name: self.observe(entry) for entry in chosen})
 
     @property

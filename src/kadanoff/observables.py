@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Inexact, Num
 
 from kadanoff.actions.base import gradient
 from kadanoff.errors import InputError
@@ -37,7 +37,8 @@ class Observable:
     """A function of means of primary series, e.g. the Binder cumulant of <m^2> and <m^4>.
 
     `primaries` name series of `PRIMARIES`, or are functions field -> per-site terms whose mean over sites is
-    the series; `function` maps their (weighted) means and the lattice to the value; `symbol` labels axes.
+    the series; `function` maps their (weighted) means and the lattice to the value; `symbol` labels axes; `sites`
+    tells whether it is defined for "real" sites only, for "spins" only, or for "any".
 
     >>> Observable("phi6", (lambda field: field**6,), lambda means, lattice: means[0], "phi^6").name
     'phi6'
@@ -48,6 +49,7 @@ class Observable:
     function: Callable[[Any, Lattice], Any]
     symbol: str
     needs_action: bool = False
+    sites: str = "any"
 
 
 #: Per-configuration series computed from the raw measurements of a field.
@@ -60,6 +62,8 @@ PRIMARIES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "phi2": ("phi2", lambda x: x),
     "phi4": ("phi4", lambda x: x),
     "neighbours": ("neighbours", lambda x: x),
+    "energy": ("neighbours", lambda x: -x),
+    "action_density2": ("action_density", lambda x: x**2),
     "action_density": ("action_density", lambda x: x),
     "schwinger_dyson": ("schwinger_dyson", lambda x: x),
 }
@@ -85,8 +89,8 @@ OBSERVABLES: dict[str, Observable] = {
         ),
         Observable("binder", ("m2", "m4"), lambda a, _: 1 - a[1] / (3 * a[0] ** 2), r"$U_4$"),
         Observable("xi_over_L", ("m2", "structure_factor"), _xi_over_l, r"$\xi/L$"),
-        Observable("phi2", ("phi2",), lambda a, _: a[0], r"$\langle\phi^2\rangle$"),
-        Observable("phi4", ("phi4",), lambda a, _: a[0], r"$\langle\phi^4\rangle$"),
+        Observable("phi2", ("phi2",), lambda a, _: a[0], r"$\langle\phi^2\rangle$", sites="real"),
+        Observable("phi4", ("phi4",), lambda a, _: a[0], r"$\langle\phi^4\rangle$", sites="real"),
         Observable("neighbours", ("neighbours",), lambda a, _: a[0], r"$\langle\phi\phi_{nn}\rangle$"),
         Observable("action_density", ("action_density",), lambda a, _: a[0], r"$S/V$", True),
         Observable(
@@ -95,6 +99,16 @@ OBSERVABLES: dict[str, Observable] = {
             lambda a, _: a[0],
             r"$\langle\phi\,\partial S/\partial\phi\rangle$",
             True,
+            "real",
+        ),
+        Observable("energy", ("energy",), lambda a, _: a[0], r"$\langle H\rangle/V$", sites="spins"),
+        Observable(
+            "specific_heat",
+            ("action_density", "action_density2"),
+            lambda a, lattice: lattice.volume * (a[1] - a[0] ** 2),
+            r"$c$",
+            True,
+            "spins",
         ),
     )
 }
@@ -113,14 +127,18 @@ def observable(name: "str | Observable") -> Observable:
     return OBSERVABLES[name]
 
 
-def measurement_names(with_action: bool) -> tuple[str, ...]:
-    """Raw measurements of a field; those that need an action are left out without one."""
-    plain = ("magnetization", "structure_factor", "phi2", "phi4", "neighbours")
-    return (*plain, "action_density", "schwinger_dyson") if with_action else plain
+def measurement_names(with_action: bool, spins: bool = False) -> tuple[str, ...]:
+    """Raw measurements of a field; those that need an action, or real sites, are left out without them."""
+    names = ("magnetization", "structure_factor", "neighbours")
+    if not spins:
+        names += ("phi2", "phi4")
+    if with_action:
+        names += ("action_density",) if spins else ("action_density", "schwinger_dyson")
+    return names
 
 
 def measure(
-    fields: Float[Array, "config ..."] | np.ndarray, action: Any, names: tuple[str | Callable, ...]
+    fields: Num[Array, "config ..."] | np.ndarray, action: Any, names: tuple[str | Callable, ...]
 ) -> Mapping[Any, Inexact[np.ndarray, " config"]]:
     """Measure raw quantities on many fields; returns double-precision series, one value a configuration.
 
@@ -141,7 +159,7 @@ def measure(
 
 
 def in_batches(
-    fields: Float[Array, "config ..."] | np.ndarray,
+    fields: Num[Array, "config ..."] | np.ndarray,
     function: Callable[[Array], Sequence[tuple[Array, Array]]],
 ) -> list[Inexact[np.ndarray, " config"]]:
     """Apply a function of many fields batch by batch, so that its temporaries stay small.
@@ -153,6 +171,8 @@ def in_batches(
     parts: list[list[np.ndarray]] = []
     for begin in range(0, len(fields), batch):
         chunk = jnp.asarray(fields[begin : begin + batch])
+        if not jnp.issubdtype(chunk.dtype, jnp.inexact):  # spins: an int8 overflows in a sum
+            chunk = chunk.astype(jnp.float32)
         missing = batch - len(chunk)
         if missing:  # one compiled shape serves the last batch too
             chunk = jnp.concatenate([chunk, jnp.zeros((missing, *chunk.shape[1:]), chunk.dtype)])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import ACTIONS
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.store import Store
@@ -72,7 +72,7 @@ def keep_action(folder: Path, file: Path, name: str, couplings: Mapping[str, flo
 
 
 def stored_action(store: Store) -> Any:
-    """The action of a simulated run: phi^4 from its couplings, another from the source kept with the run.
+    """The action of a simulated run: ours from its couplings, another from the source kept with the run.
 
     Raises `StoreError` when neither is there.
     """
@@ -84,13 +84,14 @@ def stored_action(store: Store) -> Any:
             return found(**content["couplings"]) if isinstance(found, type) else found
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{record} is damaged ({error}): restore it from a copy") from error
-    if store.config.get("action") != "Phi4":
+    made = ACTIONS.get(str(store.config.get("action")))
+    if made is None:
         raise StoreError(
             f"{store.path} samples the action {store.config.get('action')!r}, whose source is not with it: "
             "simulate it by `kadanoff simulate --action FILE.py:NAME`, or open the fields in Python"
         )
     try:
-        return Phi4(**store.config["couplings"])
+        return made(**store.config["couplings"])
     except (KeyError, TypeError) as error:
         raise StoreError(
             f"{store.path / 'run.json'} is damaged (couplings): restore it from a copy"
@@ -157,8 +158,9 @@ def save_ensemble(
     }
     config = {**config, "source": parent.records[0].digest, "source_draws": parent.draws}
     shape = ensemble.lattice.shape
+    dtype = np.dtype(ensemble.fields.dtype).name
     with Store.open_or_create(
-        folder, kind, config, ensemble.chains, shape, weights=weights, attributes=attributes
+        folder, kind, config, ensemble.chains, shape, dtype, weights=weights, attributes=attributes
     ) as store:
         while store.draws < ensemble.draws:
             start, stop = store.draws, min(store.draws + store.layout.block, ensemble.draws)

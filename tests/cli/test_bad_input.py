@@ -78,7 +78,7 @@ def test_actions_of_ones_own(
         ("--b -2", "2 or more"),
         ("--steps 0", "--steps must be positive"),
         ("--steps 3", "below 2"),
-        ("--rule majority", "unknown rule 'majority'"),
+        ("--rule plurality", "unknown rule 'plurality'"),
         ("--factor 2", "belongs to --rule sum"),
         ("--rule sum --factor nan", "positive number"),
     ],

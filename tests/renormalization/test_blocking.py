@@ -11,6 +11,7 @@ from kadanoff.renormalization.blocking import (
     BlockMean,
     BlockSum,
     Decimation,
+    Majority,
     MajorityMean,
     RandomMajoritySite,
     block,
@@ -58,7 +59,8 @@ def test_rules_are_homogeneous_odd_and_follow_translations_by_a_block(name):
     rule, phi = BLOCKING_RULES[name](), field((8, 8))
     coarse = rule(key(1), phi)
     assert coarse.shape == (4, 4)
-    np.testing.assert_allclose(rule(key(1), -2.5 * phi), -2.5 * coarse, rtol=1e-5)
+    scaled = -2.5 * coarse if rule.homogeneous else -coarse
+    np.testing.assert_allclose(rule(key(1), -2.5 * phi), scaled, rtol=1e-5)
     if rule.deterministic:
         np.testing.assert_allclose(
             rule(key(1), jnp.roll(phi, (2, 4), (0, 1))), jnp.roll(coarse, (1, 2), (0, 1)), rtol=1e-5
@@ -117,3 +119,23 @@ def test_random_rules_repeat_with_the_seed_only():
 def test_blocking_that_cannot_be_done_is_refused(shape, b, steps):
     with pytest.raises(InputError):
         block(Ensemble(np.zeros((1, 1, *shape), dtype=np.float32)), MajorityMean(b=b), steps=steps)
+
+
+@pytest.mark.parametrize(("shape", "b"), GEOMETRY)
+def test_majority_of_spins(shape, b):
+    spins = jnp.where(field(shape, 3) > 0, 1, -1).astype(jnp.int8)
+    sums = np.asarray(to_blocks(spins, b), dtype=int).sum(axis=-1)
+    values = np.asarray(jax.vmap(lambda k: Majority(b=b)(k, spins))(jax.random.split(key(1), 400)))
+    assert values.dtype == np.int8
+    np.testing.assert_array_equal(
+        values[:, sums != 0], np.broadcast_to(np.sign(sums[sums != 0]), (400, np.sum(sums != 0)))
+    )
+    # every tie falls either way, half of the time: 5 standard errors of 400 tosses
+    assert np.all(np.abs(values[:, sums == 0].mean(axis=0)) < 0.25)
+    assert Majority(b=b).deterministic == (b == 3)
+
+
+def test_a_random_site_of_tied_spins_is_the_majority_rule():
+    blocks = jnp.array([[1, 1, -1, -1]] * 1000, dtype=jnp.int8)
+    drawn = np.asarray(RandomMajoritySite(b=2).reduce(key(2), blocks))
+    assert abs(drawn.mean()) < 0.16

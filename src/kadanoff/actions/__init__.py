@@ -10,14 +10,21 @@ from kadanoff.actions.base import (
     couplings,
     difference,
     gradient,
+    has_spins,
     total,
 )
+from kadanoff.actions.ising import Ising
 from kadanoff.actions.phi4 import Phi4
 
+#: Actions of the library by the name of their class, as runs record it.
+ACTIONS: dict[str, type[Action]] = {cls.__name__: cls for cls in (Phi4, Ising)}
+
 __all__ = [
+    "ACTIONS",
     "Action",
     "FunctionAction",
     "HasDensity",
+    "Ising",
     "NearestNeighbourAction",
     "Phi4",
     "as_action",
@@ -25,5 +32,6 @@ __all__ = [
     "couplings",
     "difference",
     "gradient",
+    "has_spins",
     "total",
 ]

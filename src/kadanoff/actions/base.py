@@ -3,12 +3,12 @@
 import abc
 import warnings
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Float, Inexact, Num
 
 from kadanoff.errors import InputError, PrecisionWarning
 from kadanoff.lattice import sum_of_rolls
@@ -24,6 +24,7 @@ __all__ = [
     "couplings",
     "difference",
     "gradient",
+    "has_spins",
     "total",
     "with_array_leaves",
 ]
@@ -43,8 +44,11 @@ class Action(eqx.Module):
     of S.
     """
 
+    #: Whether a site takes the values +1 and -1 only; else it takes every real number.
+    spins: ClassVar[bool] = False
+
     @abc.abstractmethod
-    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
+    def density(self, field: Num[Array, "..."]) -> Float[Array, "..."]:
         """Per-site terms of S for one field of the lattice's shape."""
 
 
@@ -68,10 +72,10 @@ class NearestNeighbourAction(Action):
     kappa: eqx.AbstractVar[Any]
 
     @abc.abstractmethod
-    def potential(self, phi: Float[Array, "..."], dimension: int) -> Float[Array, "..."]:
+    def potential(self, phi: Num[Array, "..."], dimension: int) -> Float[Array, "..."]:
         """V(phi), elementwise, on a lattice of the given dimension."""
 
-    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
+    def density(self, field: Num[Array, "..."]) -> Float[Array, "..."]:
         """V(phi_x) - kappa phi_x sum_mu phi_{x+mu}."""
         forward = sum_of_rolls(field, field.ndim, (-1,))
         return self.potential(field, field.ndim) - self.kappa * field * forward
@@ -115,7 +119,12 @@ def as_action(action: Any) -> Any:
     )
 
 
-def total(action: HasDensity, field: Float[Array, "..."]) -> Inexact[Array, ""]:
+def has_spins(action: Any) -> bool:
+    """Whether the sites of an action take the values +1 and -1 only."""
+    return bool(getattr(action, "spins", False))
+
+
+def total(action: HasDensity, field: Num[Array, "..."]) -> Inexact[Array, ""]:
     """S(field), summed without float32 loss."""
     return compensated_sum(action.density(field))
 
@@ -145,7 +154,7 @@ def couplings(action: Any) -> dict[str, float | list]:
 
 
 def difference(
-    action: HasDensity, other: HasDensity, field: Float[Array, "..."]
+    action: HasDensity, other: HasDensity, field: Num[Array, "..."]
 ) -> tuple[Inexact[Array, ""], Inexact[Array, ""]]:
     """action - other at one field as a compensated pair: subtracted at every site before the sum."""
     return compensated_pair(action.density(field) - other.density(field))

@@ -78,8 +78,7 @@ def register(app: typer.Typer) -> None:
                 if action is None and not given:
                     target = parsing.simulated_action(ensemble, run)
                 else:
-                    known = parsing.phi4_couplings(ensemble.simulated.action)
-                    target = parsing.build_action(action or "phi4", given, known)
+                    target = parsing.build_action(action or "phi4", given, ensemble.simulated.action)
                 relaxation = Relaxation(target, sweeps=relax)
             levels = grow_levels(
                 ensemble,

@@ -11,6 +11,7 @@ import typer
 from kadanoff.errors import InputError
 
 __all__ = [
+    "ACTIONS",
     "ActionName",
     "Beta",
     "CouplingPairs",
@@ -29,7 +30,6 @@ __all__ = [
     "parse_rule",
     "parse_sampler",
     "parse_size",
-    "phi4_couplings",
     "require_memory",
     "require_not_negative",
     "require_positive",
@@ -55,25 +55,28 @@ Out = Annotated[
 ]
 ActionName = Annotated[
     str,
-    typer.Option("--action", metavar="NAME", help="phi4, or FILE.py:NAME for an action of your own."),
+    typer.Option("--action", metavar="NAME", help="phi4, ising, or FILE.py:NAME for an action of your own."),
 ]
 Mass2 = Annotated[float | None, typer.Option("--mass2", help="Mass squared (phi4: -0.9515).")]
 Quartic = Annotated[float | None, typer.Option("--quartic", help="Coupling of phi^4 / 4 (phi4: 0.7).")]
 Kappa = Annotated[float | None, typer.Option("--kappa", help="Coupling of neighbours (phi4: 1).")]
-Beta = Annotated[float | None, typer.Option("--beta", help="Inverse temperature, of an action that has one.")]
+Beta = Annotated[float | None, typer.Option("--beta", help="Inverse temperature (ising: 0.440687).")]
 CouplingPairs = Annotated[
     list[str] | None,
     typer.Option("--coupling", metavar="NAME=VALUE", help="A coupling of your own action; may be repeated."),
 ]
 RuleName = Annotated[
     str,
-    typer.Option("--rule", help="majority-mean, sum, mean, random-majority-site or decimation."),
+    typer.Option("--rule", help="majority-mean, majority, sum, mean, random-majority-site or decimation."),
 ]
 Scale = Annotated[int, typer.Option("--b", help="Rescaling factor: the side of a block.")]
 Factor = Annotated[float | None, typer.Option("--factor", help="Factor of the block sum (--rule sum).")]
 
-#: Defaults of the command line: the critical point at which the talk simulates.
-PHI4 = {"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0}
+#: Named actions: their class, and default couplings, the critical points at which the talk simulates.
+ACTIONS: dict[str, tuple[str, dict[str, float]]] = {
+    "phi4": ("Phi4", {"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0}),
+    "ising": ("Ising", {"beta": 0.440687}),
+}
 
 
 def parse_size(text: str, dimension: int | None) -> tuple[int, ...]:
@@ -161,17 +164,23 @@ def named_couplings(pairs: Iterable[str] | None, **given: float | None) -> dict[
     return couplings
 
 
-def build_action(name: str, couplings: Mapping[str, float], defaults: Mapping[str, float] = PHI4) -> Any:
-    """Make the action called `name`; `defaults` fill in couplings of phi4 that were not given.
+def build_action(name: str, couplings: Mapping[str, float], like: Any = None) -> Any:
+    """Make the action called `name`; couplings that were not given are those of `like`, if it is such an action.
 
     Raises `InputError` for unknown names, couplings that the action does not have, or lacks, or refuses.
     """
-    if name == "phi4":
-        from kadanoff.actions import Phi4
+    if name in ACTIONS:
+        from kadanoff import actions
 
-        return _call(Phi4, {**defaults, **couplings}, "phi4")
+        class_name, defaults = ACTIONS[name]
+        made = getattr(actions, class_name)
+        if isinstance(like, made):
+            defaults = {coupling: float(getattr(like, coupling)) for coupling in defaults}
+        return _call(made, {**defaults, **couplings}, name)
     if ".py:" not in name:
-        raise InputError(f"unknown action {name!r}: give phi4, or FILE.py:NAME for an action of your own")
+        raise InputError(
+            f"unknown action {name!r}: give {', '.join(ACTIONS)}, or FILE.py:NAME for an action of your own"
+        )
     from kadanoff.runs import action_from_file
 
     file, _, member = name.rpartition(":")
@@ -188,15 +197,6 @@ def build_action(name: str, couplings: Mapping[str, float], defaults: Mapping[st
             )
     _require_finite(action, name)
     return action
-
-
-def phi4_couplings(action: Any) -> dict[str, float]:
-    """Couplings to fall back on: those of the given action if it is phi^4, else the command line's."""
-    from kadanoff.actions import Phi4
-
-    if not isinstance(action, Phi4):
-        return PHI4
-    return {name: float(getattr(action, name)) for name in PHI4}
 
 
 def simulated_action(ensemble: Any, folder: Path) -> Any:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Num, PRNGKeyArray
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
@@ -21,6 +21,7 @@ __all__ = [
     "BlockSum",
     "BlockingRule",
     "Decimation",
+    "Majority",
     "MajorityMean",
     "RandomMajoritySite",
     "block",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-def to_blocks(field: Float[Array, "..."], b: int) -> Float[Array, "..."]:
+def to_blocks(field: Num[Array, "..."], b: int) -> Num[Array, "..."]:
     """Gather one field into blocks: (*lattice) to (*lattice/b, b**d), sites of a block in row-major order.
 
     >>> import jax.numpy as jnp
@@ -43,7 +44,7 @@ def to_blocks(field: Float[Array, "..."], b: int) -> Float[Array, "..."]:
     )
 
 
-def from_blocks(blocks: Float[Array, "..."], b: int) -> Float[Array, "..."]:
+def from_blocks(blocks: Num[Array, "..."], b: int) -> Num[Array, "..."]:
     """Undo `to_blocks`."""
     d = blocks.ndim - 1
     split = blocks.reshape(*blocks.shape[:-1], *[b] * d)
@@ -55,8 +56,7 @@ class BlockingRule(eqx.Module):
     """A standard renormalization group transformation with rescaling factor b.
 
     A rule turns the sites of one block into one value by `reduce`; `__call__(key, field)` blocks a whole
-    field. `deterministic` tells whether it draws random numbers; every rule here is homogeneous, RG(c phi) =
-    c RG(phi).
+    field. `deterministic` tells whether it draws random numbers, `homogeneous` whether RG(c phi) = c RG(phi).
     """
 
     b: int = eqx.field(static=True, default=2)
@@ -66,13 +66,16 @@ class BlockingRule(eqx.Module):
         """Whether the block value is a function of the block alone."""
         return True
 
+    @property
+    def homogeneous(self) -> bool:
+        """Whether the block value scales with the field."""
+        return True
+
     @abc.abstractmethod
-    def reduce(
-        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
-    ) -> Float[Array, "*coarse"]:
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """The value of each block from its sites; no key is needed where the rule is deterministic."""
 
-    def __call__(self, key: PRNGKeyArray, field: Float[Array, "..."]) -> Float[Array, "..."]:
+    def __call__(self, key: PRNGKeyArray, field: Num[Array, "..."]) -> Num[Array, "..."]:
         """Block one field; `InputError` when b does not divide every side."""
         Lattice(field.shape).blocked(self.b)
         return self.reduce(key, to_blocks(field, self.b))
@@ -90,9 +93,7 @@ class MajorityMean(BlockingRule):
     2.0
     """
 
-    def reduce(
-        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
-    ) -> Float[Array, "*coarse"]:
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Mean over the sites with the sign of the sum."""
         member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) > 0
         count = jnp.maximum(jnp.sum(member, axis=-1), 1)
@@ -114,9 +115,7 @@ class BlockSum(BlockingRule):
         """The rule that keeps a field of anomalous dimension eta at its fixed point."""
         return cls(b=b, factor=float(b) ** (-(dimension + 2 - eta) / 2))
 
-    def reduce(
-        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
-    ) -> Float[Array, "*coarse"]:
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Factor times sum."""
         return self.factor * jnp.sum(blocks, axis=-1)
 
@@ -124,9 +123,7 @@ class BlockSum(BlockingRule):
 class BlockMean(BlockingRule):
     """Mean of the block; the magnetisation is unchanged, so nothing crosses."""
 
-    def reduce(
-        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
-    ) -> Float[Array, "*coarse"]:
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Mean."""
         return jnp.mean(blocks, axis=-1)
 
@@ -139,23 +136,51 @@ class RandomMajoritySite(BlockingRule):
         """It draws the site."""
         return False
 
-    def reduce(
-        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
-    ) -> Float[Array, "*coarse"]:
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Choose among the majority by the largest of independent uniforms."""
-        member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) > 0
-        if key is None:
-            raise InputError("a random majority site needs a random key")
-        lot = jnp.where(member, jax.random.uniform(key, blocks.shape), -1.0)
+        # where spins add up to zero every one of them is a member
+        member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) >= 0
+        lot = jnp.where(member, jax.random.uniform(_required(key), blocks.shape), -1.0)
         return jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
+
+
+class Majority(BlockingRule):
+    """Sign of the block's sum, the rule of the Ising model; a sum of zero gives either sign with probability 1/2.
+
+    Spins stay spins; of a real field it keeps the signs.
+
+    >>> import jax, jax.numpy as jnp, kadanoff as kd
+    >>> spins = jnp.array([[1, 1, 1, -1], [-1, -1, -1, 1]], dtype=jnp.int8)
+    >>> kd.Majority(b=2).reduce(jax.random.key(0), spins).tolist()
+    [1, -1]
+
+    Source: Th. Niemeijer, J. M. J. van Leeuwen, PRL 31 (1973) 1411.
+    """
+
+    @property
+    def deterministic(self) -> bool:
+        """Blocks of an even number of spins can tie."""
+        return self.b % 2 == 1
+
+    @property
+    def homogeneous(self) -> bool:
+        """The sign does not scale."""
+        return False
+
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
+        """Sign of the sum, of the type of the sites."""
+        total = jnp.sum(blocks, axis=-1)
+        sign = jnp.where(total > 0, 1, -1)
+        if not self.deterministic:
+            coin = jax.random.bernoulli(_required(key), 0.5, total.shape)
+            sign = jnp.where(total == 0, jnp.where(coin, 1, -1), sign)
+        return sign.astype(blocks.dtype)
 
 
 class Decimation(BlockingRule):
     """The first site of the block."""
 
-    def reduce(
-        self, key: PRNGKeyArray | None, blocks: Float[Array, "*coarse sites"]
-    ) -> Float[Array, "*coarse"]:
+    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Keep one corner."""
         return blocks[..., 0]
 
@@ -167,11 +192,18 @@ BLOCKING_RULES: dict[str, type[BlockingRule]] = {
     "mean": BlockMean,
     "random-majority-site": RandomMajoritySite,
     "decimation": Decimation,
+    "majority": Majority,
 }
 
 
+def _required(key: PRNGKeyArray | None) -> PRNGKeyArray:
+    if key is None:
+        raise InputError("this rule draws random numbers and needs a random key")
+    return key
+
+
 @eqx.filter_jit
-def block_fields(rule: BlockingRule, key: PRNGKeyArray, fields: Float[Array, "config ..."]) -> Array:
+def block_fields(rule: BlockingRule, key: PRNGKeyArray, fields: Num[Array, "config ..."]) -> Array:
     """Block many fields, each with a key of its own."""
     return jax.vmap(rule)(jax.random.split(key, len(fields)), fields)
 
@@ -190,10 +222,13 @@ def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int =
         raise InputError(f"the number of blocking steps must be positive, got {steps}")
     for step in range(steps):
         coarse = ensemble.lattice.blocked(rule.b)
-        fields = np.empty((ensemble.chains, ensemble.draws, *coarse.shape), dtype=np.float32)
+        fields: np.ndarray | None = None
         for begin, stop, fine in ensemble.blocks():
             chunk_key = make_key(seed, step, ensemble.depth, begin)
             flat = block_fields(rule, chunk_key, jnp.asarray(fine.reshape(-1, *ensemble.lattice.shape)))
-            fields[:, begin:stop] = np.asarray(flat).reshape(ensemble.chains, stop - begin, *coarse.shape)
+            blocked = np.asarray(flat).reshape(ensemble.chains, stop - begin, *coarse.shape)
+            if fields is None:
+                fields = np.empty((ensemble.chains, ensemble.draws, *coarse.shape), dtype=blocked.dtype)
+            fields[:, begin:stop] = blocked
         ensemble = ensemble.derive(fields, f"blocked by {rule!r}", ensemble.depth + 1)
     return ensemble

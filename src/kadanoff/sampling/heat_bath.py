@@ -1,5 +1,6 @@
 """Heat-bath updates: every site is drawn from its conditional, the quartic site."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -7,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.actions.base import NearestNeighbourAction, has_spins
 from kadanoff.errors import InputError
+from kadanoff.random import site_words, uniform
 from kadanoff.sampling.local import SiteLabels, local_sweeps
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state
@@ -17,10 +19,10 @@ __all__ = ["HeatBath"]
 
 
 class HeatBath(eqx.Module):
-    """Sweeps of exact draws from p(phi_x | neighbours) ~ exp(h x - a x^2 - b x^4), h = kappa sum of
-    neighbours.
+    """Sweeps of exact draws of every site given its neighbours, h = kappa sum of neighbours.
 
-    An action offers it by `site_couplings(dimension)`, the pair (a, b).
+    A real site follows p(x) ~ exp(h x - a x^2 - b x^4), which an action offers by `site_couplings(dimension)`, the
+    pair (a, b); a spin follows p(s) ~ exp(h s - V(s)).
 
     >>> import jax, kadanoff as kd
     >>> sampler, action = kd.HeatBath(), kd.Phi4(-0.9515, 0.7)
@@ -37,9 +39,9 @@ class HeatBath(eqx.Module):
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action whose sites are not quartic."""
         require_nearest_neighbour(action, "HeatBath")
-        if not hasattr(action, "site_couplings"):
+        if not (hasattr(action, "site_couplings") or has_spins(action)):
             raise InputError(
-                f"HeatBath draws from the quartic site, but {type(action).__name__} offers no "
+                f"HeatBath draws spins or quartic sites, but {type(action).__name__} has no spins and offers no "
                 "`site_couplings`; use Metropolis or HybridMonteCarlo"
             )
         return chain_state(fields, chain, 1.0)
@@ -49,10 +51,10 @@ class HeatBath(eqx.Module):
         self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
     ) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
-        a, b = action.site_couplings(state.fields.ndim - 1)  # type: ignore[attr-defined]
+        draw = (_spin if has_spins(action) else _quartic_site)(action, state.fields.ndim - 1)
 
         def rule(labels: SiteLabels, phi: Array, neighbours: Array) -> tuple[Array, Array]:
-            new = quartic.draw(labels.key, action.kappa * neighbours, a, b, labels.site, labels.chain)
+            new = draw(labels, neighbours)
             return new, jnp.ones_like(new)
 
         fields, _ = local_sweeps(rule, key, state.fields, state.chain, self.sweeps)
@@ -61,3 +63,22 @@ class HeatBath(eqx.Module):
     def tune(self, state: ChainState, info: Info) -> ChainState:
         """Nothing to tune."""
         return state
+
+
+def _quartic_site(action: Any, dimension: int) -> Callable[[SiteLabels, Array], Array]:
+    a, b = action.site_couplings(dimension)
+    return lambda labels, neighbours: quartic.draw(
+        labels.key, action.kappa * neighbours, a, b, labels.site, labels.chain
+    )
+
+
+def _spin(action: NearestNeighbourAction, dimension: int) -> Callable[[SiteLabels, Array], Array]:
+    up = jnp.ones((), jnp.float32)
+    bias = action.potential(-up, dimension) - action.potential(up, dimension)
+
+    def draw(labels: SiteLabels, neighbours: Array) -> Array:
+        odds = jnp.exp(-(2 * action.kappa * neighbours + bias))
+        word = site_words(*labels)[0]
+        return jnp.where(uniform(word) * (1 + odds) < 1, up, -up)
+
+    return draw

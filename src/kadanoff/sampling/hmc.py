@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erfinv
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from kadanoff.actions.base import HasDensity, gradient
+from kadanoff.actions.base import HasDensity, gradient, has_spins
 from kadanoff.errors import InputError
 from kadanoff.random import normal, site_words, uniform
 from kadanoff.sampling.integrators import coefficients, integrate
@@ -73,6 +73,11 @@ class HybridMonteCarlo(eqx.Module):
         if not hasattr(action, "density"):
             raise InputError(
                 f"HybridMonteCarlo needs the forces of {type(action).__name__}, which has no `density(field)`"
+            )
+        if has_spins(action):
+            raise InputError(
+                f"HybridMonteCarlo moves real fields along forces, and {type(action).__name__} has spins; "
+                "use HeatBath, Metropolis, SwendsenWang or Wolff"
             )
         fields = jnp.asarray(fields)
         real = fields.ndim > 0 and jnp.issubdtype(fields.dtype, jnp.floating)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.actions.base import NearestNeighbourAction, has_spins
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.local import SiteLabels, local_sweeps
@@ -18,7 +18,7 @@ __all__ = ["Metropolis"]
 class Metropolis(eqx.Module):
     """Sweeps of single-site proposals phi + width (u - 1/2), accepted with probability min(1, exp(-dS)).
 
-    The width is tuned during thermalisation only, towards `target_acceptance`.
+    The width is tuned during thermalisation only, towards `target_acceptance`. A spin is proposed its opposite.
 
     >>> import jax, kadanoff as kd
     >>> sampler, action = kd.Metropolis(), kd.Phi4(-0.9515, 0.7)
@@ -44,12 +44,12 @@ class Metropolis(eqx.Module):
         self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
     ) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
-        dimension = state.fields.ndim - 1
+        dimension, spins = state.fields.ndim - 1, has_spins(action)
 
         def rule(labels: SiteLabels, phi: Array, neighbours: Array) -> tuple[Array, Array]:
             words = site_words(*labels)
-            change = state.step_size * (uniform(words[0]) - 0.5)
-            new = phi + change
+            new = -phi if spins else phi + state.step_size * (uniform(words[0]) - 0.5)
+            change = new - phi
             rise = (
                 action.potential(new, dimension)
                 - action.potential(phi, dimension)

@@ -11,10 +11,12 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import random
-from kadanoff.actions.base import NearestNeighbourAction, as_action
+from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.sampling.cluster import SwendsenWang
+from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
 from kadanoff.sampling.sinks import FolderSink, MemorySink, Plan, magnetisation
@@ -35,17 +37,19 @@ _TUNING_ROUND = 10  # steps between two adaptations of the step size
 def default_sampler(action: Any) -> Sampler:
     """Local and cluster updates where the action offers them and is even, else hybrid Monte Carlo.
 
+    Spins need no local updates beside the clusters; spins that are not even under a flip take a heat bath.
+
     >>> import kadanoff as kd
     >>> type(default_sampler(kd.Phi4(-0.9515, 0.7))).__name__
     'Mixture'
     """
     if isinstance(action, NearestNeighbourAction):
-        mixture = LocalAndCluster()
+        clusters = SwendsenWang() if has_spins(action) else LocalAndCluster()
         try:
-            _require_sampler(mixture, action, 1)
+            _require_sampler(clusters, action, 1)
         except InputError:
-            return HybridMonteCarlo()
-        return mixture
+            return HeatBath() if has_spins(action) else HybridMonteCarlo()
+        return clusters
     return HybridMonteCarlo()
 
 
@@ -138,7 +142,8 @@ def _run(
     resumed = sink.resume()
     if resumed is None:
         state = sampler.init(
-            action, starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start)
+            action,
+            starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action)),
         )
         state = _thermalise(sampler, jax.random.fold_in(root, 1), action, state, plan.thermalize, progress)
         done = 0
@@ -207,7 +212,7 @@ def _draw_block(
 ) -> tuple[ChainState, Array]:
     def body(state: ChainState, key: Array) -> tuple[ChainState, Array]:
         state, _ = _advance(sampler, key, action, state, thin)
-        return state, state.fields
+        return state, state.fields.astype(jnp.int8) if has_spins(action) else state.fields
 
     state, fields = jax.lax.scan(body, state, jax.random.split(key, draws))
     return state, jnp.swapaxes(fields, 0, 1)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from kadanoff.actions.base import couplings
+from kadanoff.actions.base import couplings, has_spins
 from kadanoff.lattice import Lattice
 from kadanoff.observables import measure
 from kadanoff.sampling.state import ChainState, Sampler
@@ -76,7 +76,13 @@ class FolderSink:
             **vars(plan),
         }
         self.store = Store.open_or_create(
-            path, "simulate", config, chains=plan.chains, lattice_shape=lattice.shape, block=plan.block
+            path,
+            "simulate",
+            config,
+            chains=plan.chains,
+            lattice_shape=lattice.shape,
+            dtype="int8" if has_spins(action) else "float32",
+            block=plan.block,
         )
 
     def resume(self) -> tuple[ChainState, int] | None:

@@ -61,7 +61,10 @@ def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainSt
     numbers = (
         jnp.arange(len(fields), dtype=jnp.uint32) if chain is None else jnp.asarray(chain, dtype=jnp.uint32)
     )
-    return ChainState(jnp.asarray(fields), numbers, jnp.asarray(step_size, dtype=fields.dtype))
+    fields = jnp.asarray(fields)
+    if not jnp.issubdtype(fields.dtype, jnp.inexact):  # stored spins: updates work in floating point
+        fields = fields.astype(jnp.float32)
+    return ChainState(fields, numbers, jnp.asarray(step_size, dtype=fields.dtype))
 
 
 def require_start(kind: str) -> None:
@@ -70,9 +73,11 @@ def require_start(kind: str) -> None:
         raise InputError(f"unknown start {kind!r}; choose one of {', '.join(STARTS)}")
 
 
-def start(key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed") -> Float[Array, "chain ..."]:
-    """Starting fields: 'hot' (standard normal), 'cold' (all one), or 'mixed' (even chains hot, odd chains
-    cold).
+def start(
+    key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed", spins: bool = False
+) -> Float[Array, "chain ..."]:
+    """Starting fields: 'hot' (standard normal, or random spins), 'cold' (all one), or 'mixed' (even chains hot, odd
+    chains cold).
 
     >>> import jax
     >>> start(jax.random.key(0), Lattice((4, 4)), chains=2, kind="cold").shape
@@ -80,6 +85,8 @@ def start(key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed")
     """
     require_start(kind)
     hot = jax.random.normal(key, (chains, *lattice.shape), dtype=jnp.float32)
+    if spins:
+        hot = jnp.where(hot < 0, -1.0, 1.0).astype(jnp.float32)
     cold = jnp.ones_like(hot)
     if kind == "mixed":
         odd = (jnp.arange(chains) % 2).reshape(-1, *[1] * lattice.dimension)

@@ -50,11 +50,16 @@ class ConsistentInverse(Inverse):
 
 
 def require_function(rule: BlockingRule) -> None:
-    """`InputError` for a rule that draws random numbers."""
+    """`InputError` for a rule that draws random numbers, or whose block value does not scale with the block."""
     if not rule.deterministic:
         raise InputError(
             f"{type(rule).__name__} draws its block value at random, so no rescaling makes blocking return it; use a "
             "stochastic inverse or a density that is not consistent"
+        )
+    if not rule.homogeneous:
+        raise InputError(
+            f"{type(rule).__name__} keeps no amplitude, so no rescaling makes blocking return the coarse value; use an "
+            "inverse that is not consistent"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import ACTIONS
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import KadanoffError, StoreError
 from kadanoff.renormalization.inverse.learnt import LearntInverse
@@ -171,8 +171,8 @@ def _relaxation(record: dict[str, Any], source: Ensemble | None) -> "Relaxation 
     if told is None:
         return None
     action: Any = None
-    if told["action"] == "Phi4":
-        action = Phi4(**told["couplings"])
+    if told["action"] in ACTIONS:
+        action = ACTIONS[told["action"]](**told["couplings"])
     elif source is not None and type(source.simulated.action).__name__ == told["action"]:
         action = source.simulated.action
     if action is None:

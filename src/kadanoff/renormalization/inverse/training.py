@@ -93,7 +93,9 @@ def learn_inverse(
     side = min(pairs.coarse.shape[1:])
     kernels = default_kernels(side, _LAYERS.get(kind, 1)) if kernels is None else tuple(kernels)
     if consistent is None:
-        consistent = kind in ("stochastic", "density") and rule.deterministic and relax is None
+        consistent = (
+            kind in ("stochastic", "density") and rule.deterministic and rule.homogeneous and relax is None
+        )
     dimension = ensemble.lattice.dimension
     linear = fit_linear(np.asarray(pairs.coarse), np.asarray(pairs.fine), rule.b, side=3 if side >= 3 else 1)
     key = make_key(seed, 11)

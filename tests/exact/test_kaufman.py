@@ -1,0 +1,89 @@
+"""Kaufman's solution against its own limits, enumeration, and the numbers of the literature."""
+
+import numpy as np
+import pytest
+
+import kadanoff as kd
+from kadanoff.errors import InputError
+
+CRITICAL = float(np.log(1 + np.sqrt(2)) / 2)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    ("side", "energy"),
+    [(8, -1.49158910744), (16, -1.45306485281), (32, -1.43365846615), (64, -1.42393838983)],
+)
+def test_critical_energies(side, energy):
+    assert kd.exact.kaufman(CRITICAL, side).energy == pytest.approx(energy, abs=1e-11)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(("side", "value"), [(8, 0.93971532482921), (16, 0.93219631498099)])
+def test_critical_partition_functions(side, value):
+    assert kd.exact.kaufman(CRITICAL, side).log_partition / side**2 == pytest.approx(value, abs=1e-13)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (3, 3), (4, 3), (3, 5), (4, 4)])
+@pytest.mark.parametrize("beta", [0.1, CRITICAL, 0.8])
+def test_enumeration_agrees_on_every_shape(shape, beta):
+    counted = kd.exact.enumerate_spins(kd.Ising(beta), kd.Lattice(shape))
+    energy, probability = counted.energy_distribution()
+    volume, mean = np.prod(shape), np.sum(energy * probability)
+    exact = kd.exact.kaufman(beta, shape)
+    assert exact.log_partition == pytest.approx(counted.log_partition, abs=2e-6)
+    assert exact.energy == pytest.approx(mean / volume, abs=1e-6)
+    spread = np.sum((energy - mean) ** 2 * probability)
+    assert exact.specific_heat == pytest.approx(beta**2 * spread / volume, abs=1e-6)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("beta", [0.2, CRITICAL - 1e-3, CRITICAL, CRITICAL + 1e-3, 0.7])
+def test_derivatives_are_differences(beta):
+    shape, step = (12, 17), 1e-4
+    low, here, high = (kd.exact.kaufman(beta + shift, shape) for shift in (-step, 0, step))
+    assert here.energy == pytest.approx((low.log_partition - high.log_partition) / (2 * step * 204), rel=1e-6)
+    heat = -(beta**2) * (high.energy - low.energy) / (2 * step)
+    assert here.specific_heat == pytest.approx(heat, rel=1e-5)
+
+
+@pytest.mark.exact
+def test_large_lattices_neither_overflow_nor_lose_the_thermodynamic_limit():
+    # Onsager: energy -sqrt 2 at the critical point; the ground state at low temperature
+    assert kd.exact.kaufman(CRITICAL, 4096).energy == pytest.approx(-np.sqrt(2), abs=2e-4)
+    assert kd.exact.kaufman(3.0, (512, 1024)).energy == pytest.approx(-2, abs=1e-9)
+    cold = kd.exact.kaufman(3.0, (512, 1024)).log_partition
+    assert cold == pytest.approx(2 * 3.0 * 512 * 1024 + np.log(2), rel=1e-9)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("beta", "shape", "said"),
+    [
+        (0.0, 8, "positive"),
+        (float("nan"), 8, "positive"),
+        (0.4, (4, 4, 4), "dimension 3"),
+        (0.4, 1, "2 or more"),
+    ],
+)
+def test_bad_input(beta, shape, said):
+    with pytest.raises(InputError, match=said):
+        kd.exact.kaufman(beta, shape)
+
+
+@pytest.mark.exact
+def test_enumeration_of_what_it_cannot():
+    with pytest.raises(InputError, match="only spins"):
+        kd.exact.enumerate_spins(kd.Phi4(-0.9515, 0.7), kd.Lattice((2, 2)))
+    with pytest.raises(InputError, match="22 sites or fewer"):
+        kd.exact.enumerate_spins(kd.Ising(0.4), kd.Lattice((5, 5)))
+
+
+@pytest.mark.exact
+def test_means_over_all_states():
+    counted = kd.exact.enumerate_spins(kd.Ising(0.3), kd.Lattice((3, 3)))
+    assert counted.mean(lambda field: field[0, 0] * field[0, 1]) == pytest.approx(
+        -kd.exact.kaufman(0.3, 3).energy / 2, abs=1e-6
+    )
+    assert counted.mean(lambda field: field[0, 0]) == pytest.approx(0, abs=1e-12)
