@@ -58,8 +58,8 @@ def require_function(rule: BlockingRule) -> None:
         )
     if not rule.homogeneous:
         raise InputError(
-            f"{type(rule).__name__} keeps no amplitude, so no rescaling makes blocking return the coarse value; use an "
-            "inverse that is not consistent"
+            f"{type(rule).__name__} keeps no amplitude, so no rescaling makes blocking return the coarse value; "
+            "use an inverse that is not consistent"
         )
 
 
