@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import Levels as Levels
     from kadanoff.renormalization import Majority as Majority
     from kadanoff.renormalization import MajorityMean as MajorityMean
+    from kadanoff.renormalization import Matching as Matching
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
     from kadanoff.renormalization import Relaxation as Relaxation
     from kadanoff.renormalization import block as block
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import find_crossing as find_crossing
     from kadanoff.renormalization import grow as grow
     from kadanoff.renormalization import learn_inverse as learn_inverse
+    from kadanoff.renormalization import match as match
+    from kadanoff.renormalization import match_steps as match_steps
     from kadanoff.response import derivative as derivative
     from kadanoff.reweighting import reweight as reweight
     from kadanoff.sampling import HeatBath as HeatBath
@@ -72,6 +75,7 @@ _HOMES = {
         "Levels",
         "Majority",
         "MajorityMean",
+        "Matching",
         "RandomMajoritySite",
         "Relaxation",
         "block",
@@ -80,6 +84,8 @@ _HOMES = {
         "find_crossing",
         "grow",
         "learn_inverse",
+        "match",
+        "match_steps",
     ),
     "response": ("derivative",),
     "reweighting": ("reweight",),

@@ -81,6 +81,7 @@ OBSERVABLES: dict[str, Observable] = {
     for entry in (
         Observable("abs_magnetization", ("abs_m",), lambda a, _: a[0], r"$\langle|m|\rangle$"),
         Observable("susceptibility", ("m2",), lambda a, lattice: lattice.volume * a[0], r"$\chi$"),
+        Observable("magnetization_squared", ("m2",), lambda a, _: a[0], r"$\langle m^2\rangle$"),
         Observable(
             "connected_susceptibility",
             ("m2", "abs_m"),

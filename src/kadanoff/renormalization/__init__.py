@@ -25,6 +25,7 @@ from kadanoff.renormalization.inverse import (
     grow,
     learn_inverse,
 )
+from kadanoff.renormalization.matching import Matching, match, match_steps
 
 __all__ = [
     "BLOCKING_RULES",
@@ -43,6 +44,7 @@ __all__ = [
     "Levels",
     "Majority",
     "MajorityMean",
+    "Matching",
     "RandomMajoritySite",
     "Relaxation",
     "StochasticInverse",
@@ -53,5 +55,7 @@ __all__ = [
     "find_crossing",
     "grow",
     "learn_inverse",
+    "match",
+    "match_steps",
     "reweighted_curve",
 ]

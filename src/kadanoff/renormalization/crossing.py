@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.actions.base import couplings
+from kadanoff.actions.base import couplings, has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
 from kadanoff.observables import Observable, evaluate, observable
@@ -34,7 +34,7 @@ class Curve:
 
     - `couplings`: (point,) values of the coupling, all within the overlap of the sample.
     - `values`, `errors`: (point,) the observable and its standard error.
-    - `effective`: (point,) effective fraction of the configurations.
+    - `effective`: (point,) effective fraction of the configurations, of which there are `configurations`.
     - `samples`: (resample, point) bootstrap curves; one resample takes the same configurations at every
       point.
     """
@@ -44,6 +44,12 @@ class Curve:
     errors: Float[np.ndarray, " point"]
     effective: Float[np.ndarray, " point"]
     samples: Float[np.ndarray, "resample point"]
+    configurations: int
+
+    @property
+    def least_effective(self) -> float:
+        """Effective number of configurations where it is least."""
+        return float(self.effective.min()) * self.configurations
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Crossing:
     """Where two curves meet.
 
     `value` is the coupling with its error, or None when there is no crossing in the range that both samples
-    cover; `reason` says then why. `blocked` and `direct` are the curves over that range.
+    cover; `reason` says then why. `blocked` and `direct` are the curves over that range; `zeros` holds the crossing
+    of each resample.
     """
 
     observable: str
@@ -60,6 +67,7 @@ class Crossing:
     reason: str
     blocked: Curve
     direct: Curve
+    zeros: Float[np.ndarray, " resample"] | None = None
 
     def __str__(self) -> str:
         """Say where, or why not."""
@@ -129,8 +137,8 @@ def find_crossing(
             zip((blocked, direct), weights, effective, strict=True)
         )
     ]
-    value, reason = _solve(curves[0], curves[1], coupling)
-    return Crossing(observable(name).name, coupling, value, reason, blocked=curves[0], direct=curves[1])
+    value, reason, zeros = _solve(curves[0], curves[1], coupling)
+    return Crossing(observable(name).name, coupling, value, reason, curves[0], curves[1], zeros)
 
 
 def reweighted_curve(
@@ -186,7 +194,7 @@ def _log_weights(ensemble: Ensemble, coupling: str, grid: np.ndarray) -> np.ndar
     """Log-weights at every value of the coupling, (point, chain, draw)."""
     action = simulated_action(ensemble)
     targets = [with_coupling(action, coupling, float(value)) for value in grid]
-    if _is_linear(ensemble, coupling, (targets[0], targets[-1])):
+    if _is_linear(coupling, (targets[0], targets[-1]), ensemble.lattice.dimension):
         # One conjugate operator then serves every point: A - S = (g - g0) dS/dg.
         shift = grid - float(getattr(action, coupling))
         weights = -shift[:, None, None] * conjugate_series(ensemble, (coupling,))[coupling]
@@ -199,9 +207,10 @@ def _log_weights(ensemble: Ensemble, coupling: str, grid: np.ndarray) -> np.ndar
     return weights
 
 
-def _is_linear(ensemble: Ensemble, coupling: str, targets: tuple[Any, Any]) -> bool:
+def _is_linear(coupling: str, targets: tuple[Any, Any], dimension: int) -> bool:
     """Whether S is linear in the coupling: dS/dg of a few fields is the same at both ends of the range."""
-    few = Ensemble(np.asarray(ensemble.simulated.fields[:1, :2]))
+    probes = np.random.default_rng(0).normal(size=(1, 2, *[4] * dimension)).astype(np.float32)
+    few = Ensemble(np.sign(probes) if has_spins(targets[0]) else probes)
     low, high = (conjugate_series(few.with_action(target), (coupling,))[coupling] for target in targets)
     return bool(np.allclose(low, high, rtol=1e-6, atol=0))
 
@@ -227,30 +236,35 @@ def _curve(
     seed: tuple[int, ...],
 ) -> Curve:
     """Bootstrap the whole curve at once, from the weighted sums that all its points are ratios of."""
+    if entry.needs_action:
+        raise InputError(
+            f"{entry.name} contains the action, hence the coupling that varies: it has no curve by weights alone"
+        )
     weights = np.exp(log_weights - log_weights.max(axis=(1, 2), keepdims=True))
     primaries = ensemble.primaries(entry)
-    count, function = len(primaries) + 1, evaluate(entry, ensemble.lattice)
+    width, function = len(primaries) + 1, evaluate(entry, ensemble.lattice)
     stacked = np.concatenate([weights[:, None], weights[:, None] * primaries], axis=1)
 
     def values(means: np.ndarray) -> np.ndarray:
-        rows = means.reshape(len(grid), count)
+        rows = means.reshape(len(grid), width)
         return np.array([function(row[1:] / row[0]) for row in rows])
 
     result = bootstrap(values, stacked.reshape(-1, *stacked.shape[2:]), np.array(seed), samples)
-    return Curve(grid, result.values, result.errors, effective, result.samples)
+    count = ensemble.chains * ensemble.draws
+    return Curve(grid, result.values, result.errors, effective, result.samples, count)
 
 
-def _solve(blocked: Curve, direct: Curve, coupling: str) -> tuple[Estimate | None, str]:
-    """The zero of blocked - direct and its bootstrap error, or the reason why there is none."""
+def _solve(blocked: Curve, direct: Curve, coupling: str) -> tuple[Estimate | None, str, np.ndarray | None]:
+    """The zero of blocked - direct, with its bootstrap error and resamples, or the reason why there is none."""
     grid = blocked.couplings
     gap = blocked.values - direct.values
     where = f"for {coupling} from {grid[0]:.5g} to {grid[-1]:.5g}"
     if np.sign(gap[0]) == np.sign(gap[-1]):
         if np.any(np.sign(gap) != np.sign(gap[0])):
-            return None, f"the curves cross more than once {where}; give a narrower span"
+            return None, f"the curves cross more than once {where}; give a narrower span", None
         error = np.hypot(blocked.errors, direct.errors)
         nearest = np.min(np.abs(gap) / np.where(error > 0, error, 1))
-        return None, f"no crossing {where} (they stay {nearest:.1f} standard errors apart or more)"
+        return None, f"no crossing {where} (they stay {nearest:.1f} standard errors apart or more)", None
     best = _zero(grid, gap, None)
     assert best is not None
     found = [_zero(grid, sample, best) for sample in blocked.samples - direct.samples]
@@ -259,8 +273,9 @@ def _solve(blocked: Curve, direct: Curve, coupling: str) -> tuple[Estimate | Non
     edge = grid[0] if best - grid[0] > grid[-1] - best else grid[-1]
     zeros = np.array([edge if zero is None else zero for zero in found])
     if missed > _MISSED * len(found):
-        return None, f"no significant crossing {where}: {missed} of {len(found)} resamples have none"
-    return Estimate(best, float(np.sqrt(np.mean((zeros - best) ** 2)))), ""
+        reason = f"no significant crossing {where}: {missed} of {len(found)} resamples have none"
+        return None, reason, None
+    return Estimate(best, float(np.sqrt(np.mean((zeros - best) ** 2)))), "", zeros
 
 
 def _zero(grid: np.ndarray, gap: np.ndarray, near: float | None) -> Any:
