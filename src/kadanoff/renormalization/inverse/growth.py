@@ -258,7 +258,7 @@ def _warn_of_depth(
     else:
         return
     warnings.warn(
-        f"the inverse sees another distribution than it was made for: {told}; the certificate says how much it matters",
+        f"the inverse sees another distribution than it should: {told}; the certificate says how much it matters",
         DepthWarning,
         stacklevel=3,
     )

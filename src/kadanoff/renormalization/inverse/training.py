@@ -33,7 +33,7 @@ __all__ = ["learn_inverse", "linear_density"]
 _ROUND = 50  # steps between two looks at the held-out pairs
 _PATIENCE = 6  # rounds without improvement before stopping
 _BATCH_SITES = 1 << 13  # coarse sites in a training batch
-_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 5e-3, "minimal": 3e-2}
+_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 2e-2, "minimal": 3e-2}
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
@@ -69,8 +69,8 @@ def learn_inverse(
     Training takes at most `steps` steps and stops early when held-out pairs stop improving; the best weights are
     kept. No critical exponent or coupling enters.
 
-    Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field wraps around the coarse training lattice,
-    fewer than 16 configurations, and sides that b does not divide.
+    Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field
+    wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((16, 16)), chains=16, draws=4, seed=0)
