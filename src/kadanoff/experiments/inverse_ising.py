@@ -1,9 +1,9 @@
 """Inverse renormalization of Ising spins: compatible Monte Carlo and learnt inverses of the majority rule.
 
-Compatible Monte Carlo draws fine spins that keep every block's majority. Blocked 32 x 32 fields turn back into the fine
-law: that is checked first, against its sweeps. Then simulated 8 x 8 and 8^3 fields are grown at the known critical
-couplings, at which they were simulated, and the exponents read off as slopes. Learnt inverses, which are told no
-coupling, are grown beside it from fields that were blocked once, with direct simulations of every size.
+Compatible Monte Carlo draws fine spins that keep every block's majority. Blocked 32 x 32 fields turn back into the
+fine law: that is checked first, against its sweeps. Then 8 x 8 and 8^3 fields, simulated at the known critical
+couplings, are grown at them, and the exponents read off as slopes. Learnt inverses, which are told no coupling, are
+grown beside it from fields that were blocked once, with direct simulations of every size.
 """
 
 import time
@@ -266,15 +266,15 @@ def _notes(learnt: list[LearntInverse]) -> list[str]:
     return [
         *(inverse.describe() for inverse in learnt),
         "the minimal inverse's numbers, own spin, what lies beside, coupling of links, for the first and the second "
-        f"colour of blocks: {', '.join(f'{number:.4f}' for number in numbers)}; exact for the second colour are 0, beta, "
-        f"beta with beta = {_CRITICAL[2]:.4f}, which it was not told",
+        f"colour of blocks: {', '.join(f'{number:.4f}' for number in numbers)}; exact for the second colour are 0, "
+        f"beta, beta with beta = {_CRITICAL[2]:.4f}, which it was not told",
         "simulated and grown by compatible Monte Carlo at the known critical couplings; no exponent enters",
         "rows '32 blocked and inverted': pulls are against the fields that were blocked, by a jackknife over chains "
         "that keeps what both share; energy_p_value is Kolmogorov's for the distribution of the energy",
         "slopes are straight lines, log against log, through all levels; errors are a bootstrap over the simulated "
         "configurations, which all levels share, and hold no systematic error",
-        "compatible Monte Carlo is exact for one step. Iterated, every step takes the nearest-neighbour action for the "
-        "finer fields, which are those of the next step's blocks: their action, that of the fixed point, has further "
+        "compatible Monte Carlo is exact for one step. Iterated, every step takes the nearest-neighbour action for "
+        "the finer fields, which are those of the next step's blocks: their action, that of the fixed point, has further "
         "couplings. Its slopes are therefore off by a little that no number of sweeps removes; fewer sweeps bias them "
         "the other way, and where the two cancel is no result",
         "the inverse learnt at depth 2 reads fields near the fixed point of the rule, where one map does serve all "

@@ -56,7 +56,7 @@ class CompatibleMonteCarlo(Inverse):
         rule = Majority(b=2) if rule is None else rule
         if not (has_spins(action) and isinstance(action, NearestNeighbourAction)):
             raise InputError(
-                f"compatible Monte Carlo draws spins with neighbours, and {type(action).__name__} has none; use kd.Ising"
+                f"compatible Monte Carlo draws spins of neighbours, and {type(action).__name__} has none; use kd.Ising"
             )
         if not isinstance(rule, Majority):
             raise InputError(
