@@ -170,9 +170,10 @@ def _compatible(
         inverse = CompatibleMonteCarlo(start.action, sweeps=sweeps, dimension=dimension)
         levels = _quietly(start, inverse, int(np.log2(largest // _START)), seed, progress)
         table = critical_exponents(levels, ("ratio",), seed=seed)
-        for first in (_START, 32) if largest > 64 and dimension == 2 else (_START,):
-            row = _slope_row(table.slope(first, largest), dimension, f"compatible, {sweeps} sweeps")
-            rows.append({**row, "sweeps": sweeps, "energy": levels[-1].observe("energy")})
+        pairs = [(_START, min(largest, 64)), *((first, largest) for first in (_START, 32) if largest > 64)]
+        for first, side in pairs:
+            row = _slope_row(table.slope(first, side), dimension, f"compatible, {sweeps} sweeps")
+            rows.append({**row, "sweeps": sweeps})
     assert levels is not None
     return levels, rows
 
@@ -274,9 +275,9 @@ def _notes(learnt: list[LearntInverse]) -> list[str]:
         "slopes are straight lines, log against log, through all levels; errors are a bootstrap over the simulated "
         "configurations, which all levels share, and hold no systematic error",
         "compatible Monte Carlo is exact for one step. Iterated, every step takes the nearest-neighbour action for "
-        "the finer fields, which are those of the next step's blocks: their action, that of the fixed point, has further "
+        "the finer fields, which are the blocks of the next step, and whose action at the fixed point has further "
         "couplings. Its slopes are therefore off by a little that no number of sweeps removes; fewer sweeps bias them "
-        "the other way, and where the two cancel is no result",
+        "too, and where the two cancel is no result",
         "the inverse learnt at depth 2 reads fields near the fixed point of the rule, where one map does serve all "
         "steps: its slopes are the ones to compare; its energies are those of twice blocked fields, not of the "
         "nearest-neighbour action",

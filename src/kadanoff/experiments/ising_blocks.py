@@ -82,8 +82,8 @@ def run_blocks(out: Path, *, quick: bool, seed: int, progress: Progress | None =
         "Ising blocks: the 11 blocks of 2 x 2 spins behind a block spin up (the others by a flip), at beta_c; a tie "
         "counts where the coin gave it this spin, half the time",
         "isolated is exact for a block without neighbours; probability is counted in simulated lattices of "
-        f"{_SIDE} x {_SIDE}, drawn in what compatible Monte Carlo ({_SWEEPS} sweeps) makes of the same blocked fields; "
-        "drawn_pull has the error of their difference, by a bootstrap over configurations",
+        f"{_SIDE} x {_SIDE}, drawn in what compatible Monte Carlo ({_SWEEPS} sweeps) makes of the same blocked "
+        "fields; drawn_pull has the error of their difference, by a bootstrap over configurations",
     ]
     return Result("ising-blocks", rows, [picture], notes=notes)
 
