@@ -116,8 +116,8 @@ def test_what_does_not_fit_is_refused_in_one_line():
         (lambda: kd.grow(spins, inverse, relax=kd.Relaxation(kd.Phi4(-0.9, 0.7), 1)), "Phi4"),
         (lambda: kd.grow(spins, inverse, amplitude=2.0), "no amplitude"),
         (lambda: kd.grow(kd.Ensemble(np.ones((1, 2, 4, 4, 4), np.int8)), inverse), "dimension"),
-        (lambda: kd.CompatibleMonteCarlo(kd.Phi4(-0.9, 0.7)), "kd.Ising"),  # type: ignore[arg-type]
-        (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), kd.Decimation(b=2)), "kd.Majority"),  # type: ignore[arg-type]
+        (lambda: kd.CompatibleMonteCarlo(kd.Phi4(-0.9, 0.7)), "kd.Ising"),
+        (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), kd.Decimation(b=2)), "kd.Majority"),
         (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), sweeps=0), "one sweep"),
     ):
         with pytest.raises(InputError, match=said) as error:

@@ -1,7 +1,7 @@
 """Compatible Monte Carlo: fine spins by local moves of the fine Hamiltonian that keep the majority of every block."""
 
 from itertools import product
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 from kadanoff.actions.base import NearestNeighbourAction, has_spins
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
-from kadanoff.renormalization.blocking import Majority
+from kadanoff.renormalization.blocking import BlockingRule, Majority
 from kadanoff.renormalization.inverse.base import Inverse, site_numbers
 from kadanoff.sampling.heat_bath import spin_odds
 
@@ -47,8 +47,8 @@ class CompatibleMonteCarlo(Inverse):
 
     def __init__(
         self,
-        action: NearestNeighbourAction,
-        rule: Majority | None = None,
+        action: Any,
+        rule: BlockingRule | None = None,
         sweeps: int = 16,
         dimension: int = 2,
     ) -> None:

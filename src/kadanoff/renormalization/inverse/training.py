@@ -33,7 +33,7 @@ __all__ = ["learn_inverse", "linear_density"]
 _ROUND = 50  # steps between two looks at the held-out pairs
 _PATIENCE = 6  # rounds without improvement before stopping
 _BATCH_SITES = 1 << 13  # coarse sites in a training batch
-_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 2e-2, "minimal": 3e-2}
+_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 2e-2, "minimal": 1e-1}
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
