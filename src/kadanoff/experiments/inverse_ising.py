@@ -24,6 +24,7 @@ from kadanoff.exact import kaufman
 from kadanoff.experiments.result import Result
 from kadanoff.experiments.two_samples import compare
 from kadanoff.lattice import Lattice
+from kadanoff.observables import evaluate, observable
 from kadanoff.renormalization import (
     CompatibleMonteCarlo,
     ExponentRow,
@@ -137,8 +138,8 @@ def _inverted_rows(direct: Ensemble, effort: _Effort, seed: int) -> list[dict[st
         for name in _COMPARED:
             row[name] = fine.observe(name)
             row[f"{name}_pull"] = _pull_of_pairs(fine, direct, name)
-        energies = ([list(each.series("energy"))] for each in (direct, fine))
-        found = compare(*({"energy": values[0]} for values in energies), seed)["energy"]
+        true, drawn = ({"energy": list(each.series("energy"))} for each in (direct, fine))
+        found = compare(true, drawn, seed)["energy"]
         row |= {"energy_distance": found.distance, "energy_p_value": found.p_value}
         known = Estimate(kaufman(_CRITICAL[2], 32).energy, 0.0)
         rows.append({**row, "reference": {"energy": known}})
@@ -147,8 +148,6 @@ def _inverted_rows(direct: Ensemble, effort: _Effort, seed: int) -> list[dict[st
 
 def _pull_of_pairs(fine: Ensemble, direct: Ensemble, name: str) -> float:
     """Difference of an observable over its error, by a jackknife over chains that keeps what the two share."""
-    from kadanoff.observables import evaluate, observable
-
     entry = observable(name)
     function = evaluate(entry, direct.lattice)
     both = np.concatenate([fine.primaries(entry), direct.primaries(entry)])

@@ -46,7 +46,7 @@ def plot_preimages(
         for column, number in enumerate(np.flatnonzero(down == kind)):
             x = left + column * (size + gap)
             _tile(axis, blocks[number], x, y, size)
-            axis.text(x + size / 2, y - 0.15, f"{measured[number]}", ha="center", va="top", fontsize=9.5)
+            axis.text(x + size / 2, y - 0.15, f"{measured[int(number)]}", ha="center", va="top", fontsize=9.5)
             axis.text(
                 x + size / 2,
                 y - 0.65,

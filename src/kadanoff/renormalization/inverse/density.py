@@ -105,7 +105,7 @@ class ConditionalDensity(SublatticeDensity):
         one, two = jax.random.split(key)
         first = MixtureHead.random(one, dimension, 1, sites, width, kernels, components)
         second = MixtureHead.random(two, dimension, 1 + sites, sites, width, kernels, components)
-        return cls(first, second, rule)
+        return cls(first, second, rule=rule)
 
     @property
     def b(self) -> int:

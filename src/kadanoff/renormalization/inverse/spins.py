@@ -114,14 +114,16 @@ class SpinDensity(SublatticeDensity):
         states(sites)
         one, two = jax.random.split(key)
         first = SpinHead.random(one, dimension, 1, sites, width, kernels)
-        return cls(first, SpinHead.random(two, dimension, 1 + sites, sites, width, kernels), b)
+        second = SpinHead.random(two, dimension, 1 + sites, sites, width, kernels)
+        return cls(first, second, block_side=b)
 
     @classmethod
     def minimal(cls, dimension: int, b: int) -> "SpinDensity":
         """Three parameters for each colour, all of them zero: independent blocks, every compatible state alike."""
         states(b**dimension)
         nought = jnp.zeros(())
-        return cls(*(MinimalHead(nought, nought, nought, dimension, b, fine) for fine in (False, True)), b)
+        first, second = (MinimalHead(nought, nought, nought, dimension, b, fine) for fine in (False, True))
+        return cls(first, second, block_side=b)
 
     @property
     def b(self) -> int:
