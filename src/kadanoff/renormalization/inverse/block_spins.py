@@ -35,7 +35,7 @@ def states(n: int) -> tuple[np.ndarray, np.ndarray]:
     Raises `InputError` for more than nine spins.
 
     >>> spins, kernel = states(4)
-    >>> len(spins), np.exp(kernel).sum()
+    >>> len(spins), float(np.exp(kernel).sum())
     (11, 8.0)
     """
     if n > _MOST:
