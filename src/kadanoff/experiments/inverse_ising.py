@@ -277,7 +277,7 @@ def _notes(learnt: list[LearntInverse]) -> list[str]:
         "the finer fields, which are the blocks of the next step, and whose action at the fixed point has further "
         "couplings. Its slopes are therefore off by a little that no number of sweeps removes; fewer sweeps bias them "
         "too, and where the two cancel is no result",
-        "the inverse learnt at depth 2 reads fields near the fixed point of the rule, where one map may serve all steps; "
-        "its energies are those of twice blocked fields, not of the nearest-neighbour action; errors hold the "
+        "the inverse learnt at depth 2 reads fields near the fixed point of the rule, where one map may serve all "
+        "steps; its energies are those of twice blocked fields, not of the nearest-neighbour action; errors hold the "
         "configurations, not the training",
     ]
