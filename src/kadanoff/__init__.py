@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
+    from kadanoff.renormalization import CompatibleMonteCarlo as CompatibleMonteCarlo
     from kadanoff.renormalization import Decimation as Decimation
     from kadanoff.renormalization import LearntInverse as LearntInverse
     from kadanoff.renormalization import Levels as Levels
@@ -70,6 +71,7 @@ _HOMES = {
     "renormalization": (
         "BlockMean",
         "BlockSum",
+        "CompatibleMonteCarlo",
         "Decimation",
         "LearntInverse",
         "Levels",

@@ -38,5 +38,6 @@ def test_drawn_blocks_are_much_like_true_ones(tmp_path: Path) -> None:
     differences = moments["relative root mean square", None]
     assert differences["blocked_difference"].value < 1e-5
     assert 0.3 < differences["fine_difference"].value < 1.5
-    assert [path.name for path in result.figures] == ["degrees_of_freedom.png", "reconstruction.png"]
+    names = ["degrees_of_freedom.png", "reconstruction.png", "ising_blocks.png"]
+    assert [path.name for path in result.figures] == names
     assert all(path.is_file() for path in result.figures)

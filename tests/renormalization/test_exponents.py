@@ -204,3 +204,27 @@ def test_tables_of_other_levels_or_estimators_are_not_combined():
             combine_seeds([one, other])
     with pytest.raises(InputError, match="no tables"):
         combine_seeds([])
+
+
+@pytest.mark.exact
+def test_a_slope_is_the_straight_line_through_all_levels() -> None:
+    rng = np.random.default_rng(3)
+    levels = Levels(
+        tuple(Ensemble(rng.normal(size=(4, 8, side, side)).astype(np.float32)) for side in (4, 8, 16, 32)),
+        b=2,
+    )
+    table = critical_exponents(levels, ["ratio"], samples=20)
+    for first, last in ((4, 32), (8, 32), (8, 16)):
+        here = [level for level in levels if first <= level.lattice.longest <= last]
+        x = np.log([level.lattice.longest for level in here])
+        m, chi = ([level.observe(n).value for level in here] for n in ("abs_magnetization", "susceptibility"))
+        row = table.slope(first, last)
+        assert row.beta_over_nu.value == pytest.approx(-np.polyfit(x, np.log(m), 1)[0], rel=1e-10)
+        assert row.gamma_over_nu.value == pytest.approx(np.polyfit(x, np.log(chi), 1)[0], rel=1e-10)
+    pair = table.row("8/16")
+    assert table.slope(8, 16).beta_over_nu.error == pytest.approx(pair.beta_over_nu.error, rel=1e-10)
+    wider = table.with_systematic("ratio", 0.3, -0.2).slope(4, 32)
+    assert wider.gamma_over_nu.error == pytest.approx(np.hypot(0.3, table.slope(4, 32).gamma_over_nu.error))
+    for wrong in ((8, 4), (4, 64)):
+        with pytest.raises(InputError, match="4, 8, 16, 32"):
+            table.slope(*wrong)

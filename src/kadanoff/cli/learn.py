@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         b: Scale = 2,
         factor: Factor = None,
         kind: Annotated[
-            str, typer.Option("--kind", help="linear, deterministic, stochastic or density.")
+            str, typer.Option("--kind", help="linear, deterministic, stochastic, density; minimal for spins.")
         ] = "density",
         depth: Annotated[int, typer.Option("--depth", help="Train on fields blocked so often.")] = 0,
         consistent: Annotated[

@@ -11,6 +11,7 @@ EXPERIMENTS: dict[str, str] = {
     "table1": "kadanoff.experiments.table1",
     "table2": "kadanoff.experiments.table2",
     "standard-rg": "kadanoff.experiments.standard_rg",
+    "inverse-ising": "kadanoff.experiments.inverse_ising",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",

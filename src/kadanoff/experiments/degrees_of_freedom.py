@@ -2,7 +2,8 @@
 
 A critical 64 x 64 ensemble is simulated and blocked once. Half of its chains teach a conditional density, p(fine |
 coarse) on the surface RG(fine) = coarse; on the other half the blocks of value 0.40 +- 0.02 (either sign, turned to
-the positive one) are compared with those that the density draws from the same blocked fields.
+the positive one) are compared with those that the density draws from the same blocked fields. Ising spins join in
+`ising_blocks`.
 """
 
 import time
@@ -15,6 +16,7 @@ import numpy as np
 
 from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
+from kadanoff.experiments.ising_blocks import run_blocks
 from kadanoff.experiments.result import Result
 from kadanoff.experiments.two_samples import TwoSamples, compare
 from kadanoff.lattice import Lattice
@@ -80,8 +82,13 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         plot_blocks(value, blocks, found, Path(out) / "degrees_of_freedom.png", tolerance=_TOLERANCE),
         configurations(shown, Path(out) / "reconstruction.png"),
     ]
+    ising = run_blocks(out, quick=quick, seed=seed, progress=progress)
     result = Result(
-        "degrees-of-freedom", rows, figures, time.perf_counter() - begun, _notes(inverse, blocked)
+        "degrees-of-freedom",
+        rows + ising.rows,
+        figures + ising.figures,
+        time.perf_counter() - begun,
+        _notes(inverse, blocked) + ising.notes,
     )
     result.save(out)
     return result

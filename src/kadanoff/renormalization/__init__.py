@@ -15,12 +15,14 @@ from kadanoff.renormalization.certificate import certificate
 from kadanoff.renormalization.crossing import Crossing, Curve, find_crossing, reweighted_curve
 from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
 from kadanoff.renormalization.inverse import (
+    CompatibleMonteCarlo,
     ConditionalDensity,
     ConsistentInverse,
     Inverse,
     LearntInverse,
     Levels,
     Relaxation,
+    SpinDensity,
     StochasticInverse,
     grow,
     learn_inverse,
@@ -32,6 +34,7 @@ __all__ = [
     "BlockMean",
     "BlockSum",
     "BlockingRule",
+    "CompatibleMonteCarlo",
     "ConditionalDensity",
     "ConsistentInverse",
     "Crossing",
@@ -47,6 +50,7 @@ __all__ = [
     "Matching",
     "RandomMajoritySite",
     "Relaxation",
+    "SpinDensity",
     "StochasticInverse",
     "block",
     "certificate",

@@ -92,6 +92,35 @@ class ExponentTable:
             + ", ".join(f"{row.label} ({row.estimator})" for row in self.rows())
         )
 
+    def slope(self, first: int, last: int, estimator: str = "ratio") -> ExponentRow:
+        """Exponents by straight lines through all levels of sides `first` to `last`, log against log.
+
+        The lines are least squares with equal weights: the errors of levels are mostly what they share, and weights
+        by the rest would favour pairs where corrections to scaling are large. Such a slope is the mean of the slopes
+        of its pairs, each weighted by the square of its length, so that replicas carry over and shared configurations
+        count as shared. `InputError` for a side that is not there, or an estimator that was not computed.
+
+        >>> import numpy as np, kadanoff as kd
+        >>> small = np.random.default_rng(0).normal(size=(32, 4, 4, 4)).astype(np.float32)
+        >>> levels = kd.Levels((kd.Ensemble(small), kd.Ensemble(small.repeat(2, 2).repeat(2, 3))), b=2)
+        >>> round(kd.critical_exponents(levels).slope(4, 8).gamma_over_nu.value, 6)
+        2.0
+        """
+        if estimator not in self.values or not {first, last} <= set(self.sides) or first >= last:
+            raise InputError(
+                f"no slope from {first} to {last} by the {estimator} estimator: the levels are "
+                f"{', '.join(map(str, self.sides))}, the estimators {', '.join(self.values)}"
+            )
+        i, j = self.sides.index(first), self.sides.index(last)
+        weights = np.array([(k - h) ** 2 if i <= h < k <= j else 0 for h, k in self.pairs], dtype=np.float64)
+        weights /= weights.sum()
+        value, samples = weights @ self.values[estimator], weights @ self.samples[estimator]
+        matrix = np.cov(samples, rowvar=False)
+        if self.spread is not None:  # fully correlated between pairs: on the safe side
+            matrix = matrix + np.einsum("p,pkl->kl", weights, self.spread[estimator])
+        gamma, beta = (Estimate(value[k], np.sqrt(matrix[k, k])) for k in (0, 1))
+        return ExponentRow(f"{first}..{last}", i, j, estimator, gamma, beta, matrix.tolist())
+
     def __str__(self) -> str:
         """A table, one pair a line."""
         lines = [f"{'L_i/L_j':<10}  {'estimator':<10}  {'gamma/nu':>12}  {'beta/nu':>12}"]

@@ -15,7 +15,7 @@ from kadanoff.sampling.local import SiteLabels, local_sweeps
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state
 
-__all__ = ["HeatBath"]
+__all__ = ["HeatBath", "spin_odds"]
 
 
 class HeatBath(eqx.Module):
@@ -73,12 +73,23 @@ def _quartic_site(action: Any, dimension: int) -> Callable[[SiteLabels, Array], 
 
 
 def _spin(action: NearestNeighbourAction, dimension: int) -> Callable[[SiteLabels, Array], Array]:
+    odds = spin_odds(action, dimension)
     up = jnp.ones((), jnp.float32)
-    bias = action.potential(-up, dimension) - action.potential(up, dimension)
 
     def draw(labels: SiteLabels, neighbours: Array) -> Array:
-        odds = jnp.exp(-(2 * action.kappa * neighbours + bias))
         word = site_words(*labels)[0]
-        return jnp.where(uniform(word) * (1 + odds) < 1, up, -up)
+        return jnp.where(uniform(word) * (1 + odds(neighbours)) < 1, up, -up)
 
     return draw
+
+
+def spin_odds(action: NearestNeighbourAction, dimension: int) -> Callable[[Array], Array]:
+    """The function of the sum of its neighbours that gives p(-1)/p(+1) of a spin.
+
+    >>> import jax.numpy as jnp, kadanoff as kd
+    >>> float(spin_odds(kd.Ising(0.5), 2)(jnp.asarray(0.0)))
+    1.0
+    """
+    up = jnp.ones((), jnp.float32)
+    bias = action.potential(-up, dimension) - action.potential(up, dimension)
+    return lambda neighbours: jnp.exp(-(2 * action.kappa * neighbours + bias))

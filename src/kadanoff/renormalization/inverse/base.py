@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -26,6 +27,9 @@ class Inverse(eqx.Module):
     `blocks(key, coarse, number)` gives the sites of every block, (n, *coarse, b**d). `number` holds the global
     numbers of the configurations: with one key, a configuration's noise depends on its number and its sites only.
     """
+
+    #: Whether it maps spins to spins, all +1 or -1; else real fields to real fields.
+    spins: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod

@@ -11,12 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from kadanoff.actions.base import has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
 from kadanoff.observables import measure
 from kadanoff.parallel import in_parallel
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, to_blocks
+from kadanoff.renormalization.inverse.base import Inverse
+from kadanoff.renormalization.inverse.given import GivenInverse, as_grower
 from kadanoff.renormalization.inverse.growth_folder import Request, block_draws, keep_start, open_level
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import Levels, recorded, thinned
@@ -32,7 +35,7 @@ _ROUND = 64  # sweeps of one compiled call
 
 def grow(
     ensemble: Ensemble,
-    inverse: LearntInverse,
+    inverse: LearntInverse | GivenInverse | Inverse,
     steps: int = 1,
     relax: Relaxation | None = None,
     *,
@@ -44,14 +47,15 @@ def grow(
 ) -> Levels:
     """Apply an inverse `steps` times to every configuration: L, b L, ..., b^steps L.
 
+    The inverse is a learnt one, or any `Inverse` as it is, such as `CompatibleMonteCarlo`. Spins stay spins.
     With `relax` each level is relaxed before the next step; without, the map is pure. `configurations` grows so many,
     spread over draws and chains; `amplitude` multiplies the start, to see whether results depend on it. With `out`
     the levels are kept in a folder, one store each, and an interrupted growth is continued by the same call, to the
     same bits: random numbers are keyed by (seed, step, configuration, site).
 
     Warns (`DepthWarning`) when the configurations were blocked another number of times than those the inverse was
-    trained on. Raises `InputError` for counts or amplitudes that are not positive and an inverse of another
-    dimension, `StoreError` when `out` holds another run.
+    trained on. Raises `InputError` for counts or amplitudes that are not positive, an inverse of another dimension,
+    spins and an inverse of real fields (or the reverse), `StoreError` when `out` holds another run.
 
     >>> import kadanoff as kd
     >>> action = kd.Phi4(-0.9515, 0.7)
@@ -67,7 +71,9 @@ def grow(
         raise InputError(f"the number of configurations must be positive, got {configurations}")
     if not (np.isfinite(amplitude) and amplitude > 0):
         raise InputError(f"the amplitude must be positive and finite, got {amplitude}")
+    inverse = as_grower(inverse)
     inverse.check(ensemble.lattice.dimension)
+    _require_sites(ensemble, inverse, relax, amplitude)
     _warn_of_depth(ensemble, inverse, relax)
     start = thinned(ensemble, configurations)
     if amplitude != 1.0:
@@ -93,9 +99,7 @@ def grow(
         fields, series = _in_memory(level, report) if out is None else _on_disk(level, Path(out), report)
         done += level.sites
         action = None if relax is None else relax.action
-        ensembles.append(
-            ensembles[-1].derive(fields, f"grown by {inverse.record.kind}", depths[step + 1], action)
-        )
+        ensembles.append(ensembles[-1].derive(fields, f"grown by {inverse.kind}", depths[step + 1], action))
         before.append(series)
     return Levels(tuple(ensembles), inverse.b, inverse, relax, amplitude, tuple(before))
 
@@ -104,7 +108,12 @@ class _Step:
     """One step of a growth: blocks of draws of the next level, from those of the level below."""
 
     def __init__(
-        self, inverse: LearntInverse, relax: Relaxation | None, below: Ensemble, step: int, seed: int
+        self,
+        inverse: LearntInverse | GivenInverse,
+        relax: Relaxation | None,
+        below: Ensemble,
+        step: int,
+        seed: int,
     ) -> None:
         self.inverse, self.relax, self.below, self.step = inverse, relax, below, step
         self.shape = below.lattice.refined(inverse.b).shape
@@ -124,7 +133,7 @@ class _Step:
             coarse = np.asarray(self.below.fields[:, start:stop])
             flat = coarse.reshape(-1, *coarse.shape[2:])
             number = (np.arange(start, stop) * chains + np.arange(chains)[:, None]).ravel().astype(np.uint32)
-            fine = np.empty((len(flat), *self.shape), dtype=np.float32)
+            fine = np.empty((len(flat), *self.shape), dtype=np.int8 if self.below.spins else np.float32)
             batch = max(1, min(len(flat), _BATCH_SITES // self.volume))
             begins = range(0, len(flat), batch)
             series: dict[int, dict[str, np.ndarray]] = {}
@@ -159,13 +168,14 @@ class _Step:
         if count < batch:  # one compiled shape serves the last batch too
             coarse = np.concatenate([coarse, coarse[np.zeros(batch - count, dtype=int)]])
             number = np.concatenate([number, np.zeros(batch - count, dtype=np.uint32)])
-        given, labels = jnp.asarray(coarse), jnp.asarray(number)
+        given, labels = jnp.asarray(coarse, jnp.float32), jnp.asarray(number)
         drawn = self.inverse.map.fine(self.keys[0], given, labels)
         before: dict[str, np.ndarray] = {}
-        if self.action is not None:
+        if self.action is not None and not has_spins(self.action):
             before |= measure(drawn, self.action, ("schwinger_dyson",))
-        if self.inverse.rule.deterministic:
-            before["inconsistency"] = np.asarray(_inconsistency(self.inverse.rule, drawn, given), np.float64)
+        rule = self.inverse.rule
+        if rule is not None and rule.deterministic:
+            before["inconsistency"] = np.asarray(_inconsistency(rule, drawn, given), np.float64)
         if self.relax is not None:
             drawn = _relaxed(self.relax, self.keys[1], drawn, labels)
         fine = np.asarray(drawn)[:count]
@@ -216,19 +226,39 @@ def _on_disk(level: _Step, out: Path, report: Callable[[float], None]) -> tuple[
         return store.fields, recorded(store)
 
 
-def _warn_of_depth(ensemble: Ensemble, inverse: LearntInverse, relax: Relaxation | None) -> None:
-    relaxed_pairs = bool(inverse.record.relaxed_pairs)
+def _require_sites(
+    ensemble: Ensemble, inverse: LearntInverse | GivenInverse, relax: Relaxation | None, amplitude: float
+) -> None:
+    """`InputError` where spins meet an inverse, an action or an amplitude of real fields, or the reverse."""
+    names = ("real numbers", "spins")
+    if ensemble.spins != inverse.map.spins:
+        raise InputError(
+            f"the inverse is one of {names[inverse.map.spins]}, and the sites of the ensemble are "
+            f"{names[ensemble.spins]}: give an inverse that was learnt or made for them"
+        )
+    if relax is not None and has_spins(relax.action) != ensemble.spins:
+        raise InputError(
+            f"{type(relax.action).__name__} is no action of {names[ensemble.spins]}: relax by one that is"
+        )
+    if ensemble.spins and amplitude != 1.0:
+        raise InputError(f"spins have no amplitude to multiply by {amplitude}: leave it out")
+
+
+def _warn_of_depth(
+    ensemble: Ensemble, inverse: LearntInverse | GivenInverse, relax: Relaxation | None
+) -> None:
+    relaxed_pairs = bool(inverse.relaxed_pairs)
     if relaxed_pairs and relax is None:
         told = "it was trained on relaxed coarse fields, and growth without relaxation hands it others"
     elif ensemble.depth != inverse.input_depth:
         told = (
-            f"it was trained on fields blocked {inverse.input_depth} times, and these were blocked {ensemble.depth} "
+            f"it was made for fields blocked {inverse.input_depth} times, and these were blocked {ensemble.depth} "
             "times"
         )
     else:
         return
     warnings.warn(
-        f"the inverse sees another distribution than in training: {told}; the certificate says how much it matters",
+        f"the inverse sees another distribution than it should: {told}; the certificate says how much it matters",
         DepthWarning,
         stacklevel=3,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from kadanoff.actions.base import couplings
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import StoreError
+from kadanoff.renormalization.inverse.given import GivenInverse
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import FORMAT, level_folder, read_record
 from kadanoff.renormalization.inverse.relaxation import Relaxation
@@ -28,7 +29,7 @@ class Request(NamedTuple):
     """What was asked of `grow`."""
 
     ensemble: Ensemble
-    inverse: LearntInverse
+    inverse: LearntInverse | GivenInverse
     steps: int
     relax: Relaxation | None
     seed: int
@@ -49,8 +50,9 @@ def open_level(out: Path, level: int, below: Ensemble, shape: tuple[int, ...]) -
         weights = "complex" if np.iscomplexobj(below.log_weight) else "real"
     config = {"level": level, "growth": checksum((out / "levels.json").read_bytes())}
     block = block_draws(below, int(np.prod(shape)))
+    dtype = "int8" if below.spins else "float32"
     return Store.open_or_create(
-        level_folder(out, level), "grow", config, below.chains, shape, weights=weights, block=block
+        level_folder(out, level), "grow", config, below.chains, shape, dtype, weights, block=block
     )
 
 

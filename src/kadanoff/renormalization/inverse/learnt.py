@@ -16,13 +16,13 @@ from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BLOCKING_RULES, BlockingRule, BlockSum
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse
-from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
+from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 from kadanoff.renormalization.inverse.untrained import untrained_inverse
 from kadanoff.store.durable import atomic_write, checksum
 
-__all__ = ["LearntInverse", "TrainingRecord", "require_temperature"]
+__all__ = ["LearntInverse", "TrainingRecord", "require_fit", "require_temperature"]
 
 _FORMAT = 1
 
@@ -68,6 +68,16 @@ class LearntInverse:
         return self.rule.b
 
     @property
+    def kind(self) -> str:
+        """What was learnt, in a word."""
+        return self.record.kind
+
+    @property
+    def relaxed_pairs(self) -> int:
+        """Sweeps that the coarse training fields were relaxed by."""
+        return self.record.relaxed_pairs
+
+    @property
     def input_depth(self) -> int:
         """Blocking depth of the coarse fields that the training pairs had."""
         return self.depth if self.record.relaxed_pairs else self.depth + 1
@@ -76,7 +86,7 @@ class LearntInverse:
     def temperature(self) -> float:
         """Factor on the spread of what the map draws."""
         inner = self.map.inner if isinstance(self.map, ConsistentInverse) else self.map
-        return inner.temperature if isinstance(inner, ConditionalDensity | StochasticInverse) else 1.0
+        return inner.temperature if isinstance(inner, SublatticeDensity | StochasticInverse) else 1.0
 
     def at_temperature(self, temperature: float) -> "LearntInverse":
         """The same map with the spread of its draws multiplied by another factor.
@@ -92,10 +102,11 @@ class LearntInverse:
         how = ", consistent" if r.consistent else ""
         how += f", temperature {self.temperature:g}" if self.temperature != 1.0 else ""
         how += f", coarse pairs relaxed {r.relaxed_pairs} sweeps" if r.relaxed_pairs else ""
+        yardstick = "block by block" if self.map.spins else "best linear"
         return (
             f"{r.kind} inverse of {type(self.rule).__name__}(b={self.b}), depth {self.depth}{how}: "
             f"{r.parameters} parameters, receptive field {r.receptive_field}, held-out loss {r.held_out:.4f} "
-            f"(best linear {r.linear:.4f}, better by {r.advantage_sigma:.0f} sigma), {r.seconds:.0f} s"
+            f"({yardstick} {r.linear:.4f}, better by {r.advantage_sigma:.0f} sigma), {r.seconds:.0f} s"
         )
 
     def save(self, path: str | Path) -> Path:
@@ -163,13 +174,18 @@ class LearntInverse:
 
     def check(self, dimension: int, b: int | None = None) -> None:
         """`InputError` unless the inverse was made for this dimension (and this b)."""
-        if self.map.dimension != dimension:
-            raise InputError(
-                f"the inverse was trained in dimension {self.map.dimension}, the ensemble has dimension {dimension}; "
-                "learn one on an ensemble of that dimension"
-            )
-        if b is not None and b != self.b:
-            raise InputError(f"the inverse was trained for b={self.b}, not b={b}: learn one for that b")
+        require_fit(self.map.dimension, self.b, dimension, b)
+
+
+def require_fit(trained: int, factor: int, dimension: int, b: int | None) -> None:
+    """`InputError` unless an inverse of one dimension and factor serves an ensemble of another."""
+    if trained != dimension:
+        raise InputError(
+            f"the inverse was trained in dimension {trained}, the ensemble has dimension {dimension}; "
+            "learn one on an ensemble of that dimension"
+        )
+    if b is not None and b != factor:
+        raise InputError(f"the inverse was trained for b={factor}, not b={b}: learn one for that b")
 
 
 def require_temperature(temperature: float) -> None:
@@ -181,7 +197,7 @@ def require_temperature(temperature: float) -> None:
 def _tempered(inverse: Inverse, temperature: float) -> Inverse:
     if isinstance(inverse, ConsistentInverse):
         return eqx.tree_at(lambda i: i.inner, inverse, _tempered(inverse.inner, temperature))
-    if isinstance(inverse, ConditionalDensity | StochasticInverse):
+    if isinstance(inverse, SublatticeDensity | StochasticInverse):
         return replace(inverse, temperature=temperature)
     return inverse
 

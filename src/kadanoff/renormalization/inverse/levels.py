@@ -11,7 +11,7 @@ import numpy as np
 from kadanoff.actions import ACTIONS
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import KadanoffError, StoreError
-from kadanoff.renormalization.inverse.learnt import LearntInverse
+from kadanoff.renormalization.inverse.given import load_inverse
 from kadanoff.renormalization.inverse.relaxation import Relaxation
 from kadanoff.runs import open_ensemble
 from kadanoff.store import Store
@@ -86,7 +86,7 @@ class Levels(Sequence[Ensemble]):
             relaxation = _relaxation(record, source)
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{folder / 'levels.json'} is damaged ({error}): grow again") from error
-        inverse = LearntInverse.load(folder / "inverse")
+        inverse = load_inverse(folder / "inverse")
         stores = [Store.open(level_folder(folder, level)) for level in range(steps + 1)]
         for store in stores:
             if store.draws != draws:

@@ -8,13 +8,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import to_blocks
 from kadanoff.renormalization.inverse.base import Inverse
-from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.energy_score import energy_score
+from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 
-__all__ = ["KINDS", "loss", "patch_sides"]
+__all__ = ["KINDS", "SPIN_KINDS", "loss", "patch_sides"]
 
 #: Members of the family, by what they are compared with the true fine fields by.
-KINDS = ("linear", "deterministic", "stochastic", "density")
+KINDS = ("linear", "deterministic", "stochastic", "density", "spins", "minimal")
+#: Those that are learnt from spins, by the likelihood, as a density is.
+SPIN_KINDS = ("spins", "minimal")
 
 
 def patch_sides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -40,7 +42,7 @@ def loss(
         one, two, place = jax.random.split(key, 3)
         drawn = (inverse.fine(one, coarse, number), inverse.fine(two, coarse, number))
         return energy_score(place, *drawn, fine, patch_sides(fine.shape[1:]))
-    if kind == "density" and isinstance(inverse, ConditionalDensity):
+    if kind in ("density", *SPIN_KINDS) and isinstance(inverse, SublatticeDensity):
         blocks = jax.vmap(lambda field: to_blocks(field, inverse.b))(fine)
         # A random translation of the batch: the likelihood of one order of the colours, unbiased for their mean.
         shift = jax.random.randint(key, (), 0, coarse.shape[1])

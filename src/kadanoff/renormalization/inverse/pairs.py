@@ -61,4 +61,5 @@ def training_pairs(
 
 
 def _flat(ensemble: Ensemble) -> Array:
-    return jax.device_put(np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape))
+    fields = np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape)
+    return jax.device_put(fields.astype(np.float32) if ensemble.spins else fields)

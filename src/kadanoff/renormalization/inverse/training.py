@@ -13,15 +13,16 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.random import key as make_key
-from kadanoff.renormalization.blocking import BlockingRule, to_blocks
+from kadanoff.renormalization.blocking import BlockingRule, Majority, to_blocks
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import Inverse
+from kadanoff.renormalization.inverse.block_spins import frequency_score
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse, require_function
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.network import default_kernels
-from kadanoff.renormalization.inverse.objective import KINDS, loss
+from kadanoff.renormalization.inverse.objective import KINDS, SPIN_KINDS, loss
 from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
 from kadanoff.renormalization.inverse.relaxation import Relaxation
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
@@ -32,9 +33,9 @@ __all__ = ["learn_inverse", "linear_density"]
 _ROUND = 50  # steps between two looks at the held-out pairs
 _PATIENCE = 6  # rounds without improvement before stopping
 _BATCH_SITES = 1 << 13  # coarse sites in a training batch
-_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3}
+_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 2e-2, "minimal": 1e-1}
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
-_LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2}
+_LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
 
 def learn_inverse(
@@ -57,7 +58,9 @@ def learn_inverse(
     """Learn a transformation that inverts a blocking rule, on pairs (RG^{depth+1}(phi), RG^depth(phi)).
 
     `kind` is 'linear' (closed form), 'deterministic' (the talk's: regression), 'stochastic' (noise channels, energy
-    score on patches) or 'density' (Gaussian mixtures block by block, maximum likelihood). `consistent` rescales each
+    score on patches) or 'density' (Gaussian mixtures block by block, maximum likelihood). Of an ensemble of spins and
+    the majority rule 'density' learns 'spins', a Boltzmann law for each block; 'minimal' is that law with three
+    parameters for each colour of blocks; both keep every majority. `consistent` rescales each
     block so that RG(inverse(x)) = x; by default it is on for stochastic kinds when the rule is deterministic and the
     coarse fields are not relaxed. `relax` relaxes the coarse member of each pair, for growth with relaxation.
     `temperature` multiplies the spread of what the trained map draws, by default 0.9 for a density learnt on relaxed
@@ -66,8 +69,8 @@ def learn_inverse(
     Training takes at most `steps` steps and stops early when held-out pairs stop improving; the best weights are
     kept. No critical exponent or coupling enters.
 
-    Raises `InputError` for an unknown kind, kernels whose receptive field wraps around the coarse training lattice,
-    fewer than 16 configurations, and sides that b does not divide.
+    Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field
+    wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((16, 16)), chains=16, draws=4, seed=0)
@@ -78,12 +81,15 @@ def learn_inverse(
     """
     if kind not in KINDS:
         raise InputError(f"unknown kind of inverse {kind!r}; choose one of {', '.join(KINDS)}")
+    kind = _for_sites(kind, ensemble, rule)
     for name, count in {"steps": steps, "width": width, "components": components}.items():
         if count < 1:
             raise InputError(f"{name} must be positive, got {count}")
     if noise < (1 if kind == "stochastic" else 0):
         raise InputError(f"a stochastic inverse needs at least one noise channel, got {noise}")
-    if consistent:
+    if kind in SPIN_KINDS:
+        consistent = True  # by construction
+    elif consistent:
         require_function(rule)
     if temperature is not None:
         require_temperature(temperature)
@@ -91,16 +97,22 @@ def learn_inverse(
     ensemble.lattice.blocked(rule.b)
     pairs = training_pairs(ensemble, rule, depth, relax, seed)
     side = min(pairs.coarse.shape[1:])
-    kernels = default_kernels(side, _LAYERS.get(kind, 1)) if kernels is None else tuple(kernels)
+    if kernels is None or kind == "minimal":
+        kernels = default_kernels(side, _LAYERS.get(kind, 1))
+    kernels = tuple(kernels)
     if consistent is None:
         consistent = (
             kind in ("stochastic", "density") and rule.deterministic and rule.homogeneous and relax is None
         )
     dimension = ensemble.lattice.dimension
-    linear = fit_linear(np.asarray(pairs.coarse), np.asarray(pairs.fine), rule.b, side=3 if side >= 3 else 1)
+    linear = None
+    if kind not in SPIN_KINDS:
+        linear = fit_linear(
+            np.asarray(pairs.coarse), np.asarray(pairs.fine), rule.b, side=3 if side >= 3 else 1
+        )
     key = make_key(seed, 11)
     history: list[tuple[int, float, float]] = []
-    if kind == "linear":
+    if kind == "linear" and linear is not None:
         inverse: Inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
     else:
         inverse = untrained_inverse(
@@ -146,6 +158,23 @@ def learn_inverse(
     if temperature is None:
         temperature = _TEMPERATURE if kind == "density" and relax is not None else 1.0
     return LearntInverse(inverse, rule, depth, record).at_temperature(temperature)
+
+
+def _for_sites(kind: str, ensemble: Ensemble, rule: BlockingRule) -> str:
+    """The kind that is meant for the sites of the ensemble; `InputError` where there is none."""
+    if not ensemble.spins:
+        if kind in SPIN_KINDS:
+            raise InputError(
+                f"kind {kind!r} learns spins, and the sites of the ensemble are real; use 'density'"
+            )
+        return kind
+    if kind not in ("density", *SPIN_KINDS):
+        raise InputError(
+            f"kind {kind!r} makes real numbers; from spins learn 'spins' (which 'density' means) or 'minimal'"
+        )
+    if not isinstance(rule, Majority):
+        raise InputError(f"an inverse of spins keeps majorities, and the rule is {rule!r}; use kd.Majority")
+    return "spins" if kind == "density" else kind
 
 
 def _descend(
@@ -214,9 +243,14 @@ def _held_out(kind: str, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs) -> n
 
 
 def _linear_score(
-    kind: str, linear: StochasticInverse, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs
+    kind: str, linear: StochasticInverse | None, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs
 ) -> np.ndarray:
-    """The same score for the best linear map: as a point forecast, or as a Gaussian around its prediction."""
+    """The same score for the best linear map: as a point forecast, or as a Gaussian around its prediction.
+
+    For spins, which no linear map makes, the score of blocks that know nothing but their own majority.
+    """
+    if linear is None:
+        return frequency_score(*pairs, inverse.b)
     if kind != "density":
         return _held_out(kind, linear, key, pairs)
     return linear_density(linear, pairs, inverse.rule if isinstance(inverse, ConditionalDensity) else None)

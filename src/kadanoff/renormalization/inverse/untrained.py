@@ -7,6 +7,7 @@ from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.network import OddNetwork
+from kadanoff.renormalization.inverse.spins import SpinDensity
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 
 __all__ = ["untrained_inverse"]
@@ -24,13 +25,17 @@ def untrained_inverse(
     noise: int,
     components: int,
 ) -> Inverse:
-    """An inverse of kind 'deterministic', 'stochastic' or 'density' with random weights.
+    """An inverse of kind 'deterministic', 'stochastic' or 'density', for spins 'spins' or 'minimal', untrained.
 
     >>> import jax, kadanoff as kd
     >>> shape = {"consistent": False, "width": 4, "kernels": (3, 1), "noise": 0, "components": 1}
     >>> untrained_inverse(jax.random.key(0), "deterministic", 2, kd.MajorityMean(b=2), **shape).receptive_field
     3
     """
+    if kind == "minimal":
+        return SpinDensity.minimal(dimension, rule.b)
+    if kind == "spins":
+        return SpinDensity.random(key, dimension, rule.b, width, kernels)
     if kind == "density":
         inside = rule if consistent else None
         return ConditionalDensity.random(key, dimension, rule.b, width, kernels, components, inside)
