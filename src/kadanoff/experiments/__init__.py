@@ -10,7 +10,9 @@ __all__ = ["EXPERIMENTS"]
 EXPERIMENTS: dict[str, str] = {
     "table1": "kadanoff.experiments.table1",
     "table2": "kadanoff.experiments.table2",
+    "blocking": "kadanoff.experiments.blocking",
     "standard-rg": "kadanoff.experiments.standard_rg",
+    "matching": "kadanoff.experiments.matching",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",

@@ -75,13 +75,13 @@ class Matching:
 
     @property
     def effective_sample_size(self) -> float:
-        """Least number of effective configurations of either ensemble over the range."""
+        """Least effective number of configurations of either ensemble over the range by their weights, Kish's."""
         return float(min(curve.least_effective for curve in (self.blocked, self.direct)))
 
     def row(self) -> dict[str, Any]:
         """What tables and JSON show."""
         return {
-            "estimator": self.observable,
+            "observable": self.observable,
             f"{self.crossing.coupling}_c": self.critical,
             "nu": self.nu,
             "slope": self.slope,
