@@ -275,8 +275,8 @@ def _draw(found: "Sequence[Sequence[Matching]]", out: Path | None) -> list[Path]
         return []
     from kadanoff.plots.matching import plot_flow, plot_matchings
 
-    figures = out / "figures"
-    return [plot_matchings(found, figures / "matching.png"), plot_flow(found, figures / "flow.png")]
+    figures, by_step = out / "figures", dict(enumerate(found))
+    return [plot_matchings(by_step, figures / "matching.png"), plot_flow(by_step, figures / "flow.png")]
 
 
 def _print(rows: list[dict[str, Any]], task: "Task", out: Path | None, figures: list[Path]) -> None:

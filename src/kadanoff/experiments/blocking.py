@@ -1,8 +1,8 @@
 """What blocking does to the Ising model: configurations, observables that cross, half the correlation length.
 
 Majority-rule blocking makes an ordered configuration more ordered and a disordered one more disordered; at the
-critical point it looks the same at every step. Observables of blocked 64 x 64 and of direct 32 x 32 lattices cross there. Off
-criticality each step halves the correlation length, whose value is the second-moment one.
+critical point it looks the same at every step. Observables of blocked 64 x 64 and of direct 32 x 32 lattices cross
+there. Off criticality each step halves the correlation length (the second-moment one).
 """
 
 import time
@@ -69,11 +69,9 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         lengths += length_rows(levels, f"at {beta}", 2, samples=400, seed=seed, disordered=True)
     lengths = [row for row in lengths if row["estimator"] == "zero-momentum"]
     rows += [_length_row(row) for row in lengths]
+    pairs = sorted({**swept, _CRITICAL: (coarse, direct)}.items())
     points = {
-        name: [
-            (beta, *(each.observe(name) for each in pair))
-            for beta, pair in sorted({**swept, _CRITICAL: (coarse, direct)}.items())
-        ]
+        name: [(beta, blocked.observe(name), plain.observe(name)) for beta, (blocked, plain) in pairs]
         for name in _CROSSED
     }
     figures = [

@@ -56,7 +56,7 @@ def plot_observables(
             (("64 blocked to 32", crossing.blocked), ("direct 32", crossing.direct))
         ):
             band(axis, curve.couplings, curve.values, curve.errors, "", COLOURS[number], ("-", "--")[number])
-            estimates = [entry[number + 1] for entry in measured[name]]
+            estimates = [(blocked, direct)[number] for _, blocked, direct in measured[name]]
             points(axis, betas, estimates, label, COLOURS[number], MARKERS[number])
         reference(axis, critical, rf"$\beta_c = {critical:.6f}$", vertical=True)
         title = "no crossing" if crossing.value is None else f"cross at {crossing.value}"

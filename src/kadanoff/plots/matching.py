@@ -1,6 +1,6 @@
 """Two-lattice matching: curves that meet, how the answers settle with the steps, the flow of the coupling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,14 @@ _SYMBOLS = {"beta": r"$\beta$", "mass2": r"$\mu^2$", "kappa": r"$\kappa$", "quar
 
 
 def plot_matchings(
-    found: Sequence[Sequence[Matching]], path: str | Path, *, critical: float | None = None
+    found: Mapping[int, Sequence[Matching]], path: str | Path, *, critical: float | None = None
 ) -> Path:
-    """Draw blocked and direct curves with bands: an observable a column, n = 0 above the largest n.
+    """Draw blocked and direct curves with bands: an observable a column, the smallest n above the largest.
 
-    `found` are the lists of `match_steps`; `critical` is a known critical coupling to compare with.
+    `found` are lists of `match_steps` by their n; `critical` is a known critical coupling to compare with.
     """
-    steps = list(dict.fromkeys((0, len(found) - 1)))
-    drawing, axes = figure(rows=len(steps), columns=len(found[0]), width=3.9, height=3.2, sharex="col")
+    steps = list(dict.fromkeys((min(found), max(found))))
+    drawing, axes = figure(rows=len(steps), columns=len(found[steps[0]]), width=3.9, height=3.2, sharex="col")
     for row, step in zip(axes, steps, strict=True):
         for axis, each in zip(row, found[step], strict=True):
             for curve, name, colour, line in (
@@ -46,7 +46,7 @@ def plot_matchings(
 
 
 def plot_flow(
-    found: Sequence[Sequence[Matching]],
+    found: Mapping[int, Sequence[Matching]],
     path: str | Path,
     *,
     critical: float | None = None,
@@ -54,20 +54,23 @@ def plot_flow(
 ) -> Path:
     """Draw the critical coupling and nu against n, and the flow K'(K) of the largest n.
 
-    `critical` and `nu` are known values to compare with.
+    `found` are lists of `match_steps` by their n; `critical` and `nu` are known values to compare with.
     """
     drawing, axes = figure(columns=3, width=4.1, height=3.8)
     left, middle, right = axes[0]
-    symbol = _symbol(found[0][0])
-    for number, name in enumerate(each.observable for each in found[0]):
-        series = [matchings[number] for matchings in found]
+    first, steps = next(iter(found.values())), list(found)
+    symbol = _symbol(first[0])
+    for number, name in enumerate(each.observable for each in first):
+        series = [matchings[number] for matchings in found.values()]
         label, colour, marker = observable(name).symbol, COLOURS[number], MARKERS[number]
         shift = 0.08 * (number - 1)
         for axis, values in (
             (left, [each.critical for each in series]),
             (middle, [each.nu for each in series]),
         ):
-            known = [(step + shift, value) for step, value in enumerate(values) if value is not None]
+            known = [
+                (step + shift, value) for step, value in zip(steps, values, strict=True) if value is not None
+            ]
             points(axis, [x for x, _ in known], [value for _, value in known], label, colour, marker)
         last = series[-1]
         if len(last.couplings):
@@ -90,12 +93,12 @@ def plot_flow(
         reference(middle, nu, "exact")
     for axis, text in ((left, f"{symbol}$_c$"), (middle, r"$\nu$")):
         axis.set_xlabel("n, further steps of both")
-        axis.set_xticks(range(len(found)))
+        axis.set_xticks(steps)
         axis.set_ylabel(text)
         axis.ticklabel_format(axis="y", useOffset=False)
     right.set_xlabel(f"$K$ = {symbol}, original")
     right.set_ylabel("$K'$ after one step")
-    right.set_title(f"n = {len(found) - 1}")
+    right.set_title(f"n = {steps[-1]}")
     right.locator_params(axis="x", nbins=5)
     for axis in (left, middle, right):
         legend(axis, loc="best")
