@@ -12,7 +12,7 @@ from kadanoff.runs import open_ensemble
 
 pytestmark = pytest.mark.exact
 
-SHORT = ("--chains", "32", "--draws", "128")
+SHORT = ("--chains", "32", "--draws", "96")
 FILES = "--original original.npy --blocked blocked.npy --direct direct.npy"
 
 
@@ -111,6 +111,7 @@ def test_people_get_a_table(kadanoff: Any, folder: Path, monkeypatch: pytest.Mon
         ("--size 8", "below 2"),
         ("--size 10 --steps 2", "not a multiple of 2"),
         ("--size 8 --steps 1 --observables energies", "unknown observable"),
+        ("--size 8 --steps 1 --vary mass2", "no scalar coupling"),
         ("--size 8 --steps 1 --action phi5", "unknown action"),
     ],
 )

@@ -11,7 +11,6 @@ from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Q
 
 if TYPE_CHECKING:
     from kadanoff.cli.task import Task
-    from kadanoff.ensemble import Ensemble
     from kadanoff.renormalization.matching import Matching
 
 __all__ = ["register"]
@@ -179,6 +178,7 @@ def _from_runs(
     """Match the runs in two folders."""
     from kadanoff.errors import InputError
     from kadanoff.renormalization.matching import match_steps
+    from kadanoff.response import simulated_action
     from kadanoff.runs import open_ensemble
 
     if len(runs) != 2:
@@ -186,7 +186,7 @@ def _from_runs(
     if runs[0].resolve() == runs[1].resolve():
         raise InputError(f"{runs[0]} is given twice: the direct lattice is a simulation of its own")
     large, small = (open_ensemble(folder) for folder in runs)
-    varied = vary or _coupling_of(large)
+    varied = _coupling_of(simulated_action(large), vary)
     chosen = parsing.parse_rule(rule or _default_rule(large.spins), b)
     return match_steps(large, small, chosen, steps, names, varied, **options)
 
@@ -202,6 +202,7 @@ def _simulated(
     """Simulate both lattices, and match them."""
     from kadanoff import Lattice
     from kadanoff.actions.base import has_spins
+    from kadanoff.cli.simulate import keeping_action
     from kadanoff.observables import observable
     from kadanoff.renormalization.matching import match_steps
     from kadanoff.sampling import sample
@@ -209,10 +210,10 @@ def _simulated(
     action, given, shape, b, rule, steps, chains, draws = parsed
     model = parsing.build_action(action, given)
     chosen = parsing.parse_rule(rule or _default_rule(has_spins(model)), b)
+    varied = _coupling_of(model, vary)
     for name in names:
         observable(name)
-    lattice = Lattice(shape)
-    smallest = lattice
+    smallest = lattice = Lattice(shape)
     for _ in range(steps):  # before hours are spent on a lattice that cannot be blocked that often
         smallest = smallest.blocked(b)
     parsing.require_memory(lattice.volume, chains * draws)
@@ -224,18 +225,21 @@ def _simulated(
         def report(done: float, total: float | None, message: str, label: str = label) -> None:
             task.kept_in(out)(done, total, f"{message.split(',')[0]} {label}")
 
+        keep = keeping_action(report, folder, action, given)
         seed = (2 * options["seed"] + number) % 2**32
-        both.append(sample(model, side, chains=chains, draws=count, seed=seed, out=folder, progress=report))
-    return match_steps(both[0], both[1], chosen, steps, names, vary or _coupling_of(both[0]), **options)
+        both.append(sample(model, side, chains=chains, draws=count, seed=seed, out=folder, progress=keep))
+    return match_steps(both[0], both[1], chosen, steps, names, varied, **options)
 
 
-def _coupling_of(ensemble: "Ensemble") -> str:
-    """The coupling that is matched by default: the usual one, or the only one there is."""
+def _coupling_of(action: Any, vary: str | None) -> str:
+    """The coupling that is matched: the one named, the usual one, or the only one there is."""
     from kadanoff.actions.base import couplings
     from kadanoff.errors import InputError
-    from kadanoff.response import simulated_action
+    from kadanoff.response import with_coupling
 
-    action = simulated_action(ensemble)
+    if vary is not None:
+        with_coupling(action, vary, getattr(action, vary, 0.0))  # refuses what is no coupling
+        return vary
     usual = _VARIED.get(type(action).__name__.lower())
     scalars = [name for name, value in couplings(action).items() if not isinstance(value, list)]
     if usual is None and len(scalars) != 1:

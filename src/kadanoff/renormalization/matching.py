@@ -130,7 +130,7 @@ def match(
     if crossing.value is None:
         return Matching(crossing, b, None, None, crossing.reason, couplings, mapped, errors)
     slope = _slope(crossing)
-    if slope.value <= 1 + slope.error:
+    if not slope.value > 1 + slope.error:
         reason = f"the slope dK'/dK = {slope} is not above one, so it gives no nu; take more configurations"
         return Matching(crossing, b, slope, None, reason, couplings, mapped, errors)
     nu = np.log(b) / np.log(slope.value)
