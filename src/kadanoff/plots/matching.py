@@ -11,7 +11,13 @@ from kadanoff.renormalization.matching import Matching
 
 __all__ = ["plot_flow", "plot_matchings"]
 
-_SYMBOLS = {"beta": r"$\beta$", "mass2": r"$\mu^2$", "kappa": r"$\kappa$", "quartic": r"$\lambda$"}
+#: A coupling and its critical value.
+_SYMBOLS = {
+    "beta": (r"$\beta$", r"$\beta_c$"),
+    "mass2": (r"$\mu^2$", r"$\mu_c^2$"),
+    "kappa": (r"$\kappa$", r"$\kappa_c$"),
+    "quartic": (r"$\lambda$", r"$\lambda_c$"),
+}
 
 
 def plot_matchings(
@@ -34,7 +40,7 @@ def plot_matchings(
                 reference(axis, critical, "critical point", vertical=True)
             if each.critical is not None:
                 height = float(np.interp(each.critical.value, each.direct.couplings, each.direct.values))
-                label = f"{_symbol(each)}$_c$ = {each.critical}"
+                label = f"{_symbol(each, 1)} = {each.critical}"
                 axis.plot(each.critical.value, height, "o", color=COLOURS[6], markersize=5, label=label)
             axis.set_title(f"n = {step}")
             axis.set_ylabel(observable(each.observable).symbol)
@@ -91,7 +97,7 @@ def plot_flow(
         reference(right, critical, "", vertical=True)
     if nu is not None:
         reference(middle, nu, "exact")
-    for axis, text in ((left, f"{symbol}$_c$"), (middle, r"$\nu$")):
+    for axis, text in ((left, _symbol(first[0], 1)), (middle, r"$\nu$")):
         axis.set_xlabel("n, further steps of both")
         axis.set_xticks(steps)
         axis.set_ylabel(text)
@@ -105,8 +111,9 @@ def plot_flow(
     return save(drawing, path)
 
 
-def _symbol(found: Matching) -> str:
-    return _SYMBOLS.get(found.crossing.coupling, found.crossing.coupling)
+def _symbol(found: Matching, critical: int = 0) -> str:
+    name = found.crossing.coupling
+    return _SYMBOLS.get(name, (name, f"critical {name}"))[critical]
 
 
 def _times(step: int) -> str:
