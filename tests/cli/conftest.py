@@ -34,6 +34,12 @@ def call(*arguments: object) -> int:
     return status if isinstance(status, int) else 0
 
 
+@pytest.fixture(scope="session")
+def command() -> Callable[..., int]:
+    """Run the command in this process, for what tests share; gives its exit status."""
+    return call
+
+
 @pytest.fixture
 def kadanoff(capsys: pytest.CaptureFixture[str]) -> Kadanoff:
     """Run the command in this process, where jax is imported already."""

@@ -99,6 +99,7 @@ READERS = [
     ("learn",),
     ("grow", "--inverse", "absent"),
     ("exponents",),
+    ("match", "absent"),
     ("report",),
 ]
 

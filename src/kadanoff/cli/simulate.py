@@ -23,7 +23,7 @@ from kadanoff.cli.parsing import (
 if TYPE_CHECKING:
     from kadanoff.cli.console import ProgressCallback
 
-__all__ = ["register"]
+__all__ = ["keeping_action", "register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +104,7 @@ def register(app: typer.Typer) -> None:
                 seed=seed,
                 out=out,
                 max_draws=max_draws,
-                progress=_keeping_action(task.kept_in(out), out, action, given),
+                progress=keeping_action(task.kept_in(out), out, action, given),
             )
             table = ensemble.observables(wanted)
             _warn_if_short(table, target_error, draws, max_draws)
@@ -134,7 +134,7 @@ def register(app: typer.Typer) -> None:
         print_end(task, out, figures)
 
 
-def _keeping_action(
+def keeping_action(
     report: "ProgressCallback", out: Path | None, action: str, given: Mapping[str, float]
 ) -> "ProgressCallback":
     """Report progress, and keep the source of a user's action as soon as there is a run to keep it with."""

@@ -10,8 +10,10 @@ __all__ = ["EXPERIMENTS"]
 EXPERIMENTS: dict[str, str] = {
     "table1": "kadanoff.experiments.table1",
     "table2": "kadanoff.experiments.table2",
+    "blocking": "kadanoff.experiments.blocking",
     "standard-rg": "kadanoff.experiments.standard_rg",
     "inverse-ising": "kadanoff.experiments.inverse_ising",
+    "matching": "kadanoff.experiments.matching",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",

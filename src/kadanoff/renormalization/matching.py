@@ -75,13 +75,13 @@ class Matching:
 
     @property
     def effective_sample_size(self) -> float:
-        """Least number of effective configurations of either ensemble over the range."""
+        """Least effective number of configurations of either ensemble over the range by their weights, Kish's."""
         return float(min(curve.least_effective for curve in (self.blocked, self.direct)))
 
     def row(self) -> dict[str, Any]:
         """What tables and JSON show."""
         return {
-            "estimator": self.observable,
+            "observable": self.observable,
             f"{self.crossing.coupling}_c": self.critical,
             "nu": self.nu,
             "slope": self.slope,
@@ -130,7 +130,7 @@ def match(
     if crossing.value is None:
         return Matching(crossing, b, None, None, crossing.reason, couplings, mapped, errors)
     slope = _slope(crossing)
-    if slope.value <= 1 + slope.error:
+    if not slope.value > 1 + slope.error:
         reason = f"the slope dK'/dK = {slope} is not above one, so it gives no nu; take more configurations"
         return Matching(crossing, b, slope, None, reason, couplings, mapped, errors)
     nu = np.log(b) / np.log(slope.value)

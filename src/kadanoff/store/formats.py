@@ -11,7 +11,7 @@ import numpy as np
 from kadanoff.errors import InputError
 from kadanoff.store.external import Imported, arrange, describe_source, new_file
 
-__all__ = ["export_hdf5", "export_npy", "import_hdf5", "import_npy"]
+__all__ = ["export_hdf5", "export_npy", "import_hdf5", "import_npy", "load_npy"]
 
 PathLike = str | os.PathLike[str]
 
@@ -68,7 +68,8 @@ def export_npy(
     return target
 
 
-def _load_npy(path: Path) -> np.ndarray:
+def load_npy(path: Path) -> np.ndarray:
+    """Read one `.npy` file; `InputError` when it is missing or is no such file."""
     try:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
@@ -89,11 +90,11 @@ def import_npy(path: PathLike, one_chain: bool | None = None) -> Imported:
     Raises `InputError` for files, shapes and values (NaN, infinite) that cannot be fields.
     """
     target = Path(path)
-    values = _load_npy(target)
+    values = load_npy(target)
     if not isinstance(values, np.ndarray):
         raise InputError(f"{target} holds several arrays: save the fields alone with numpy.save")
     weight_file, notes_file = _beside(target)
-    weights = _load_npy(weight_file) if weight_file.exists() else None
+    weights = load_npy(weight_file) if weight_file.exists() else None
     notes = _parse_notes(notes_file.read_text(), notes_file) if notes_file.exists() else {}
     return arrange(values, weights, notes, str(target), one_chain)
 

@@ -1,0 +1,295 @@
+"""Match two lattices: the critical coupling and nu, from a simulation, from runs, or from columns of numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kadanoff.cli import parsing
+from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Scale, Seed
+
+if TYPE_CHECKING:
+    from kadanoff.cli.task import Task
+    from kadanoff.renormalization.matching import Matching
+
+__all__ = ["register"]
+
+_VARIED = {"phi4": "mass2", "ising": "beta"}  # the coupling that is matched, unless another is named
+_OBSERVABLES = "abs_magnetization,magnetization_squared,neighbours"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("match")
+    def match(
+        runs: Annotated[
+            list[Path] | None,
+            typer.Argument(metavar="[ORIGINAL DIRECT]", help="Folders of `simulate`, of sides b L and L."),
+        ] = None,
+        original: Annotated[
+            Path | None, typer.Option("--original", help="Energies and magnetisations of the larger lattice.")
+        ] = None,
+        blocked: Annotated[
+            Path | None,
+            typer.Option("--blocked", help="The same configurations, in the same order, blocked once."),
+        ] = None,
+        direct: Annotated[
+            Path | None, typer.Option("--direct", help="Those of a simulation of the blocked lattice.")
+        ] = None,
+        action: Annotated[
+            str, typer.Option("--action", metavar="NAME", help="ising, phi4, or FILE.py:NAME for your own.")
+        ] = "ising",
+        mass2: Mass2 = None,
+        quartic: Quartic = None,
+        kappa: Kappa = None,
+        beta: Beta = None,
+        coupling: CouplingPairs = None,
+        vary: Annotated[
+            str | None,
+            typer.Option("--vary", metavar="COUPLING", help="Which is matched; beta, or mass2 of phi4."),
+        ] = None,
+        size: Annotated[
+            str | None,
+            typer.Option("--size", metavar="N[xNx..]", help="Sides of the larger lattice, b L; 32."),
+        ] = None,
+        dimension: Annotated[int | None, typer.Option("--dimension", help="Of `--size N`; 2.")] = None,
+        b: Scale = 2,
+        rule: Annotated[
+            str | None,
+            typer.Option("--rule", help="A rule of `block`; majority for spins, else majority-mean."),
+        ] = None,
+        steps: Annotated[
+            int | None,
+            typer.Option("--steps", help="Match after n = 0 .. steps - 1 further blockings of both; 3."),
+        ] = None,
+        observables: Annotated[
+            str, typer.Option("--observables", metavar="A,B,..", help="What is matched.")
+        ] = _OBSERVABLES,
+        chains: Annotated[int | None, typer.Option("--chains", help="Markov chains at once; 64.")] = None,
+        draws: Annotated[
+            int | None,
+            typer.Option("--draws", help="From each chain of the larger lattice; 100. Twice of the other."),
+        ] = None,
+        samples: Annotated[int, typer.Option("--samples", help="Bootstrap samples.")] = 400,
+        seed: Seed = 0,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Find where observables of a blocked lattice equal those of a direct one of the same size.
+
+        The lattice of side b L is blocked n + 1 times and that of side L n times; both are reweighted by the actions
+        that they were simulated with. The coupling where they agree is the critical one, and the slope of the flow
+        there is b^(1/nu). --size is always the larger lattice.
+
+        \b
+        Simulate 64 x 64 and 32 x 32, and keep runs and figures; or match two runs of `simulate`:
+          kadanoff match --action ising --beta 0.440687 --size 64 --out runs/matching
+          kadanoff match --action phi4 --mass2 -0.9515 --quartic 0.7 --size 32
+          kadanoff match runs/l64 runs/l32 --rule majority
+
+        \b
+        Ising data of your own, text or .npy: total energy H = -sum s_i s_j and total magnetisation of a configuration
+        a row. Row i of --blocked is row i of --original (side 64) blocked once; --direct are simulations of side 32.
+          kadanoff match --original l64.txt --blocked l64to32.txt --direct l32.txt --beta 0.440687 --size 64 --json
+        """
+        from kadanoff.cli.console import emit_json
+        from kadanoff.cli.task import at_work
+
+        parsing.require_positive(chains=chains, draws=draws, steps=steps, samples=samples)
+        names = parsing.split_names(observables) or []
+        given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
+        files = {"--original": original, "--blocked": blocked, "--direct": direct}
+        simulation = {"--chains": chains, "--draws": draws, "--size": size, "--dimension": dimension, **given}
+        shape = parsing.parse_size(size or "32", dimension)
+        options = {"samples": samples, "seed": seed}
+        with at_work() as task:
+            if any(path is not None for path in files.values()):
+                alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
+                _refuse(
+                    alien, "belongs to simulations and runs, and --original, --blocked, --direct are data"
+                )
+                found = [_from_files(files, action, given, size, shape, b, names, vary, options)]
+            elif runs:
+                _refuse({**simulation, "--out": out}, "belongs to a new simulation, and two runs are given")
+                found = _from_runs(runs, b, rule, steps or 3, names, vary, options)
+            else:
+                parsed = (action, given, shape, b, rule, steps or 3, chains or 64, draws or 100)
+                found = _simulated(parsed, names, vary, options, out, task)
+            _require_one(found)
+            figures = _draw(found, out)
+        rows = [{"label": f"n = {step}", **each.row()} for step, line in enumerate(found) for each in line]
+        if as_json:
+            emit_json(
+                {
+                    "rows": rows,
+                    "coupling": found[0][0].crossing.coupling,
+                    "b": b,
+                    "seconds": task.seconds,
+                    "store": out,
+                    "figures": figures,
+                    "seed": seed,
+                    "warnings": task.warnings,
+                }
+            )
+            return
+        _print(rows, task, out, figures)
+
+
+def _from_files(
+    files: dict[str, Path | None],
+    action: str,
+    given: dict[str, float],
+    size: str | None,
+    shape: tuple[int, ...],
+    b: int,
+    names: Sequence[str],
+    vary: str | None,
+    options: dict[str, Any],
+) -> "list[Matching]":
+    """Match a user's own columns of Ising data."""
+    from kadanoff.errors import InputError
+    from kadanoff.renormalization.matching import match
+    from kadanoff.renormalization.totals import ising_from_files
+
+    if action != "ising" or set(given) - {"beta"} or vary not in (None, "beta"):
+        raise InputError(
+            "columns of energy and magnetisation are Ising data: leave out every coupling but --beta"
+        )
+    missing = [name for name, path in files.items() if path is None]
+    missing += [name for name, value in (("--beta", given.get("beta")), ("--size", size)) if value is None]
+    if missing:
+        raise InputError(f"data of your own also need {', '.join(missing)}: see `kadanoff match --help`")
+    paths = [path for path in files.values() if path is not None]
+    coarse, small = ising_from_files(*paths, beta=given["beta"], shape=shape, b=b)
+    return [match(coarse, small, name, "beta", b=b, **options) for name in names]
+
+
+def _from_runs(
+    runs: Sequence[Path],
+    b: int,
+    rule: str | None,
+    steps: int,
+    names: Sequence[str],
+    vary: str | None,
+    options: dict[str, Any],
+) -> "list[list[Matching]]":
+    """Match the runs in two folders."""
+    from kadanoff.errors import InputError
+    from kadanoff.renormalization.matching import match_steps
+    from kadanoff.response import simulated_action
+    from kadanoff.runs import open_ensemble
+
+    if len(runs) != 2:
+        raise InputError(f"{len(runs)} folders are given: give two, the run of side b L and that of side L")
+    if runs[0].resolve() == runs[1].resolve():
+        raise InputError(f"{runs[0]} is given twice: the direct lattice is a simulation of its own")
+    large, small = (open_ensemble(folder) for folder in runs)
+    varied = _coupling_of(simulated_action(large), vary)
+    chosen = parsing.parse_rule(rule or _default_rule(large.spins), b)
+    return match_steps(large, small, chosen, steps, names, varied, **options)
+
+
+def _simulated(
+    parsed: tuple[str, dict[str, float], tuple[int, ...], int, str | None, int, int, int],
+    names: Sequence[str],
+    vary: str | None,
+    options: dict[str, Any],
+    out: Path | None,
+    task: "Task",
+) -> "list[list[Matching]]":
+    """Simulate both lattices, and match them."""
+    from kadanoff import Lattice
+    from kadanoff.actions.base import has_spins
+    from kadanoff.cli.simulate import keeping_action
+    from kadanoff.observables import observable
+    from kadanoff.renormalization.matching import match_steps
+    from kadanoff.sampling import sample
+
+    action, given, shape, b, rule, steps, chains, draws = parsed
+    model = parsing.build_action(action, given)
+    chosen = parsing.parse_rule(rule or _default_rule(has_spins(model)), b)
+    varied = _coupling_of(model, vary)
+    for name in names:
+        observable(name)
+    smallest = lattice = Lattice(shape)
+    for _ in range(steps):  # before hours are spent on a lattice that cannot be blocked that often
+        smallest = smallest.blocked(b)
+    parsing.require_memory(lattice.volume, chains * draws)
+    both = []
+    for number, (side, count) in enumerate(((lattice, draws), (lattice.blocked(b), 2 * draws))):
+        label = "x".join(map(str, side.shape))
+        folder = None if out is None else out / label
+
+        def report(done: float, total: float | None, message: str, label: str = label) -> None:
+            task.kept_in(out)(done, total, f"{message.split(',')[0]} {label}")
+
+        keep = keeping_action(report, folder, action, given)
+        seed = (2 * options["seed"] + number) % 2**32
+        both.append(sample(model, side, chains=chains, draws=count, seed=seed, out=folder, progress=keep))
+    return match_steps(both[0], both[1], chosen, steps, names, varied, **options)
+
+
+def _coupling_of(action: Any, vary: str | None) -> str:
+    """The coupling that is matched: the one named, the usual one, or the only one there is."""
+    from kadanoff.actions.base import couplings
+    from kadanoff.errors import InputError
+    from kadanoff.response import with_coupling
+
+    if vary is not None:
+        with_coupling(action, vary, getattr(action, vary, 0.0))  # refuses what is no coupling
+        return vary
+    usual = _VARIED.get(type(action).__name__.lower())
+    scalars = [name for name, value in couplings(action).items() if not isinstance(value, list)]
+    if usual is None and len(scalars) != 1:
+        raise InputError(f"which coupling is matched? add --vary with one of {', '.join(scalars) or 'none'}")
+    return usual or scalars[0]
+
+
+def _default_rule(spins: bool) -> str:
+    return "majority" if spins else "majority-mean"
+
+
+def _refuse(options: dict[str, Any], reason: str) -> None:
+    from kadanoff.errors import InputError
+
+    for name, value in options.items():
+        if value:
+            raise InputError(
+                f"{name if name.isupper() or name[0] == '-' else '--' + name} {reason}: leave one out"
+            )
+
+
+def _require_one(found: "Sequence[Sequence[Matching]]") -> None:
+    """Refuse to answer without a single crossing; say what was searched."""
+    from kadanoff.errors import InputError
+
+    every = [(step, each) for step, line in enumerate(found) for each in line]
+    if all(each.critical is None for _, each in every):
+        said = "; ".join(f"{each.observable} (n = {step}): {each.reason}" for step, each in every)
+        raise InputError(
+            f"no observable crosses: {said}; simulate nearer to the critical point, or take more rows"
+        )
+
+
+def _draw(found: "Sequence[Sequence[Matching]]", out: Path | None) -> list[Path]:
+    """Draw curves and flow into the folder of the run."""
+    if out is None:
+        return []
+    from kadanoff.plots.matching import plot_flow, plot_matchings
+
+    figures, by_step = out / "figures", dict(enumerate(found))
+    return [plot_matchings(by_step, figures / "matching.png"), plot_flow(by_step, figures / "flow.png")]
+
+
+def _print(rows: list[dict[str, Any]], task: "Task", out: Path | None, figures: list[Path]) -> None:
+    """Tables, and the reasons of what was not found below them."""
+    from kadanoff.cli.rows import print_rows
+    from kadanoff.cli.task import print_end
+
+    print_rows("two-lattice matching", [{k: v for k, v in row.items() if k != "reason"} for row in rows])
+    for row in rows:
+        if row["reason"]:
+            print(f"{row['label']}, {row['observable']}: {row['reason']}")
+    print_end(task, out, figures)
