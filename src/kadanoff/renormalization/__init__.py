@@ -26,6 +26,7 @@ from kadanoff.renormalization.inverse import (
     learn_inverse,
 )
 from kadanoff.renormalization.matching import Matching, match, match_steps
+from kadanoff.renormalization.neural import NeuralObservable, learn_phase
 
 __all__ = [
     "BLOCKING_RULES",
@@ -45,6 +46,7 @@ __all__ = [
     "Majority",
     "MajorityMean",
     "Matching",
+    "NeuralObservable",
     "RandomMajoritySite",
     "Relaxation",
     "StochasticInverse",
@@ -55,6 +57,7 @@ __all__ = [
     "find_crossing",
     "grow",
     "learn_inverse",
+    "learn_phase",
     "match",
     "match_steps",
     "reweighted_curve",
