@@ -2,11 +2,11 @@
 
 Small networks learn to tell ordered from disordered Ising fields, plain and blocked once, at couplings far from the
 transition. Their probability P is then reweighted through it, measured on blocked and direct fields of one lattice,
-and matched after n further steps: critical coupling and nu. Coupled to a field Y, S - V Y P, it is matched in Y: dY'/dY
-= b^y, where y is that of |m| for a nonlinearity after the mean over all sites ('global'), and y_T for the mean of a
-local even density ('local'). At last the networks, unchanged, see the signs of phi^4 fields. Simulations are at round
-numbers near the transitions; no known coupling or exponent enters. Errors add those of the configurations, which all
-networks share, and the spread over training seeds.
+and matched after n further steps: critical coupling and nu. Coupled to a field Y, S - V Y P, it is matched in Y:
+dY'/dY = b^y, where y is that of |m| for a nonlinearity after the mean over all sites ('global'), and y_T for the mean
+of a local even density ('local'). At last the networks, unchanged, see the signs of phi^4 fields. Simulations are at
+round numbers near the transitions; no known coupling or exponent enters. Errors add those of the configurations,
+which all networks share, and the spread over training seeds.
 """
 
 import time
@@ -93,7 +93,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     fine = spins(_NEAR, 2 * _SIDE, effort.chains, effort.draws, 0)
     direct = spins(_NEAR, _SIDE, effort.chains, 2 * effort.draws, 1)
     pairs = _pairs(fine, direct, Majority(b=2), effort.steps, seed)
-    matched = {k: [[match(*p, P, seed=seed) for P in networks[k]] for p in pairs] for k in KINDS}
+    matched = {k: [[match(a, b, P, seed=seed) for P in networks[k]] for a, b in pairs] for k in KINDS}
     rows = [
         _beta_row(kind, n, each, networks[kind]) for kind in KINDS for n, each in enumerate(matched[kind])
     ]
@@ -101,8 +101,9 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     critical = _over_seeds([m.critical for m in matched["global"][-1]])
     mapped: dict[str, list[list[Matching]]] = {}
     if critical is not None:
-        there = [tuple(reweight(e, Ising(critical.value)) for e in pair) for pair in pairs]
-        mapped = {k: [[match(*p, P, P, seed=seed) for P in networks[k]] for p in there] for k in KINDS}
+        target = Ising(critical.value)
+        there = [(reweight(blocked, target), reweight(smaller, target)) for blocked, smaller in pairs]
+        mapped = {k: [[match(a, b, P, P, seed=seed) for P in networks[k]] for a, b in there] for k in KINDS}
     rows += [_y_row(kind, n, each) for kind in mapped for n, each in enumerate(mapped[kind])]
     rows += _phi4_rows(networks, effort, seed, progress)
     shown = networks["global"][0]
@@ -113,8 +114,8 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     figure = _draw(shown, phases, (fine, direct), checks, matched["global"][-1][0], mapped, out)
     notes = [network.describe() for found in networks.values() for network in found]
     notes += [
-        "kind 'global': P is a function of |mean over sites|, so Y scales as a field: y = 15/8; kind 'local': P is a mean "
-        "over sites of an even density, so Y scales as the temperature: y_T = 1",
+        "kind 'global': P is a function of |mean over sites|, so Y scales as a field: y = 15/8",
+        "kind 'local': P is a mean over sites of an even density, so Y scales as the temperature: y_T = 1",
         "n counts the steps that both lattices are blocked beyond the comparison of 64 blocked once with 32 direct",
         "phi^4: both networks see sign(phi) of fields blocked by majority-mean (64 once) and of direct ones",
     ]
@@ -230,9 +231,9 @@ def _phi4_rows(
     return rows
 
 
-def _check_row(beta: float, there: Ensemble, direct: Ensemble, P: NeuralObservable) -> dict[str, Any]:
+def _check_row(beta: float, there: Ensemble, direct: Ensemble, network: NeuralObservable) -> dict[str, Any]:
     """The reweighted P beside a simulation at the same coupling."""
-    reweighted, simulated = reweight(direct, Ising(beta)).observe(P), there.observe(P)
+    reweighted, simulated = reweight(direct, Ising(beta)).observe(network), there.observe(network)
     return {
         "label": f"direct at {beta}",
         "variant": "reweighted",
@@ -243,7 +244,7 @@ def _check_row(beta: float, there: Ensemble, direct: Ensemble, P: NeuralObservab
 
 
 def _draw(
-    P: NeuralObservable,
+    network: NeuralObservable,
     phases: dict[str, list[Ensemble]],
     simulated: Pair,
     checks: list[tuple[float, Ensemble]],
@@ -256,15 +257,17 @@ def _draw(
 
     fine, direct = simulated
     curves = {
-        2 * _SIDE: reweighted_curve(fine, P, np.linspace(0.434, 0.446, 25), "beta", samples=100),
-        _SIDE: reweighted_curve(direct, P, np.linspace(0.43, 0.45, 25), "beta", samples=100),
+        2 * _SIDE: reweighted_curve(fine, network, np.linspace(0.434, 0.446, 25), "beta", samples=100),
+        _SIDE: reweighted_curve(direct, network, np.linspace(0.43, 0.45, 25), "beta", samples=100),
     }
     plain = [e for phase in phases.values() for e in phase if e.depth == 0]
-    points = [(float(e.action.beta), e.observe(P)) for e in plain] + [(b, e.observe(P)) for b, e in checks]
+    points = [(float(e.action.beta), e.observe(network)) for e in plain] + [
+        (b, e.observe(network)) for b, e in checks
+    ]
     return plot_neural_observable(
         curves,
         points,
-        P.record,
+        network.record,
         matched,
         {kind: found[-1][0] for kind, found in mapped.items()},
         Path(out) / "neural_observable.png",

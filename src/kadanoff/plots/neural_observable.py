@@ -39,15 +39,14 @@ def plot_neural_observable(
     for colour, (side, curve) in zip(COLOURS, sorted(curves.items()), strict=False):
         band(left, curve.couplings, curve.values, curve.errors, f"$L = {side}$, reweighted", colour)
     small = min(curves)
-    points(left, *zip(*simulated, strict=True), f"$L = {small}$, simulated there", COLOURS[6])
+    betas, means = [beta for beta, _ in simulated], [mean for _, mean in simulated]
+    points(left, betas, means, f"$L = {small}$, simulated there", COLOURS[6])
     reference(left, critical, r"exact $\beta_c$", vertical=True)
     left.set(xlabel=r"$\beta$", ylabel=r"$\langle P(\mathrm{ordered})\rangle$", ylim=(0, 1))
     legend(left, loc="upper left", fontsize=8)
-    for curve, label, colour in (
-        (matched.blocked, "blocked", COLOURS[1]),
-        (matched.direct, "direct", COLOURS[0]),
-    ):
-        band(middle, curve.couplings, curve.values, curve.errors, f"from the {label} pair side", colour)
+    large = max(curves)
+    for curve, side, colour in ((matched.blocked, large, COLOURS[1]), (matched.direct, small, COLOURS[0])):
+        band(middle, curve.couplings, curve.values, curve.errors, f"from $L = {side}$", colour)
     reference(middle, critical, r"exact $\beta_c$", vertical=True)
     middle.set(xlabel=r"$\beta$", ylabel=r"$\langle P\rangle$", title=f"crossing at {matched.critical}")
     middle.locator_params(axis="x", nbins=5)

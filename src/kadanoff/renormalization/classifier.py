@@ -36,13 +36,17 @@ class OddFeatures(eqx.Module):
         return jnp.tanh(self.network(wrap(fields[..., None], self.network.reach)))
 
 
-def fit_classifier(key: PRNGKeyArray, model: Model, classes: Sequence[np.ndarray], steps: int) -> Model:
+def fit_classifier(
+    key: PRNGKeyArray, model: Model, classes: Sequence[np.ndarray], steps: int, batch: int | None = None
+) -> Model:
     """Train a model that maps fields (n, *lattice) to log-odds (n,) of the second of two classes of fields.
 
-    Adam on the cross entropy, equal random batches of both classes; the step falls as a cosine from 0.01.
+    Adam on the cross entropy, random batches of `batch` fields of each class (by default about 65,000 sites); the step
+    falls as a cosine from 0.01.
     """
     data = [jnp.asarray(fields) for fields in classes]
-    batch = max(8, min(128, _BATCH_SITES // int(np.prod(data[0].shape[1:]))))
+    if batch is None:
+        batch = max(8, min(128, _BATCH_SITES // int(np.prod(data[0].shape[1:]))))
     optimiser = optax.adam(optax.cosine_decay_schedule(1e-2, steps, alpha=0.01))
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
     label = jnp.concatenate([jnp.zeros(batch), jnp.ones(batch)])

@@ -35,6 +35,7 @@ __all__ = ["NeuralObservable", "PhaseNetwork", "PhaseRecord", "learn_phase"]
 
 KINDS = ("global", "local")
 
+_BATCH = 16  # fields of each phase in a training step
 _EDGE = 1e-6  # probabilities are kept this far from 0 and 1, so that their logarithms stay finite
 
 
@@ -173,8 +174,8 @@ def learn_phase(
     disordered: Sequence[Ensemble],
     *,
     kind: str = "global",
-    steps: int = 300,
-    width: int = 8,
+    steps: int = 200,
+    width: int = 4,
     kernels: Sequence[int] = (3,),
     seed: int = 0,
 ) -> NeuralObservable:
@@ -204,7 +205,7 @@ def learn_phase(
     start, draw = jax.random.split(make_key(seed, 47))
     lattice = both[0].lattice
     network = PhaseNetwork.random(start, lattice.dimension, kind, width, kernels, signs)
-    network = fit_classifier(draw, network, train, steps)
+    network = fit_classifier(draw, network, train, steps, _BATCH)
     right = np.concatenate([(2 * label - 1) * log_odds(network, held[label]) for label in (0, 1)])
     record = PhaseRecord(
         kind=kind,
