@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import Majority as Majority
     from kadanoff.renormalization import MajorityMean as MajorityMean
     from kadanoff.renormalization import Matching as Matching
+    from kadanoff.renormalization import NeuralObservable as NeuralObservable
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
     from kadanoff.renormalization import Relaxation as Relaxation
     from kadanoff.renormalization import block as block
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import find_crossing as find_crossing
     from kadanoff.renormalization import grow as grow
     from kadanoff.renormalization import learn_inverse as learn_inverse
+    from kadanoff.renormalization import learn_phase as learn_phase
     from kadanoff.renormalization import match as match
     from kadanoff.renormalization import match_steps as match_steps
     from kadanoff.response import derivative as derivative
     from kadanoff.reweighting import reweight as reweight
+    from kadanoff.reweighting import reweight_external as reweight_external
     from kadanoff.sampling import HeatBath as HeatBath
     from kadanoff.sampling import HybridMonteCarlo as HybridMonteCarlo
     from kadanoff.sampling import LocalAndCluster as LocalAndCluster
@@ -78,6 +81,7 @@ _HOMES = {
         "Majority",
         "MajorityMean",
         "Matching",
+        "NeuralObservable",
         "RandomMajoritySite",
         "Relaxation",
         "block",
@@ -86,11 +90,12 @@ _HOMES = {
         "find_crossing",
         "grow",
         "learn_inverse",
+        "learn_phase",
         "match",
         "match_steps",
     ),
     "response": ("derivative",),
-    "reweighting": ("reweight",),
+    "reweighting": ("reweight", "reweight_external"),
     "sampling": (
         "HeatBath",
         "HybridMonteCarlo",

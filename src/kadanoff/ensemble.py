@@ -126,7 +126,7 @@ class Ensemble:
     def series(self, primary: str | Callable) -> Inexact[np.ndarray, "chain draw"]:
         """A primary series in double precision: 'm', 'abs_m', 'm2', ... or a function of the field.
 
-        A function maps one field to per-site terms; their mean over the sites is the series.
+        A function maps one field to per-site terms, whose mean over the sites is the series, or to one number.
         """
         if callable(primary):
             return self.raw((primary,))[primary]
@@ -184,11 +184,11 @@ class Ensemble:
         return 1.0 if self.log_weight is None else float(np.abs(average_phase(self.log_weight)))
 
     def with_action(self, action: Any) -> "Ensemble":
-        """The same configurations, measured with another action."""
+        """The same configurations, measured with another action, or with none."""
         # tuples key the conjugate operators of the old action
         gone = ("action_density", "schwinger_dyson")
         kept = {k: v for k, v in self._series.items() if k not in gone and not isinstance(k, tuple)}
-        return replace(self, action=as_action(action), _series=kept)
+        return replace(self, action=None if action is None else as_action(action), _series=kept)
 
     def select(self, draws: slice | None = None, chains: slice | None = None) -> "Ensemble":
         """Some of the draws or chains; the ancestry is cut alike."""

@@ -36,9 +36,10 @@ _SITES_PER_BATCH = 1 << 22
 class Observable:
     """A function of means of primary series, e.g. the Binder cumulant of <m^2> and <m^4>.
 
-    `primaries` name series of `PRIMARIES`, or are functions field -> per-site terms whose mean over sites is
-    the series; `function` maps their (weighted) means and the lattice to the value; `symbol` labels axes; `sites`
-    tells whether it is defined for "real" sites only, for "spins" only, or for "any".
+    `primaries` name series of `PRIMARIES`, or are functions of a field: of per-site terms the mean over sites is
+    the series, and one number is the number of the whole field; `function` maps their (weighted) means and the
+    lattice to the value; `symbol` labels axes; `sites` tells whether it is defined for "real" sites only, for
+    "spins" only, or for "any".
 
     >>> Observable("phi6", (lambda field: field**6,), lambda means, lattice: means[0], "phi^6").name
     'phi6'
@@ -143,18 +144,17 @@ def measure(
 ) -> Mapping[Any, Inexact[np.ndarray, " config"]]:
     """Measure raw quantities on many fields; returns double-precision series, one value a configuration.
 
-    `names` are those of `measurement_names`, or functions field -> per-site terms (their mean over sites is
-    taken). Works through the fields in batches, so that temporaries stay small.
+    `names` are those of `measurement_names`, or functions field -> terms, of which the mean is taken: one a site,
+    or a single number of the whole field. Works through the fields in batches, so that temporaries stay small.
 
     >>> import jax.numpy as jnp, kadanoff as kd
     >>> result = measure(jnp.ones((1, 4, 4)), kd.Phi4(-0.9515, 0.7), ("action_density",))
     >>> float(result["action_density"][0].round(6))
     -0.30075
     """
-    volume = int(np.prod(fields.shape[1:]))
     sums = in_batches(fields, lambda chunk: _measure_batch(chunk, action, names))
     return {
-        name: values if name == "structure_factor" else values / volume
+        name: values / _terms(name, fields.shape[1:], fields.dtype)
         for name, values in zip(names, sums, strict=True)
     }
 
@@ -188,6 +188,14 @@ def _measure_batch(
     return jax.vmap(
         lambda field: [_RAW[n](field, action) if isinstance(n, str) else _sum(n(field)) for n in names]
     )(fields)
+
+
+def _terms(name: str | Callable, shape: tuple[int, ...], dtype: Any) -> int:
+    """How many terms a raw measurement sums."""
+    if isinstance(name, str):
+        return 1 if name == "structure_factor" else int(np.prod(shape))
+    kind = dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.float32
+    return jax.eval_shape(name, jax.ShapeDtypeStruct(shape, kind)).size
 
 
 def _sum(terms: Array) -> tuple[Array, Array]:

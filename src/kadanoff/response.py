@@ -33,27 +33,50 @@ def simulated_action(ensemble: Ensemble) -> Any:
 
 
 def conjugate_series(
-    ensemble: Ensemble, names: Sequence[str] | None = None
-) -> dict[str, Inexact[np.ndarray, "chain draw"]]:
+    ensemble: Ensemble, names: Sequence[str | Observable] | None = None
+) -> dict[Any, Inexact[np.ndarray, "chain draw"]]:
     """Give dS/dg, summed over the sites, for every configuration of the simulated ancestor of an ensemble.
 
     One series (chain, draw) in double precision for every scalar coupling g of the simulated action, or for
     those in `names`; for phi^4, dS/dmass2 = 1/2 sum phi^2. The terms come by forward differentiation of the
-    density and are summed without loss. Computed once and kept with the ancestor.
+    density and are summed without loss. Computed once and kept with the ancestor. An observable O among `names`
+    stands for an external coupling Y to it, S - V Y O at Y = 0: its series is -V O, and no action is needed.
 
-    Raises `InputError` for an ensemble without an action and for names that are no scalar couplings of it.
+    Raises `InputError` for an ensemble without an action, for names that are no scalar couplings of it, and for
+    observables that are no mean of one series.
 
     >>> import kadanoff as kd, numpy as np
     >>> ensemble = kd.Ensemble(np.ones((1, 2, 4, 4), dtype=np.float32), kd.Phi4(-0.9515, 0.7))
     >>> {name: float(series[0, 0]) for name, series in conjugate_series(ensemble).items()}
     {'mass2': 8.0, 'quartic': 4.0, 'kappa': 0.0}
     """
-    action = with_array_leaves(simulated_action(ensemble))
+    root = ensemble.simulated
+    external = [name for name in names or () if isinstance(name, Observable)]
+    found: dict[Any, np.ndarray] = {entry: _external(root, entry) for entry in external}
+    if names is None or len(external) < len(names):
+        inside = None if names is None else [name for name in names if isinstance(name, str)]
+        found |= _of_action(root, inside)
+    return found
+
+
+def _external(root: Ensemble, entry: Observable) -> np.ndarray:
+    """-V O of every configuration, for an observable that is a multiple of one mean."""
+    one, two = (
+        np.asarray(entry.function(np.full(len(entry.primaries), x), root.lattice)) for x in (1.0, 2.0)
+    )
+    if len(entry.primaries) != 1 or not np.isclose(two, 2 * one):
+        raise InputError(
+            f"{entry.name} is no mean of one number a configuration, so nothing couples to it; choose another"
+        )
+    return -root.lattice.volume * one * root.primaries(entry)[0]
+
+
+def _of_action(root: Ensemble, names: Sequence[str] | None) -> dict[str, np.ndarray]:
+    action = with_array_leaves(simulated_action(root))
     scalars = [name for name, value in couplings(action).items() if not isinstance(value, list)]
     wanted = tuple(scalars if names is None else names)
     for name in wanted:
         _require(name, scalars, action)
-    root = ensemble.simulated
     missing = tuple(name for name in wanted if ("conjugate", name) not in root._series)
     if missing:
         found = root.map_blocks(
@@ -87,14 +110,15 @@ def with_coupling(action: Any, name: str, value: float) -> Any:
     return changed
 
 
-def derivative(ensemble: Ensemble, name: str | Observable, coupling: str = "mass2") -> Estimate:
+def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Observable = "mass2") -> Estimate:
     """Response of an observable to a coupling of the simulated action, d<O>/dg = -Cov(O, dS/dg), with its
     error.
 
     The covariance is over configurations, weighted by the ensemble's log-weights, between the observable on
     these fields and the conjugate operator on their simulated ancestors: for blocked or grown fields it is
     the response to the coupling that was simulated. An observable that is a function f of several means
-    responds with sum_k df/dmean_k d mean_k/dg.
+    responds with sum_k df/dmean_k d mean_k/dg. An observable as `coupling` stands for an external one, as in
+    `conjugate_series`: d<O>/dY at Y = 0.
 
     Raises `InputError` for an unknown coupling, and for observables that contain the action, hence the
     coupling.

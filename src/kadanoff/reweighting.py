@@ -15,11 +15,11 @@ from jaxtyping import Array, Inexact
 from kadanoff.actions.base import as_action, difference
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import OverlapError, OverlapWarning
-from kadanoff.observables import in_batches
-from kadanoff.response import derivative, simulated_action
+from kadanoff.observables import Observable, in_batches, observable
+from kadanoff.response import conjugate_series, derivative, simulated_action
 from kadanoff.statistics import average_phase, effective_sample_size
 
-__all__ = ["derivative", "log_ratio", "reweight"]
+__all__ = ["derivative", "log_ratio", "reweight", "reweight_external"]
 
 _FEWEST = 10  # effective configurations, below which no error bar can be believed
 _SMALL = 0.05  # effective fraction of the configurations, below which the caller should know
@@ -46,8 +46,32 @@ def reweight(ensemble: Ensemble, target: Any) -> Ensemble:
     """
     target = as_action(target)
     shift = log_ratio(ensemble, target)
-    result = _shifted(ensemble, shift, target)
-    _judge(result.log_weight, target)
+    result = _shifted(ensemble, shift, target, f"reweighted to {target!r}")
+    _judge(result.log_weight, repr(target))
+    return result
+
+
+def reweight_external(ensemble: Ensemble, name: str | Observable, value: float) -> Ensemble:
+    """Give the same configurations with the weights of S - V Y O: an external coupling Y to an observable O.
+
+    Every configuration gets the log-weight V Y O of its simulated ancestor, added to what it has. No action is
+    needed, so it works for fields of any origin; the result, which follows no action of a known density, has none.
+
+    Raises `InputError` for an observable that is no mean of one number a configuration, and `OverlapError` and
+    `OverlapWarning` as `reweight`.
+
+    >>> import kadanoff as kd
+    >>> ensemble = kd.sample(kd.Ising(0.4), kd.Lattice((8, 8)), chains=32, draws=16, seed=0)
+    >>> tilted = reweight_external(ensemble, "abs_magnetization", 0.01)
+    >>> tilted.observe("abs_magnetization").value > ensemble.observe("abs_magnetization").value
+    True
+
+    Source: D. Bachtis, G. Aarts, B. Lucini, Phys. Rev. Research 3 (2021) 013134.
+    """
+    entry = observable(name)
+    shift = -value * conjugate_series(ensemble, (entry,))[entry]
+    result = _shifted(ensemble, shift, None, f"coupled to {entry.name} by {value:g}")
+    _judge(result.log_weight, f"the external coupling {value:g}")
     return result
 
 
@@ -67,26 +91,25 @@ def _difference(fields: Array, target: Any, simulated: Any) -> list[tuple[Array,
     return [jax.vmap(lambda field: difference(target, simulated, field))(fields)]
 
 
-def _shifted(ensemble: Ensemble, shift: np.ndarray, target: Any) -> Ensemble:
+def _shifted(ensemble: Ensemble, shift: np.ndarray, target: Any, step: str) -> Ensemble:
     """The ensemble with `shift` added to its log-weight and to those of all its ancestors."""
     weight = shift if ensemble.log_weight is None else ensemble.log_weight + shift
     if ensemble.parent is None:
         ensemble = ensemble.with_action(target)
         parent = None
     else:
-        parent = _shifted(ensemble.parent, shift, target)
-    history = (*ensemble.history, f"reweighted to {target!r}")
-    return replace(ensemble, log_weight=weight, parent=parent, history=history)
+        parent = _shifted(ensemble.parent, shift, target, step)
+    return replace(ensemble, log_weight=weight, parent=parent, history=(*ensemble.history, step))
 
 
-def _judge(log_weight: Any, target: Any) -> None:
+def _judge(log_weight: Any, target: str) -> None:
     """Refuse or warn where the weights leave too little of the sample."""
     count = log_weight.size
     effective = effective_sample_size(log_weight)
     mend = "move there in smaller steps, simulate closer to the target, or take more configurations"
     if effective < min(_FEWEST, count / 2):
         raise OverlapError(
-            f"reweighting to {target!r} leaves {effective:.1f} effective configurations of {count}: the "
+            f"reweighting to {target} leaves {effective:.1f} effective configurations of {count}: the "
             f"distributions do not overlap in this sample; {mend}"
         )
     if effective < _SMALL * count:

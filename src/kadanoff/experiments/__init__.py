@@ -17,4 +17,5 @@ EXPERIMENTS: dict[str, str] = {
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",
+    "neural-observable": "kadanoff.experiments.neural_observable",
 }

@@ -28,6 +28,7 @@ from kadanoff.renormalization.inverse import (
     learn_inverse,
 )
 from kadanoff.renormalization.matching import Matching, match, match_steps
+from kadanoff.renormalization.neural import NeuralObservable, learn_phase
 
 __all__ = [
     "BLOCKING_RULES",
@@ -48,6 +49,7 @@ __all__ = [
     "Majority",
     "MajorityMean",
     "Matching",
+    "NeuralObservable",
     "RandomMajoritySite",
     "Relaxation",
     "SpinDensity",
@@ -59,6 +61,7 @@ __all__ = [
     "find_crossing",
     "grow",
     "learn_inverse",
+    "learn_phase",
     "match",
     "match_steps",
     "reweighted_curve",

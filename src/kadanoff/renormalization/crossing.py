@@ -80,7 +80,7 @@ def find_crossing(
     blocked: Ensemble,
     direct: Ensemble,
     name: str | Observable = "abs_magnetization",
-    coupling: str = "mass2",
+    coupling: str | Observable = "mass2",
     *,
     span: tuple[float, float] | None = None,
     points: int = 25,
@@ -89,14 +89,14 @@ def find_crossing(
 ) -> Crossing:
     """Find where an observable of a blocked ensemble equals that of a direct one on the same lattice.
 
-    `span` is the range of the coupling to search; by default, and at most, where both ensembles keep an
-    effective 5 % of their configurations (and ten of them). The two must be independent simulations. A
-    crossing counts only if 98 % of the resamples of both have one in the range: otherwise noise alone could
-    have made it.
+    `coupling` names one of the simulated action, or is an observable O: the external coupling Y of S - V Y O then
+    varies around 0, by weights exp(V Y O) of the original fields that need no action. `span` is the range to search;
+    by default, and at most, where both ensembles keep an effective 5 % of their configurations (and ten of them). The
+    two must be independent simulations. A crossing counts only if 98 % of the resamples of both have one in the
+    range: otherwise noise alone could have made it.
 
-    Raises `InputError` for different lattices, fewer than 4 points, an empty span, an unknown coupling, or
-    actions that differ in more than this coupling; `OverlapError` when the two samples have no range in
-    common.
+    Raises `InputError` for different lattices, fewer than 4 points, an empty span, an unknown coupling, or actions
+    that differ in more than this coupling; `OverlapError` when the two samples have no range in common.
 
     >>> import kadanoff as kd
     >>> from kadanoff.renormalization.blocking import MajorityMean, block
@@ -115,6 +115,7 @@ def find_crossing(
     if blocked.simulated is direct.simulated:
         raise InputError("blocked and direct fields come from one simulation; simulate the direct one anew")
     _same_family(blocked, direct, coupling)
+    label = _label(coupling)
     low, high = _common_span((blocked, direct), coupling, span)
     grid = np.linspace(low, high, max(points, 0))
     if points < 4 or not low < high:
@@ -128,7 +129,7 @@ def find_crossing(
     keep = _longest_run(trusted)
     if np.count_nonzero(keep) < 4:
         raise OverlapError(
-            f"the samples overlap on {np.count_nonzero(keep)} of {points} values of {coupling} from {low:g} "
+            f"the samples overlap on {np.count_nonzero(keep)} of {points} values of {label} from {low:g} "
             f"to {high:g}; simulate the two closer together, narrow the span, or take more configurations"
         )
     curves = [
@@ -137,69 +138,77 @@ def find_crossing(
             zip((blocked, direct), weights, effective, strict=True)
         )
     ]
-    value, reason, zeros = _solve(curves[0], curves[1], coupling)
-    return Crossing(observable(name).name, coupling, value, reason, curves[0], curves[1], zeros)
+    value, reason, zeros = _solve(curves[0], curves[1], label)
+    return Crossing(observable(name).name, label, value, reason, curves[0], curves[1], zeros)
 
 
 def reweighted_curve(
     ensemble: Ensemble,
     name: str | Observable,
     grid: Float[np.ndarray, " point"],
-    coupling: str = "mass2",
+    coupling: str | Observable = "mass2",
     *,
     samples: int = 400,
     seed: int = 0,
 ) -> Curve:
-    """Evaluate an observable against a coupling of the simulated action; every point is trusted to the
-    caller.
-    """
+    """Evaluate an observable against a coupling as in `find_crossing`; every point is trusted to the caller."""
     weights = _log_weights(ensemble, coupling, grid)
     effective = np.array([effective_sample_size(w) for w in weights]) / weights[0].size
     return _curve(ensemble, observable(name), grid, weights, effective, samples, (seed,))
 
 
-def _same_family(blocked: Ensemble, direct: Ensemble, coupling: str) -> None:
-    """The two simulated actions may differ in the coupling that is varied only."""
+def _label(coupling: str | Observable) -> str:
+    return "Y" if isinstance(coupling, Observable) else coupling
+
+
+def _same_family(blocked: Ensemble, direct: Ensemble, coupling: str | Observable) -> None:
+    """The two simulated actions may differ in the coupling that is varied only; an external one needs no action."""
+    if isinstance(coupling, Observable) and None in (blocked.simulated.action, direct.simulated.action):
+        return
     first, second = (couplings(simulated_action(ensemble)) for ensemble in (blocked, direct))
     kinds = {type(simulated_action(ensemble)).__name__ for ensemble in (blocked, direct)}
     differ = [name for name in first if name != coupling and first[name] != second.get(name)]
     if len(kinds) > 1 or differ:
-        raise InputError(
-            f"the two simulations differ in {', '.join(differ) or 'their action'}; only {coupling} may differ"
-        )
+        what = ", ".join(differ) or "their action"
+        raise InputError(f"the two simulations differ in {what}; only {_label(coupling)} may differ")
 
 
 def _common_span(
-    ensembles: tuple[Ensemble, Ensemble], coupling: str, span: tuple[float, float] | None
+    ensembles: tuple[Ensemble, Ensemble], coupling: str | Observable, span: tuple[float, float] | None
 ) -> tuple[float, float]:
     """The range asked for, or the one that both samples can be expected to cover."""
     if span is not None:
         return span
     ranges = []
     for ensemble in ensembles:
-        centre = float(getattr(simulated_action(ensemble), coupling, np.nan))
+        centre = _simulated_at(ensemble, coupling)
         spread = float(conjugate_series(ensemble, (coupling,))[coupling].std())
         # Gaussian weights of log-variance 1.5**2 leave exp(-1.5**2) = 10 % of the configurations.
         ranges.append((centre - 1.5 / spread, centre + 1.5 / spread))
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
     if not low < high:
         raise OverlapError(
-            f"the two simulations reach {coupling} from {ranges[0][0]:g} to {ranges[0][1]:g} and from "
+            f"the two simulations reach {_label(coupling)} from {ranges[0][0]:g} to {ranges[0][1]:g} and from "
             f"{ranges[1][0]:g} to {ranges[1][1]:g} and have nothing in common; simulate them closer together"
         )
     return low, high
 
 
-def _log_weights(ensemble: Ensemble, coupling: str, grid: np.ndarray) -> np.ndarray:
+def _simulated_at(ensemble: Ensemble, coupling: str | Observable) -> float:
+    if isinstance(coupling, Observable):
+        return 0.0
+    return float(getattr(simulated_action(ensemble), coupling, np.nan))
+
+
+def _log_weights(ensemble: Ensemble, coupling: str | Observable, grid: np.ndarray) -> np.ndarray:
     """Log-weights at every value of the coupling, (point, chain, draw)."""
-    action = simulated_action(ensemble)
-    targets = [with_coupling(action, coupling, float(value)) for value in grid]
-    if _is_linear(coupling, (targets[0], targets[-1]), ensemble.lattice.dimension):
+    if isinstance(coupling, Observable) or _is_linear(ensemble, coupling, grid[[0, -1]]):
         # One conjugate operator then serves every point: A - S = (g - g0) dS/dg.
-        shift = grid - float(getattr(action, coupling))
+        shift = grid - _simulated_at(ensemble, coupling)
         weights = -shift[:, None, None] * conjugate_series(ensemble, (coupling,))[coupling]
     else:
-        weights = np.stack([log_ratio(ensemble, target) for target in targets])
+        action = simulated_action(ensemble)
+        weights = np.stack([log_ratio(ensemble, with_coupling(action, coupling, float(v))) for v in grid])
     if ensemble.log_weight is not None:
         weights = weights + ensemble.log_weight
     if np.iscomplexobj(weights):
@@ -207,9 +216,11 @@ def _log_weights(ensemble: Ensemble, coupling: str, grid: np.ndarray) -> np.ndar
     return weights
 
 
-def _is_linear(coupling: str, targets: tuple[Any, Any], dimension: int) -> bool:
+def _is_linear(ensemble: Ensemble, coupling: str, ends: np.ndarray) -> bool:
     """Whether S is linear in the coupling: dS/dg of a few fields is the same at both ends of the range."""
-    probes = np.random.default_rng(0).normal(size=(1, 2, *[4] * dimension)).astype(np.float32)
+    targets = [with_coupling(simulated_action(ensemble), coupling, float(value)) for value in ends]
+    shape = (1, 2, *[4] * ensemble.lattice.dimension)
+    probes = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     few = Ensemble(np.sign(probes) if has_spins(targets[0]) else probes)
     low, high = (conjugate_series(few.with_action(target), (coupling,))[coupling] for target in targets)
     return bool(np.allclose(low, high, rtol=1e-6, atol=0))

@@ -1,30 +1,25 @@
 """Two ensembles told apart by a classifier: a small periodic convolutional network, judged on fields it never saw."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 from scipy.stats import rankdata
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.random import key as make_key
-from kadanoff.renormalization.inverse.network import OddNetwork, wrap
+from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
 from kadanoff.statistics import Estimate
 
 __all__ = ["Discriminator", "discriminate"]
 
-_BATCH_SITES = 1 << 16
-
 
 class Discriminator(eqx.Module):
-    """Log-odds of a field from local features: an odd convolutional network, squared, averaged over sites, mixed."""
+    """Log-odds of a field from local features, squared, averaged over sites, mixed."""
 
-    network: OddNetwork
+    features: OddFeatures
     hidden: eqx.nn.Linear
     out: eqx.nn.Linear
 
@@ -32,14 +27,12 @@ class Discriminator(eqx.Module):
     def random(cls, key: PRNGKeyArray, dimension: int, width: int) -> "Discriminator":
         """Random weights; two layers of side 3, `width` features and their squares."""
         one, two, three = jax.random.split(key, 3)
-        network = OddNetwork.random(one, dimension, 1, width, width, (3, 3))
-        # The last layer of a network that makes fields starts small; features want its full size.
-        network = eqx.tree_at(lambda n: n.kernels[-1], network, 10 * network.kernels[-1])
-        return cls(network, eqx.nn.Linear(2 * width, width, key=two), eqx.nn.Linear(width, 1, key=three))
+        features = OddFeatures.random(one, dimension, width, (3, 3))
+        return cls(features, eqx.nn.Linear(2 * width, width, key=two), eqx.nn.Linear(width, 1, key=three))
 
     def __call__(self, fields: Float[Array, "n ..."]) -> Float[Array, " n"]:
         """Log-odds of each of (n, *lattice); even under a change of sign."""
-        local = jnp.tanh(self.network(wrap(fields[..., None], self.network.reach)))
+        local = self.features(fields)
         axes = tuple(range(1, fields.ndim))
         pooled = jnp.concatenate([jnp.mean(local**2, axis=axes), jnp.mean(local, axis=axes) ** 2], axis=-1)
         mixed = jnp.tanh(jax.vmap(self.hidden)(pooled))
@@ -74,51 +67,16 @@ def discriminate(
                 "telling ensembles apart needs two chains and 32 configurations of each: give more"
             )
     train, held = zip(*map(_halves, (first, second)), strict=True)
-    model = _fit(make_key(seed, 31), train, steps, width)
-    scores = [_scores(model, fields) for fields in held]
-    return _area(*scores)
+    start, draw = jax.random.split(make_key(seed, 31))
+    model = Discriminator.random(start, first.lattice.dimension, width)
+    model = fit_classifier(draw, model, train, steps)
+    return _area(*[log_odds(model, fields) for fields in held])
 
 
 def _halves(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray]:
     fields = np.asarray(ensemble.fields)
     half = ensemble.chains // 2
     return tuple(part.reshape(-1, *ensemble.lattice.shape) for part in (fields[:half], fields[half:]))  # type: ignore[return-value]
-
-
-def _fit(key: PRNGKeyArray, train: Any, steps: int, width: int) -> Discriminator:
-    start, draw = jax.random.split(key)
-    model = Discriminator.random(start, train[0].ndim - 1, width)
-    data = [jnp.asarray(fields) for fields in train]
-    batch = max(8, min(128, _BATCH_SITES // int(np.prod(train[0].shape[1:]))))
-    optimiser = optax.adam(optax.cosine_decay_schedule(1e-2, steps, alpha=0.01))
-    arrays, rest = eqx.partition(model, eqx.is_inexact_array)
-
-    def loss(arrays: Any, fields: Array, label: Array) -> Array:
-        return jnp.mean(optax.sigmoid_binary_cross_entropy(eqx.combine(arrays, rest)(fields), label))
-
-    @jax.jit
-    def run(arrays: Any, keys: Array) -> Any:
-        def step(carry: tuple[Any, Any], key: Array) -> tuple[tuple[Any, Any], None]:
-            arrays, state = carry
-            picks = [
-                jax.random.randint(k, (batch,), 0, len(d))
-                for k, d in zip(jax.random.split(key), data, strict=True)
-            ]
-            fields = jnp.concatenate([d[pick] for d, pick in zip(data, picks, strict=True)])
-            label = jnp.concatenate([jnp.zeros(batch), jnp.ones(batch)])
-            update, state = optimiser.update(jax.grad(loss)(arrays, fields, label), state)
-            return (optax.apply_updates(arrays, update), state), None
-
-        return jax.lax.scan(step, (arrays, optimiser.init(arrays)), keys)[0][0]
-
-    return eqx.combine(run(arrays, jax.random.split(draw, steps)), rest)
-
-
-def _scores(model: Discriminator, fields: np.ndarray) -> np.ndarray:
-    batch = max(1, _BATCH_SITES // int(np.prod(fields.shape[1:])))
-    apply = eqx.filter_jit(model)
-    parts = [np.asarray(apply(jnp.asarray(fields[i : i + batch]))) for i in range(0, len(fields), batch)]
-    return np.concatenate(parts).astype(np.float64)
 
 
 def _area(low: np.ndarray, high: np.ndarray) -> Estimate:

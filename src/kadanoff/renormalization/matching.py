@@ -101,7 +101,7 @@ def match(
     blocked: Ensemble,
     direct: Ensemble,
     name: str | Observable = "abs_magnetization",
-    coupling: str = "beta",
+    coupling: str | Observable = "beta",
     *,
     b: int = 2,
     span: tuple[float, float] | None = None,
@@ -112,7 +112,8 @@ def match(
     """Match one observable of two ensembles on the same lattice, both reweighted by their original actions.
 
     `blocked` was blocked once more than `direct`. Errors come from resampling both. The range is that of
-    `find_crossing`, which says what it refuses.
+    `find_crossing`, which says what it refuses. `coupling` may be an observable, for the flow Y -> Y' of an
+    external coupling to it; `nu` is then 1/y of that coupling.
 
     >>> import kadanoff as kd
     >>> fine = kd.sample(kd.Ising(0.44), kd.Lattice((16, 16)), chains=64, draws=32, seed=1)
@@ -144,7 +145,7 @@ def match_steps(
     rule: BlockingRule,
     steps: int = 3,
     names: Sequence[str | Observable] = MATCHED,
-    coupling: str = "beta",
+    coupling: str | Observable = "beta",
     *,
     span: tuple[float, float] | None = None,
     points: int = 25,

@@ -1,7 +1,5 @@
 """A learnt inverse with all that is known of its training, and how it is kept on disk."""
 
-import io
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,10 @@ from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 from kadanoff.renormalization.inverse.untrained import untrained_inverse
-from kadanoff.store.durable import atomic_write, checksum
+from kadanoff.renormalization.weights_folder import read_header, read_weights, write_weights
+from kadanoff.store.durable import checksum
 
 __all__ = ["LearntInverse", "TrainingRecord", "require_fit", "require_temperature"]
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -111,17 +108,8 @@ class LearntInverse:
 
     def save(self, path: str | Path) -> Path:
         """Write the weights and the record into a folder; `StoreError` when the path is a file."""
-        folder = Path(path)
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{folder} is a file, but an inverse is a folder: give another path")
-        folder.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        eqx.tree_serialise_leaves(buffer, self.map)
-        atomic_write(folder / "weights.eqx", buffer.getvalue())
         names = {cls: name for name, cls in BLOCKING_RULES.items()}
         header = {
-            "format": _FORMAT,
-            "kind": "inverse",
             "rule": names[type(self.rule)],
             "b": self.b,
             "factor": getattr(self.rule, "factor", None),
@@ -130,9 +118,7 @@ class LearntInverse:
             "temperature": self.temperature,
             "record": asdict(self.record),
         }
-        # The header comes last and whole: a folder that has one has its weights.
-        atomic_write(folder / "inverse.json", (json.dumps(header, indent=1) + "\n").encode())
-        return folder
+        return write_weights(path, "inverse", self.map, header)
 
     @property
     def digest(self) -> str:
@@ -144,19 +130,7 @@ class LearntInverse:
     def load(cls, path: str | Path) -> "LearntInverse":
         """Read a folder written by `save`; `StoreError` when it is missing, damaged or newer."""
         folder = Path(path)
-        try:
-            header = json.loads((folder / "inverse.json").read_text())
-            written = int(header["format"])
-        except (FileNotFoundError, NotADirectoryError):
-            raise StoreError(
-                f"{folder} holds no inverse (no inverse.json); make one with `kadanoff learn`"
-            ) from None
-        except (OSError, ValueError, KeyError, TypeError):
-            raise StoreError(f"{folder}/inverse.json is damaged; learn the inverse again") from None
-        if written > _FORMAT:
-            raise StoreError(
-                f"{folder} was written by a newer version of kadanoff (format {written}): update it"
-            )
+        header = read_header(folder, "inverse", "`kadanoff learn`")
         try:
             record = header["record"]
             record["history"] = tuple(tuple(entry) for entry in record["history"])
@@ -164,7 +138,7 @@ class LearntInverse:
             rule = _rule(header)
             record = TrainingRecord(**record)
             skeleton = _tempered(_skeleton(record, rule, header["dimension"]), float(header["temperature"]))
-            learnt = eqx.tree_deserialise_leaves(folder / "weights.eqx", skeleton)
+            learnt = read_weights(folder, header, skeleton)
             depth = int(header["depth"])
         except (InputError, KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:
             raise StoreError(

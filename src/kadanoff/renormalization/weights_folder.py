@@ -1,0 +1,57 @@
+"""Trained weights on disk: a folder with a header that says what they are, written last and whole."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+
+from kadanoff.errors import StoreError
+from kadanoff.store.durable import atomic_write, checksum
+
+__all__ = ["read_header", "read_weights", "write_weights"]
+
+_FORMAT = 1
+
+Tree = TypeVar("Tree")
+
+
+def write_weights(path: str | Path, kind: str, weights: Any, header: dict[str, Any]) -> Path:
+    """Write weights and a header `kind`.json into a folder; `StoreError` when the path is a file."""
+    folder = Path(path)
+    article = "an" if kind[0] in "aeiou" else "a"
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file, but {article} {kind} is a folder: give another path")
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    eqx.tree_serialise_leaves(buffer, weights)
+    atomic_write(folder / "weights.eqx", buffer.getvalue())
+    header = {"format": _FORMAT, "kind": kind, "checksum": checksum(buffer.getvalue()), **header}
+    # The header comes last and whole: a folder that has one has its weights.
+    atomic_write(folder / f"{kind}.json", (json.dumps(header, indent=1) + "\n").encode())
+    return folder
+
+
+def read_header(path: str | Path, kind: str, make: str) -> dict[str, Any]:
+    """The header that `write_weights` wrote; `StoreError`, which says how to `make` one, when there is none."""
+    folder = Path(path)
+    try:
+        header = json.loads((folder / f"{kind}.json").read_text())
+        written = int(header["format"])
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{folder} holds no {kind} (no {kind}.json); make one with {make}") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"{folder}/{kind}.json is damaged; learn the {kind} again") from None
+    if written > _FORMAT:
+        raise StoreError(f"{folder} was written by a newer version of kadanoff (format {written}): update it")
+    return header
+
+
+def read_weights(path: str | Path, header: dict[str, Any], like: Tree) -> Tree:
+    """The weights, in a tree of the shape of `like`; ValueError when they are not those of the header."""
+    content = (Path(path) / "weights.eqx").read_bytes()
+    # Folders of the first release have no checksum.
+    if header.get("checksum", checksum(content)) != checksum(content):
+        raise ValueError("the checksum of the weights differs")
+    return eqx.tree_deserialise_leaves(io.BytesIO(content), like)
