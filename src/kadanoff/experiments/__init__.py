@@ -12,10 +12,10 @@ EXPERIMENTS: dict[str, str] = {
     "table2": "kadanoff.experiments.table2",
     "blocking": "kadanoff.experiments.blocking",
     "standard-rg": "kadanoff.experiments.standard_rg",
-    "inverse-ising": "kadanoff.experiments.inverse_ising",
     "matching": "kadanoff.experiments.matching",
+    "neural-observable": "kadanoff.experiments.neural_observable",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
+    "inverse-ising": "kadanoff.experiments.inverse_ising",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",
-    "neural-observable": "kadanoff.experiments.neural_observable",
 }
