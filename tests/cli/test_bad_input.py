@@ -99,7 +99,6 @@ READERS = [
     ("learn",),
     ("grow", "--inverse", "absent"),
     ("exponents",),
-    ("match", "absent"),
     ("report",),
 ]
 
