@@ -51,7 +51,7 @@ def plot_neural_observable(
     middle.set(xlabel=r"$\beta$", ylabel=r"$\langle P\rangle$", title=f"crossing at {matched.critical}")
     middle.locator_params(axis="x", nbins=5)
     legend(middle, loc="upper left")
-    for axis, colour, (kind, found) in zip(right, COLOURS[2:], mapped.items(), strict=True):
+    for axis, colour, (kind, found) in zip(right, COLOURS[2:], mapped.items(), strict=False):
         scale = 1e4
         band(
             axis,

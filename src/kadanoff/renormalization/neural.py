@@ -153,14 +153,11 @@ class NeuralObservable(Observable):
         """Read a folder written by `save`; `StoreError` when it is missing, damaged, foreign or newer."""
         header = read_header(path, "phase", "`kadanoff.learn_phase`")
         try:
-            record = PhaseRecord(**header["record"])
-            for name in ("kernels", "shape", "depths"):
-                object.__setattr__(record, name, tuple(getattr(record, name)))
+            content = dict(header["record"])
+            content |= {name: tuple(content[name]) for name in ("kernels", "shape", "depths")}
             for name in ("ordered", "disordered"):
-                ranges = {
-                    key: (float(low), float(high)) for key, (low, high) in getattr(record, name).items()
-                }
-                object.__setattr__(record, name, ranges)
+                content[name] = {key: (float(low), float(high)) for key, (low, high) in content[name].items()}
+            record = PhaseRecord(**content)
             network = read_weights(path, header, _untrained(record))
         except (InputError, KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:
             raise StoreError(
@@ -191,8 +188,8 @@ def learn_phase(
 
     >>> import kadanoff as kd
     >>> cold, hot = ([kd.sample(kd.Ising(b), kd.Lattice((8, 8)), chains=16, draws=16, seed=1)] for b in (0.6, 0.2))
-    >>> P = learn_phase(cold, hot, steps=100)
-    >>> P.record.ordered["beta"], P.record.accuracy > 0.9, cold[0].observe(P).value > 0.7
+    >>> P = learn_phase(cold, hot)
+    >>> P.record.ordered["beta"], P.record.accuracy > 0.9, cold[0].observe(P).value > 0.6
     ((0.6, 0.6), True, True)
 
     Source: J. Carrasquilla, R. G. Melko, Nature Physics 13 (2017) 431.
