@@ -167,7 +167,7 @@ def test_tiles_change_nothing(made_up, gaussians, monkeypatch, kind, shape, tile
 
         return apply(seen, reach, *arguments)
 
-    for module in (stochastic, density):
+    for module in (stochastic, sublattice_density):
         monkeypatch.setattr(module, "in_tiles", watched)
     monkeypatch.setattr(base, "_TILE_SITES", tile)
     cut = jax.jit(lambda x: inverse.blocks(key(0), x, number))(coarse)
