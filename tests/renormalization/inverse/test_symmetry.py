@@ -12,7 +12,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.random import key
 from kadanoff.renormalization import ConsistentInverse, MajorityMean
 from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.inverse import base, density, stochastic
+from kadanoff.renormalization.inverse import base, density, stochastic, sublattice_density
 from kadanoff.renormalization.inverse.linear import fit_linear
 
 pytestmark = pytest.mark.exact
@@ -47,10 +47,11 @@ def compiled(inverse):
             return sign * base.site_normals(*arguments)
 
         with pytest.MonkeyPatch.context() as patch:
-            for module in (stochastic, density):
+            for module in (stochastic, sublattice_density):
                 patch.setattr(module, "site_numbers", numbers)
+            for module in (stochastic, density):
                 patch.setattr(module, "site_normals", normals)
-            patch.setattr(density, "_offsets", lambda lattice: offset[None])
+            patch.setattr(sublattice_density, "_offsets", lambda lattice: offset[None])
             number = jnp.arange(len(coarse), dtype=jnp.uint32)
             return base.to_fine(inverse.blocks(key(3), coarse, number), inverse.b)
 
@@ -166,7 +167,7 @@ def test_tiles_change_nothing(made_up, gaussians, monkeypatch, kind, shape, tile
 
         return apply(seen, reach, *arguments)
 
-    for module in (stochastic, density):
+    for module in (stochastic, sublattice_density):
         monkeypatch.setattr(module, "in_tiles", watched)
     monkeypatch.setattr(base, "_TILE_SITES", tile)
     cut = jax.jit(lambda x: inverse.blocks(key(0), x, number))(coarse)
