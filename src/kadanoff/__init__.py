@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import Majority as Majority
     from kadanoff.renormalization import MajorityMean as MajorityMean
     from kadanoff.renormalization import Matching as Matching
+    from kadanoff.renormalization import Operator as Operator
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
     from kadanoff.renormalization import Relaxation as Relaxation
     from kadanoff.renormalization import block as block
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import learn_inverse as learn_inverse
     from kadanoff.renormalization import match as match
     from kadanoff.renormalization import match_steps as match_steps
+    from kadanoff.renormalization import stability_matrix as stability_matrix
     from kadanoff.response import derivative as derivative
     from kadanoff.reweighting import reweight as reweight
     from kadanoff.sampling import HeatBath as HeatBath
@@ -86,6 +88,7 @@ _HOMES = {
         "learn_inverse",
         "match",
         "match_steps",
+        "stability_matrix",
     ),
     "response": ("derivative",),
     "reweighting": ("reweight",),

@@ -26,6 +26,8 @@ from kadanoff.renormalization.inverse import (
     learn_inverse,
 )
 from kadanoff.renormalization.matching import Matching, match, match_steps
+from kadanoff.renormalization.operators import Operator
+from kadanoff.renormalization.stability import StabilityRow, StabilityTable, stability_matrix
 
 __all__ = [
     "BLOCKING_RULES",
@@ -45,8 +47,11 @@ __all__ = [
     "Majority",
     "MajorityMean",
     "Matching",
+    "Operator",
     "RandomMajoritySite",
     "Relaxation",
+    "StabilityRow",
+    "StabilityTable",
     "StochasticInverse",
     "block",
     "certificate",
@@ -58,4 +63,5 @@ __all__ = [
     "match",
     "match_steps",
     "reweighted_curve",
+    "stability_matrix",
 ]
