@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import MajorityMean as MajorityMean
     from kadanoff.renormalization import Matching as Matching
     from kadanoff.renormalization import NeuralObservable as NeuralObservable
+    from kadanoff.renormalization import Operator as Operator
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
     from kadanoff.renormalization import Relaxation as Relaxation
     from kadanoff.renormalization import block as block
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import learn_phase as learn_phase
     from kadanoff.renormalization import match as match
     from kadanoff.renormalization import match_steps as match_steps
+    from kadanoff.renormalization import stability_matrix as stability_matrix
     from kadanoff.response import derivative as derivative
     from kadanoff.reweighting import reweight as reweight
     from kadanoff.reweighting import reweight_external as reweight_external
@@ -82,6 +84,7 @@ _HOMES = {
         "MajorityMean",
         "Matching",
         "NeuralObservable",
+        "Operator",
         "RandomMajoritySite",
         "Relaxation",
         "block",
@@ -93,6 +96,7 @@ _HOMES = {
         "learn_phase",
         "match",
         "match_steps",
+        "stability_matrix",
     ),
     "response": ("derivative",),
     "reweighting": ("reweight", "reweight_external"),

@@ -29,6 +29,8 @@ from kadanoff.renormalization.inverse import (
 )
 from kadanoff.renormalization.matching import Matching, match, match_steps
 from kadanoff.renormalization.neural import NeuralObservable, learn_phase
+from kadanoff.renormalization.operators import Operator
+from kadanoff.renormalization.stability import StabilityRow, StabilityTable, stability_matrix
 
 __all__ = [
     "BLOCKING_RULES",
@@ -50,9 +52,12 @@ __all__ = [
     "MajorityMean",
     "Matching",
     "NeuralObservable",
+    "Operator",
     "RandomMajoritySite",
     "Relaxation",
     "SpinDensity",
+    "StabilityRow",
+    "StabilityTable",
     "StochasticInverse",
     "block",
     "certificate",
@@ -65,4 +70,5 @@ __all__ = [
     "match",
     "match_steps",
     "reweighted_curve",
+    "stability_matrix",
 ]
