@@ -13,6 +13,7 @@ EXPERIMENTS: dict[str, str] = {
     "blocking": "kadanoff.experiments.blocking",
     "standard-rg": "kadanoff.experiments.standard_rg",
     "matching": "kadanoff.experiments.matching",
+    "stability-matrix": "kadanoff.experiments.stability_matrix",
     "neural-observable": "kadanoff.experiments.neural_observable",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "inverse-ising": "kadanoff.experiments.inverse_ising",

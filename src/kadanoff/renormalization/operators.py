@@ -152,7 +152,9 @@ SPIN_OPERATORS: tuple[Operator, ...] = _spin_patterns(signs=False)
 #: The same of the signs of a real field: whatever happens to its amplitude is not seen.
 SIGN_OPERATORS: tuple[Operator, ...] = _spin_patterns(signs=True)
 
-#: Real fields with their amplitude: single-site powers and products of neighbours.
+#: Real fields with their amplitude: single-site powers and products of neighbours. Under a homogeneous rule the
+#: amplitude is a redundant direction, and the leading eigenvalue does not settle as this family grows: read no
+#: exponent from it there.
 SITE_OPERATORS: tuple[Operator, ...] = (
     pattern("nearest", (1, 0)),
     power(2),
