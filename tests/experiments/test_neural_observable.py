@@ -20,6 +20,6 @@ def test_networks_find_the_transition_they_never_saw(tmp_path: Path) -> None:
     for kind, exponent in (("global", 15 / 8), ("local", 1.0)):
         y = rows["match in Y, n=1", kind]["y"]
         assert abs(y.value - exponent) < 0.1 + 4 * y.error, kind
-    mass2 = rows["phi^4, n=0", "global"]["critical_mass2"]
+    mass2 = rows["phi^4, n=1", "global"]["critical_mass2"]
     assert abs(mass2.value + 0.9515) < 0.005 + 4 * mass2.error
     assert result.figures[0].is_file()

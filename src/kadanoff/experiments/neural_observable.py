@@ -22,7 +22,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import BlockingRule, Majority, MajorityMean, block
-from kadanoff.renormalization.crossing import Crossing, find_crossing, reweighted_curve
+from kadanoff.renormalization.crossing import reweighted_curve
 from kadanoff.renormalization.matching import Matching, match
 from kadanoff.renormalization.neural import KINDS, NeuralObservable, learn_phase
 from kadanoff.reweighting import reweight
@@ -117,7 +117,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         "kind 'global': P is a function of |mean over sites|, so Y scales as a field: y = 15/8",
         "kind 'local': P is a mean over sites of an even density, so Y scales as the temperature: y_T = 1",
         "n counts the steps that both lattices are blocked beyond the comparison of 64 blocked once with 32 direct",
-        "phi^4: both networks see sign(phi) of fields blocked by majority-mean (64 once) and of direct ones",
+        "phi^4: the networks see sign(phi) of fields blocked by majority-mean n + 1 times (64) and n times (32)",
     ]
     result = Result("neural-observable", rows, [figure], time.perf_counter() - begun, notes)
     result.save(out)
@@ -214,20 +214,23 @@ def _phi4_rows(
         )
         for side, draws, stream in ((2 * _SIDE, effort.phi4_draws, 4), (_SIDE, 2 * effort.phi4_draws, 5))
     )
-    blocked = block(fine, MajorityMean(b=2), seed=seed)
+    pairs = _pairs(fine, direct, MajorityMean(b=2), effort.steps, seed)
     rows = []
     for kind, found in networks.items():
-        crossings: list[Crossing] = [find_crossing(blocked, direct, P, "mass2", seed=seed) for P in found]
-        mass2 = _over_seeds([crossing.value for crossing in crossings])
-        rows.append(
-            {
-                "label": "phi^4, n=0",
-                "estimator": kind,
-                "critical_mass2": mass2,
-                "pull": {"critical_mass2": _against(mass2, _MASS2)},
-                "reference": {"critical_mass2": _MASS2},
-            }
-        )
+        for n, (blocked, smaller) in enumerate(pairs):
+            each = [match(blocked, smaller, P, "mass2", seed=seed) for P in found]
+            mass2, nu = _over_seeds([m.critical for m in each]), _over_seeds([m.nu for m in each])
+            rows.append(
+                {
+                    "label": f"phi^4, n={n}",
+                    "estimator": kind,
+                    "critical_mass2": mass2,
+                    "nu": nu,
+                    "reason": each[0].reason,
+                    "pull": {"critical_mass2": _against(mass2, _MASS2), "nu": _against(nu, 1.0)},
+                    "reference": {"critical_mass2": _MASS2, "nu": 1.0},
+                }
+            )
     return rows
 
 

@@ -43,7 +43,7 @@ def plot_neural_observable(
     points(left, betas, means, f"$L = {small}$, simulated there", COLOURS[6])
     reference(left, critical, r"exact $\beta_c$", vertical=True)
     left.set(xlabel=r"$\beta$", ylabel=r"$\langle P(\mathrm{ordered})\rangle$", ylim=(0, 1))
-    legend(left, loc="upper left", fontsize=8)
+    legend(left, loc="lower right", fontsize=7.5, frameon=True, edgecolor="none")
     large = max(curves)
     for curve, side, colour in ((matched.blocked, large, COLOURS[1]), (matched.direct, small, COLOURS[0])):
         band(middle, curve.couplings, curve.values, curve.errors, f"from $L = {side}$", colour)
