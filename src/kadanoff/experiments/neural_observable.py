@@ -115,6 +115,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     notes = [network.describe() for found in networks.values() for network in found]
     notes += [
         "kind 'global': P is a function of |mean over sites|, so Y scales as a field: y = 15/8",
+        "P saturates as |mean| grows, the more so the steeper the network: its y is an effective exponent at finite n",
         "kind 'local': P is a mean over sites of an even density, so Y scales as the temperature: y_T = 1",
         "n counts the steps that both lattices are blocked beyond the comparison of 64 blocked once with 32 direct",
         "phi^4: the networks see sign(phi) of fields blocked by majority-mean n + 1 times (64) and n times (32)",
