@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from kadanoff import exact as exact
     from kadanoff.actions import Action as Action
     from kadanoff.actions import FunctionAction as FunctionAction
+    from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
+    from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import total as total
     from kadanoff.ensemble import Ensemble as Ensemble
     from kadanoff.errors import KadanoffError as KadanoffError
+    from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from kadanoff.response import derivative as derivative
     from kadanoff.reweighting import reweight as reweight
     from kadanoff.reweighting import reweight_external as reweight_external
+    from kadanoff.sampling import ColourBlock as ColourBlock
     from kadanoff.sampling import HeatBath as HeatBath
     from kadanoff.sampling import HybridMonteCarlo as HybridMonteCarlo
     from kadanoff.sampling import LocalAndCluster as LocalAndCluster
@@ -61,6 +65,8 @@ _HOMES = {
     "actions": (
         "Action",
         "FunctionAction",
+        "InhomogeneousIsing",
+        "InhomogeneousPhi4",
         "Ising",
         "NearestNeighbourAction",
         "Phi4",
@@ -70,6 +76,7 @@ _HOMES = {
     ),
     "ensemble": ("Ensemble",),
     "errors": ("KadanoffError",),
+    "graph": ("Graph",),
     "lattice": ("Lattice",),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
@@ -101,6 +108,7 @@ _HOMES = {
     "response": ("derivative",),
     "reweighting": ("reweight", "reweight_external"),
     "sampling": (
+        "ColourBlock",
         "HeatBath",
         "HybridMonteCarlo",
         "LocalAndCluster",

@@ -80,6 +80,12 @@ class Ensemble:
         return Lattice(tuple(self.fields.shape[2:]))
 
     @property
+    def on_lattice(self) -> bool:
+        """Whether the sites form a hypercubic lattice, not another graph: `lattice` then tells only the shape."""
+        graph = getattr(self.action, "graph", None)
+        return graph is None or graph.is_lattice
+
+    @property
     def chains(self) -> int:
         """Number of Markov chains."""
         return int(self.fields.shape[0])
@@ -134,7 +140,7 @@ class Ensemble:
             raise InputError(f"unknown series {primary!r}; choose from {', '.join(PRIMARIES)}")
         source = PRIMARIES[primary][0]
         if source not in self._series:  # one pass over the fields measures everything
-            self.raw(measurement_names(self.action is not None, self.spins))
+            self.raw(measurement_names(self.action is not None, self.spins, self.on_lattice))
         return series_of(self._series, primary)
 
     def primaries(self, entry: Observable) -> Inexact[np.ndarray, "k chain draw"]:
@@ -142,6 +148,10 @@ class Ensemble:
         if entry.needs_action and self.action is None:
             raise InputError(
                 f"{entry.name} needs the action that the fields follow, and this ensemble has none"
+            )
+        if entry.needs_lattice and not self.on_lattice:
+            raise InputError(
+                f"{entry.name} is defined on hypercubic lattices, and this is {self.action.graph!r}"
             )
         if entry.sites == ("real" if self.spins else "spins"):
             have = "spins" if self.spins else "real numbers"
@@ -169,6 +179,7 @@ class Ensemble:
             wrong = "real" if self.spins else "spins"
             chosen = [entry for entry in chosen if entry.sites != wrong]
             chosen = [entry for entry in chosen if self.action is not None or not entry.needs_action]
+            chosen = [entry for entry in chosen if self.on_lattice or not entry.needs_lattice]
         return ObservableTable({entry.name: self.observe(entry) for entry in chosen})
 
     @property

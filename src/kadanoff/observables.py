@@ -39,7 +39,7 @@ class Observable:
     `primaries` name series of `PRIMARIES`, or are functions of a field: of per-site terms the mean over sites is
     the series, and one number is the number of the whole field; `function` maps their (weighted) means and the
     lattice to the value; `symbol` labels axes; `sites` tells whether it is defined for "real" sites only, for
-    "spins" only, or for "any".
+    "spins" only, or for "any"; `needs_lattice` whether it means something on hypercubic lattices only.
 
     >>> Observable("phi6", (lambda field: field**6,), lambda means, lattice: means[0], "phi^6").name
     'phi6'
@@ -51,6 +51,7 @@ class Observable:
     symbol: str
     needs_action: bool = False
     sites: str = "any"
+    needs_lattice: bool = False
 
 
 #: Per-configuration series computed from the raw measurements of a field.
@@ -90,10 +91,16 @@ OBSERVABLES: dict[str, Observable] = {
             r"$\chi_c$",
         ),
         Observable("binder", ("m2", "m4"), lambda a, _: 1 - a[1] / (3 * a[0] ** 2), r"$U_4$"),
-        Observable("xi_over_L", ("m2", "structure_factor"), _xi_over_l, r"$\xi/L$"),
+        Observable("xi_over_L", ("m2", "structure_factor"), _xi_over_l, r"$\xi/L$", needs_lattice=True),
         Observable("phi2", ("phi2",), lambda a, _: a[0], r"$\langle\phi^2\rangle$", sites="real"),
         Observable("phi4", ("phi4",), lambda a, _: a[0], r"$\langle\phi^4\rangle$", sites="real"),
-        Observable("neighbours", ("neighbours",), lambda a, _: a[0], r"$\langle\phi\phi_{nn}\rangle$"),
+        Observable(
+            "neighbours",
+            ("neighbours",),
+            lambda a, _: a[0],
+            r"$\langle\phi\phi_{nn}\rangle$",
+            needs_lattice=True,
+        ),
         Observable("action_density", ("action_density",), lambda a, _: a[0], r"$S/V$", True),
         Observable(
             "schwinger_dyson",
@@ -103,7 +110,14 @@ OBSERVABLES: dict[str, Observable] = {
             True,
             "real",
         ),
-        Observable("energy", ("energy",), lambda a, _: a[0], r"$\langle H\rangle/V$", sites="spins"),
+        Observable(
+            "energy",
+            ("energy",),
+            lambda a, _: a[0],
+            r"$\langle H\rangle/V$",
+            sites="spins",
+            needs_lattice=True,
+        ),
         Observable(
             "specific_heat",
             ("action_density", "action_density2"),
@@ -129,9 +143,9 @@ def observable(name: "str | Observable") -> Observable:
     return OBSERVABLES[name]
 
 
-def measurement_names(with_action: bool, spins: bool = False) -> tuple[str, ...]:
-    """Raw measurements of a field; those that need an action, or real sites, are left out without them."""
-    names = ("magnetization", "structure_factor", "neighbours")
+def measurement_names(with_action: bool, spins: bool = False, on_lattice: bool = True) -> tuple[str, ...]:
+    """Raw measurements of a field; those that need an action, real sites or a lattice are left out without them."""
+    names = ("magnetization", "structure_factor", "neighbours") if on_lattice else ("magnetization",)
     if not spins:
         names += ("phi2", "phi4")
     if with_action:

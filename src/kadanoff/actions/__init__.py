@@ -13,6 +13,7 @@ from kadanoff.actions.base import (
     has_spins,
     total,
 )
+from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.ising import Ising
 from kadanoff.actions.phi4 import Phi4
 
@@ -24,8 +25,11 @@ __all__ = [
     "Action",
     "FunctionAction",
     "HasDensity",
+    "InhomogeneousIsing",
+    "InhomogeneousPhi4",
     "Ising",
     "NearestNeighbourAction",
+    "PairAction",
     "Phi4",
     "as_action",
     "conjugate",

@@ -1,6 +1,7 @@
 """Markov chain updates, one algorithm a file, and the run loop."""
 
 from kadanoff.sampling.cluster import SwendsenWang, Wolff
+from kadanoff.sampling.colour_block import ColourBlock
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.metropolis import Metropolis
@@ -10,6 +11,7 @@ from kadanoff.sampling.state import ChainState, Info, Sampler, start
 
 __all__ = [
     "ChainState",
+    "ColourBlock",
     "HeatBath",
     "HybridMonteCarlo",
     "Info",

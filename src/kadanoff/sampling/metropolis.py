@@ -63,8 +63,13 @@ class Metropolis(eqx.Module):
 
     def tune(self, state: ChainState, info: Info) -> ChainState:
         """Widen or narrow the proposal by how far the acceptance is from its target."""
-        factor = jnp.exp(jnp.clip(info.acceptance - self.target_acceptance, -0.3, 0.3))
-        return eqx.tree_at(lambda s: s.step_size, state, state.step_size * factor)
+        return tuned_width(state, info, self.target_acceptance)
+
+
+def tuned_width(state: ChainState, info: Info, target: float) -> ChainState:
+    """The state with the width of its proposals moved towards the target acceptance."""
+    factor = jnp.exp(jnp.clip(info.acceptance - target, -0.3, 0.3))
+    return eqx.tree_at(lambda s: s.step_size, state, state.step_size * factor)
 
 
 def require_nearest_neighbour(action: object, sampler: str) -> None:

@@ -12,10 +12,13 @@ from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import random
 from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins
+from kadanoff.actions.inhomogeneous import PairAction
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
+from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.sampling.cluster import SwendsenWang
+from kadanoff.sampling.colour_block import ColourBlock
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
@@ -35,7 +38,8 @@ _TUNING_ROUND = 10  # steps between two adaptations of the step size
 
 
 def default_sampler(action: Any) -> Sampler:
-    """Local and cluster updates where the action offers them and is even, else hybrid Monte Carlo.
+    """Local and cluster updates where the action offers them and is even, else hybrid Monte Carlo;
+    colour by colour on a graph.
 
     Spins need no local updates beside the clusters; spins that are not even under a flip take a heat bath.
 
@@ -50,12 +54,14 @@ def default_sampler(action: Any) -> Sampler:
         except InputError:
             return HeatBath() if has_spins(action) else HybridMonteCarlo()
         return clusters
+    if isinstance(action, PairAction):
+        return ColourBlock()
     return HybridMonteCarlo()
 
 
 def sample(
     action: Any,
-    lattice: Lattice,
+    lattice: Lattice | None = None,
     *,
     chains: int | None = None,
     draws: int | None = None,
@@ -69,7 +75,7 @@ def sample(
     max_draws: int = 20_000,
     progress: Progress | None = None,
 ) -> Ensemble:
-    """Draw an ensemble from exp(-S)/Z on a lattice.
+    """Draw an ensemble from exp(-S)/Z on a lattice, or on the graph of the action, where `lattice` is left out.
 
     Runs `chains` Markov chains at once, `thermalize` steps (default 300; the step size is tuned in the first
     two thirds and then left alone), then keeps every `thin`-th state until `draws` are kept from every chain,
@@ -87,9 +93,10 @@ def sample(
     (16, 8)
     """
     action = as_action(action)
+    space = _space(action, lattice, out)
     if draws is None and target_error is None:
         target_error = 0.003
-    chains = max(8, min(128, (1 << 21) // lattice.volume)) if chains is None else chains
+    chains = max(8, min(128, (1 << 21) // space.volume)) if chains is None else chains
     counts = {
         "chains": chains,
         "draws": draws,
@@ -104,16 +111,16 @@ def sample(
         raise InputError(f"target_error is a relative error between 0 and 1, got {target_error}")
     require_start(start)
     sampler = default_sampler(action) if sampler is None else sampler
-    _require_sampler(sampler, action, lattice.dimension)  # before a folder is made for the run
-    block = max(1, min(16, (1 << 23) // (chains * lattice.volume)))
+    _require_sampler(sampler, action, space.dimension)  # before a folder is made for the run
+    block = max(1, min(16, (1 << 23) // (chains * space.volume)))
     if draws is not None:
         block = min(block, draws)
     thermalize = 300 if thermalize is None else thermalize
     plan = Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
-    sink = MemorySink() if out is None else FolderSink(Path(out), action, lattice, sampler, plan)
+    sink = MemorySink() if out is None else FolderSink(Path(out), action, space, sampler, plan)
     try:
-        _run(action, lattice, sampler, plan, sink, progress or (lambda done, total, message: None))
-        ensemble = Ensemble(sink.fields(), action, history=(f"simulated {action!r} on {lattice.shape}",))
+        _run(action, space, sampler, plan, sink, progress or (lambda done, total, message: None))
+        ensemble = Ensemble(sink.fields(), action, history=(f"simulated {action!r} on {space.shape}",))
     finally:
         sink.close()
     if start == "mixed":
@@ -125,14 +132,32 @@ def sample(
     return ensemble
 
 
+def _space(action: Any, lattice: Lattice | None, out: str | Path | None) -> Lattice | Graph:
+    """Where the fields live: the graph of the action if it has one, else the lattice asked for."""
+    graph = getattr(action, "graph", None)
+    if not isinstance(graph, Graph):
+        if lattice is None:
+            raise InputError(f"{type(action).__name__} lives on any lattice: say which, kd.Lattice(shape)")
+        return lattice
+    if lattice is not None:
+        raise InputError(
+            f"{type(action).__name__} lives on a graph of its own, {graph!r}: leave the lattice out"
+        )
+    if out is not None:
+        raise InputError(f"runs of {type(action).__name__} are kept in memory only: leave `out` away")
+    return graph
+
+
 def _require_sampler(sampler: Sampler, action: Any, dimension: int) -> None:
     """Raise `InputError` when the sampler cannot update the action."""
-    sampler.init(action, jnp.zeros((1, *[2] * dimension), dtype=jnp.float32))
+    graph = getattr(action, "graph", None)
+    shape = graph.shape if isinstance(graph, Graph) else [2] * dimension
+    sampler.init(action, jnp.zeros((1, *shape), dtype=jnp.float32))
 
 
 def _run(
     action: Any,
-    lattice: Lattice,
+    lattice: Lattice | Graph,
     sampler: Sampler,
     plan: Plan,
     sink: MemorySink | FolderSink,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kadanoff.actions.base import couplings, has_spins
+from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.observables import measure
 from kadanoff.sampling.state import ChainState, Sampler
@@ -67,7 +68,9 @@ class MemorySink:
 class FolderSink:
     """Keep the blocks in a run folder, and find the state of an interrupted run there."""
 
-    def __init__(self, path: Path, action: Any, lattice: Lattice, sampler: Sampler, plan: Plan) -> None:
+    def __init__(
+        self, path: Path, action: Any, lattice: Lattice | Graph, sampler: Sampler, plan: Plan
+    ) -> None:
         config = {
             "action": type(action).__name__,
             "couplings": couplings(action),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.errors import InputError
+from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 
 __all__ = ["STARTS", "ChainState", "Info", "Sampler", "require_start", "start"]
@@ -74,7 +75,7 @@ def require_start(kind: str) -> None:
 
 
 def start(
-    key: PRNGKeyArray, lattice: Lattice, chains: int, kind: str = "mixed", spins: bool = False
+    key: PRNGKeyArray, lattice: Lattice | Graph, chains: int, kind: str = "mixed", spins: bool = False
 ) -> Float[Array, "chain ..."]:
     """Starting fields: 'hot' (standard normal, or random spins), 'cold' (all one), or 'mixed' (even chains hot, odd
     chains cold).

@@ -1,0 +1,142 @@
+"""Updates on graphs against quadrature on up to four sites and enumeration of spins.
+
+Each test compares up to ten numbers, each within 4.5 standard errors (about 3e-4 for all of them).
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4, Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.graph import Graph
+from kadanoff.lattice import Lattice
+from kadanoff.random import key as key_of
+from kadanoff.sampling import ColourBlock, HybridMonteCarlo, default_sampler, sample
+
+SIGMAS = 4.5
+SMALL = {
+    "double links": Graph.grid((2, 2)),
+    "triangle": Graph.complete(3),
+    "star": Graph([(3, 1), (1, 0), (1, 2)]),
+}
+SAMPLERS = {
+    "heat bath": ColourBlock(),
+    "metropolis": ColourBlock("metropolis", sweeps=2),
+    "hybrid": HybridMonteCarlo(),
+}
+
+
+def pair_means(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray]:
+    """Means <x_i> and <x_i x_j>, i <= j, and their errors over chains, which are independent."""
+    flat = np.asarray(ensemble.fields, float).reshape(ensemble.chains, ensemble.draws, -1)
+    upper = np.triu_indices(flat.shape[-1])
+    pairs = np.einsum("cdi,cdj->cij", flat, flat)[:, *upper] / ensemble.draws
+    means = np.concatenate([flat.mean(axis=1), pairs], axis=1)
+    return means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(len(means))
+
+
+def exact_means(graph: Graph, values: np.ndarray, w: np.ndarray, site_terms: np.ndarray) -> np.ndarray:
+    """The same means by summing exp(-S) over a product grid of values; site terms are (site, value)."""
+    count = graph.volume
+    axes = [values.reshape([-1 if k == i else 1 for k in range(count)]) for i in range(count)]
+    action = sum(site_terms[i].reshape(axes[i].shape) for i in range(count)) - sum(
+        w[e] * axes[i] * axes[j] for e, (i, j) in enumerate(graph.edges)
+    )
+    weight = np.exp(-(action - np.min(action)))
+    weight = weight / weight.sum()
+    one = [(weight * x).sum() for x in axes]
+    two = [(weight * axes[i] * axes[j]).sum() for i, j in zip(*np.triu_indices(count), strict=True)]
+    return np.array(one + two)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(
+    ("graph", "sampler"),
+    [
+        ("double links", "heat bath"),
+        ("triangle", "heat bath"),
+        ("star", "metropolis"),
+        ("star", "hybrid"),
+    ],
+)
+def test_moments_agree_with_quadrature(graph: str, sampler: str) -> None:
+    space = SMALL[graph]
+    rng = np.random.default_rng(5)
+    w, r, a = (rng.normal(size=n) for n in (len(space.edges), space.volume, space.volume))
+    b = rng.uniform(0.3, 1, space.volume)
+    shaped = (value.reshape(space.shape) for value in (a, b, r))
+    action = InhomogeneousPhi4(space, w, *shaped)
+    found, error = pair_means(sample(action, sampler=SAMPLERS[sampler], chains=256, draws=64, seed=1))
+    x = np.linspace(-4.5, 4.5, 41)
+    terms = np.outer(r, x) + np.outer(a, x**2) + np.outer(b, x**4)
+    assert np.all(np.abs(found - exact_means(space, x, w, terms)) < SIGMAS * error)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("update", ["heat bath", "metropolis"])
+def test_spins_agree_with_enumeration(update: str) -> None:
+    space = Graph.complete(4)
+    rng = np.random.default_rng(3)
+    w, r = rng.normal(size=len(space.edges)), rng.normal(size=space.volume)
+    action = InhomogeneousIsing(space, w, r)
+    ensemble = sample(action, sampler=ColourBlock(update, sweeps=2), chains=256, draws=64, seed=2)
+    found, error = pair_means(ensemble)
+    spins = np.array([-1.0, 1.0])
+    expected = exact_means(space, spins, w, np.outer(r, spins))
+    assert ensemble.spins
+    assert np.all(np.abs(found - expected) < SIGMAS * np.maximum(error, 1e-12))
+
+
+@pytest.mark.statistical
+def test_sharp_wells_agree_with_enumeration() -> None:
+    # b = 400, a = -2 b: wells of width 1/sqrt(16 b) about +-1, the Ising limit, up to a shift of order 1/b
+    space, b = Graph.complete(3), 400.0
+    w, r = np.array([0.4, -0.3, 0.2]), np.array([0.2, 0.0, -0.3])
+    action = InhomogeneousPhi4(space, w, -2 * b, b, r)
+    found, error = pair_means(sample(action, chains=256, draws=64, seed=4))
+    spins = np.array([-1.0, 1.0])
+    expected = exact_means(space, spins, w, np.outer(r, spins))
+    assert np.all(np.abs(found - expected) < SIGMAS * error + 2 / b)
+
+
+@pytest.mark.exact
+def test_a_chain_draws_the_same_wherever_it_runs() -> None:
+    action, sampler = InhomogeneousPhi4.random(Graph.complete(4)), ColourBlock("metropolis")
+    fields = jnp.linspace(-1, 1, 12).reshape(3, 4)
+    key = key_of(7)
+    together, _ = sampler.step(key, action, sampler.init(action, fields))
+    alone, _ = sampler.step(key, action, sampler.init(action, fields[2:], jnp.array([2])))
+    np.testing.assert_array_equal(together.fields[2:], alone.fields)
+
+
+@pytest.mark.exact
+def test_observables_of_a_graph_leave_out_those_of_lattices() -> None:
+    triangular = InhomogeneousIsing(Graph.grid((3, 3), "triangular"), 0.1)
+    spins = np.ones((2, 8, 3, 3), np.int8)
+    names = set(Ensemble(spins, triangular).observables())
+    assert {"abs_magnetization", "binder", "action_density"} <= names
+    assert not {"xi_over_L", "neighbours", "energy"} & names
+    assert Ensemble(spins, triangular).observe("action_density").value == pytest.approx(-0.3)
+    with pytest.raises(InputError, match="xi_over_L is defined on hypercubic lattices"):
+        Ensemble(spins, triangular).observe("xi_over_L")
+    square = InhomogeneousIsing(Graph.grid((3, 3)), 0.1)
+    assert Ensemble(spins, square).observe("neighbours").value == pytest.approx(2.0)
+
+
+@pytest.mark.exact
+def test_what_is_refused(tmp_path) -> None:
+    action = InhomogeneousPhi4.random(Graph.complete(3))
+    assert isinstance(default_sampler(action), ColourBlock)
+    refusals = {
+        "unknown update": lambda: ColourBlock("wolff"),
+        "none; use": lambda: ColourBlock().init(Phi4(1.0, 1.0), jnp.zeros((1, 4, 4))),
+        "have the shape": lambda: ColourBlock().init(action, jnp.zeros((1, 4))),
+        "leave the lattice out": lambda: sample(action, Lattice((4, 4)), draws=1),
+        "kept in memory only": lambda: sample(action, draws=1, out=tmp_path / "run"),
+        "say which": lambda: sample(Phi4(1.0, 1.0), draws=1),
+    }
+    for message, call in refusals.items():
+        with pytest.raises(InputError, match=message):
+            call()
