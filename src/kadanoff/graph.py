@@ -40,7 +40,7 @@ class Graph:
         given = edges if isinstance(edges, np.ndarray) else [tuple(edge) for edge in edges]
         ragged = not isinstance(given, np.ndarray) and len({len(edge) for edge in given}) != 1
         pairs = np.empty(0) if ragged else np.asarray(given)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
+        if pairs.ndim != 2 or pairs.shape[-1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
             raise InputError(
                 f"edges must be pairs of whole numbers, shape (E, 2), got {pairs.dtype} {pairs.shape}"
             )
@@ -174,7 +174,7 @@ class Graph:
         colour = np.full(self.volume, -1, dtype=np.int64)
         start, far = self._adjacency.indptr, self._adjacency.indices
         for site in order:
-            taken = {colour[other] for other in far[start[site] : start[site + 1]]}
+            taken = {int(colour[other]) for other in far[start[site] : start[site + 1]]}
             colour[site] = next(c for c in range(len(taken) + 1) if c not in taken)
         return colour.reshape(self.shape)
 
