@@ -150,7 +150,7 @@ class Graph:
         """Neighbours of every site, the edges that lead there, and which entries count; D is the largest degree.
 
         >>> Graph([(0, 1), (1, 2)]).neighbours[0].tolist()
-        [[1, 0], [0, 2], [1, 0]]
+        [[1, 0], [2, 0], [1, 0]]
         """
         sites, far = self.edges.T.ravel(), self.edges[:, ::-1].T.ravel()
         order = np.argsort(sites, kind="stable")
