@@ -40,7 +40,7 @@ class Graph:
         given = edges if isinstance(edges, np.ndarray) else [tuple(edge) for edge in edges]
         ragged = not isinstance(given, np.ndarray) and len({len(edge) for edge in given}) != 1
         pairs = np.empty(0) if ragged else np.asarray(given)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
+        if pairs.ndim != 2 or pairs.shape[-1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
             raise InputError(
                 f"edges must be pairs of whole numbers, shape (E, 2), got {pairs.dtype} {pairs.shape}"
             )
@@ -150,7 +150,7 @@ class Graph:
         """Neighbours of every site, the edges that lead there, and which entries count; D is the largest degree.
 
         >>> Graph([(0, 1), (1, 2)]).neighbours[0].tolist()
-        [[1, 0], [0, 2], [1, 0]]
+        [[1, 0], [2, 0], [1, 0]]
         """
         sites, far = self.edges.T.ravel(), self.edges[:, ::-1].T.ravel()
         order = np.argsort(sites, kind="stable")
@@ -174,7 +174,7 @@ class Graph:
         colour = np.full(self.volume, -1, dtype=np.int64)
         start, far = self._adjacency.indptr, self._adjacency.indices
         for site in order:
-            taken = {colour[other] for other in far[start[site] : start[site + 1]]}
+            taken = {int(colour[other]) for other in far[start[site] : start[site + 1]]}
             colour[site] = next(c for c in range(len(taken) + 1) if c not in taken)
         return colour.reshape(self.shape)
 

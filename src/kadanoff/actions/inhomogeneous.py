@@ -180,8 +180,9 @@ def _spread(name: str, value: Any, shape: tuple[int, ...], owner: str) -> Array:
 
 
 def _site(graph: Graph, number: int) -> int | tuple[int, ...]:
-    where = tuple(map(int, np.unravel_index(number, graph.shape)))
-    return where if len(where) > 1 else where[0]
+    if graph.dimension == 1:
+        return number
+    return tuple(int(axis) for axis in np.unravel_index(number, graph.shape))
 
 
 def _require_finite(action: PairAction, names: tuple[str, ...]) -> None:
