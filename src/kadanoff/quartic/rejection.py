@@ -28,7 +28,7 @@ from kadanoff.quartic.modes import check, cube_root, promote, upper_mode
 from kadanoff.quartic.partition import log_partition_above_mode
 from kadanoff.random import Words, site_words
 
-__all__ = ["acceptance", "draw"]
+__all__ = ["acceptance", "draw", "redraw"]
 
 # At an acceptance of one half, a thousand refusals in a row mean couplings that overflow, never bad luck.
 _MOST_BLOCKS = 500
@@ -103,6 +103,34 @@ def _draw(
     start = (jnp.uint32(0), jnp.full(shape, jnp.inf, h.dtype))
     _, x = jax.lax.while_loop(unfinished, attempt, attempt(start))
     return jnp.where(jnp.isinf(x), jnp.nan, jnp.where(h < 0, -x, x))
+
+
+def redraw(
+    key: PRNGKeyArray, current: Float[Array, "..."], h: ArrayLike, a: ArrayLike, b: ArrayLike
+) -> Float[Array, "..."]:
+    """Draw every entry anew, exactly and in one pass: those whose two tries are refused keep their `current` value.
+
+    Whether an entry is drawn does not depend on what it holds, so that the density is left invariant: an update
+    for chains, several times faster than `draw`, which tries until all are done. At least 3/4 of the entries are
+    drawn (typically 9/10).
+
+    >>> import jax, jax.numpy as jnp
+    >>> x = redraw(jax.random.key(0), jnp.full(10_000, 7.0), 0.0, a=1.0, b=0.2)
+    >>> bool(jnp.mean(x == 7.0) < 0.1)
+    True
+    """
+    check(h, a, b)
+    return _redraw(key, current, h, a, b)
+
+
+@jax.jit
+def _redraw(key: PRNGKeyArray, current: Array, h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
+    h, a, b = promote(*(jnp.broadcast_to(value, current.shape) for value in (h, a, b)))
+    site = jnp.arange(current.size, dtype=jnp.uint32).reshape(current.shape)
+    size = jnp.abs(h)
+    envelope = _envelope(size, a, b, upper_mode(size, a, b), _hartree_precision(size, a, b))
+    x = _two_trials(site_words(key, site, jnp.uint32(0)), envelope, b)
+    return jnp.where(jnp.isinf(x), current, jnp.where(h < 0, -x, x))
 
 
 def acceptance(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Float[Array, "..."]:

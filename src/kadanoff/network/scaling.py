@@ -1,0 +1,93 @@
+"""The scale on which a network sees its data: stored with the model, and undone in what it gives back."""
+
+from typing import Self
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from kadanoff.errors import InputError
+from kadanoff.network.units import Unit
+
+__all__ = ["SCALINGS", "Scaling"]
+
+SCALINGS = ("auto", "standard", "none", "binary")
+
+
+class Scaling(eqx.Module):
+    """Features as the units see them, (x - shift)/scale, or the upper level where x > shift ("binary").
+
+    `levels` are those of binary units, None for real ones.
+
+    >>> import numpy as np
+    >>> scaling = Scaling.of(np.array([[0.0, 4.0], [2.0, 4.0]]), "standard", None)
+    >>> scaling.apply(np.array([[3.0, 4.0]])).tolist()
+    [[2.0, 0.0]]
+    """
+
+    shift: Float[np.ndarray, " feature"]
+    scale: Float[np.ndarray, " feature"]
+    levels: tuple[float, float] | None = eqx.field(static=True, default=None)
+
+    @classmethod
+    def of(cls, x: Float[np.ndarray, "sample feature"], name: str, levels: tuple[float, ...] | None) -> Self:
+        """Choose shift and scale from data.
+
+        "standard" gives every feature mean 0 and variance 1 (a feature that hardly varies keeps the smallest scale of
+        1/1000 of the largest); "binary" cuts at the middle between the smallest and the largest value; "auto" is
+        "standard" for real units, and for units with two levels "none" where the data hold these levels only, else
+        "binary".
+
+        Raises `InputError` for an unknown name, a kind that does not fit the units, and data without any variation.
+        """
+        if name not in SCALINGS:
+            raise InputError(f"unknown scaling {name!r}; choose one of {', '.join(SCALINGS)}")
+        if np.ptp(x, axis=0).max() == 0:
+            raise InputError(
+                "every column of the data is constant: there is nothing to learn; check how the data were read"
+            )
+        if name == "auto":
+            ready = levels is not None and np.isin(x, levels).all()
+            name = "none" if ready else "standard" if levels is None else "binary"
+        if (name == "binary") != (levels is not None) and name != "none":
+            kind = "real" if levels is None else "two-level"
+            raise InputError(f"scaling {name!r} does not fit {kind} units; choose 'auto'")
+        ones = np.ones(x.shape[1])
+        if name == "none":
+            return cls(0 * ones, ones)
+        if name == "binary":
+            middle = (x.min() + x.max()) / 2
+            return cls(middle * ones, ones, (levels[0], levels[1]) if levels else None)
+        deviation = x.std(axis=0)
+        return cls(x.mean(axis=0), np.maximum(deviation, deviation.max() / 1000))
+
+    def apply(self, x: Float[np.ndarray, "sample feature"]) -> Float[np.ndarray, "sample feature"]:
+        """Turn features into values of units."""
+        if self.levels is not None:
+            return np.where(x > self.shift, self.levels[1], self.levels[0])
+        return (x - self.shift) / self.scale
+
+    def undo(self, v: Float[np.ndarray, "sample feature"]) -> Float[np.ndarray, "sample feature"]:
+        """Turn values of units, or their means, into features; levels stay as they are."""
+        return v if self.levels is not None else v * self.scale + self.shift
+
+    @property
+    def log_volume(self) -> float:
+        """What is added to ln p of the features to have ln p of the units' values: sum of ln scale."""
+        return float(np.log(self.scale).sum())
+
+
+def checked(x: object, units: type[Unit] | None = None) -> Float[np.ndarray, "sample feature"]:
+    """Data as a float64 table; `InputError` for anything but a table of finite numbers, rows first."""
+    try:
+        table = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"data are a table of numbers, rows first, but this holds others ({error})") from error
+    if table.ndim != 2 or table.size == 0:
+        raise InputError(f"data have the shape (sample, feature), got {table.shape}; flatten images into rows")
+    if not np.isfinite(table).all():
+        row, column = np.argwhere(~np.isfinite(table))[0]
+        raise InputError(f"data hold NaN or infinity (first in row {row}, column {column}); remove or fill them in")
+    if units is not None:
+        units.check_data(table)
+    return table

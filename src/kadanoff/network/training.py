@@ -1,0 +1,218 @@
+"""Training: maximum likelihood by stochastic gradients, with the model's side from chains."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from kadanoff.errors import InputError
+from kadanoff.network.chains import Chains, Persistent
+from kadanoff.network.model import Phi4Network
+from kadanoff.random import key as make_key
+
+__all__ = ["Epoch", "Training", "TrainingState"]
+
+SCHEDULES = ("constant", "linear", "cosine")
+OPTIMISERS = ("adam", "sgd")
+_OFFSET_RATE = 0.01  # of the running means about which the gradient is centred
+
+
+class TrainingState(eqx.Module):
+    """All that training needs to go on: saved and loaded, it continues with the same bits.
+
+    `values` are the unconstrained couplings, the linear ones about the offsets; `base` is the unlinked network of the
+    data's single features, from which chains start; `template` holds the types of the units.
+    """
+
+    values: dict[str, Any]
+    offsets: tuple[Float[Array, " visible"], Float[Array, " hidden"]]
+    optimiser: Any
+    chains: Any
+    base: Phi4Network
+    template: Phi4Network
+    epochs: int = 0
+
+    @property
+    def network(self) -> Phi4Network:
+        """The network as trained so far."""
+        return _network(self.template, self.values, self.offsets)
+
+
+class Epoch(NamedTuple):
+    """What one pass over the data says: norm of the gradient, and mixing of the chains."""
+
+    gradient: float
+    mixing: float
+
+
+class Training(eqx.Module):
+    """How a network is trained.
+
+    The gradient of the log-likelihood is that of <S>_data - <S>_model, hidden units traced out, by automatic
+    differentiation; the model's side comes from `chains`, one a sample of the batch. With `centred`, the links couple
+    deviations from running means of both layers, which makes learning independent of where the data's zero is. b, n
+    and Gaussian precisions stay positive by construction, and the norm of every step is clipped at `clip`, so that no
+    learning rate leads to NaN.
+
+    Raises `InputError` for options out of range.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(64, 4))
+    >>> training = Training(batch_size=16, total_epochs=2)
+    >>> state = training.init(Phi4Network.random("phi4", 4, "bernoulli", 3), x)
+    >>> state, epoch = training.epoch(state, x)
+    >>> state.network
+    Phi4Network(4 phi4 visible, 3 bernoulli hidden)
+
+    Sources: G. E. Hinton, Neural Comput. 14 (2002) 1771; J. Melchior, A. Fischer, L. Wiskott, JMLR 17 (2016) 99
+    (centring).
+    """
+
+    chains: Chains = Persistent()
+    batch_size: int = eqx.field(static=True, default=100)
+    total_epochs: int = eqx.field(static=True, default=50)
+    learning_rate: float = eqx.field(static=True, default=2e-3)
+    optimiser: str = eqx.field(static=True, default="adam")
+    schedule: str = eqx.field(static=True, default="cosine")
+    weight_decay: float = eqx.field(static=True, default=0.0)
+    centred: bool = eqx.field(static=True, default=True)
+    clip: float = eqx.field(static=True, default=10.0)
+    seed: int = eqx.field(static=True, default=0)
+
+    def __check_init__(self) -> None:
+        """Refuse options out of range."""
+        for name in ("batch_size", "total_epochs", "learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.weight_decay < 0:
+            raise InputError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if self.optimiser not in OPTIMISERS:
+            raise InputError(f"unknown optimiser {self.optimiser!r}; choose one of {', '.join(OPTIMISERS)}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"unknown schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
+
+    def init(self, network: Phi4Network, x: np.ndarray, keep: bool = False) -> TrainingState:
+        """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is."""
+        x = jnp.asarray(x, jnp.float32)
+        fitted = type(network.visible).fitted(x)
+        base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
+        if not keep:
+            network = Phi4Network(network.w, fitted, network.hidden)
+        offsets = (x.mean(axis=0), network.hidden_mean(x).mean(axis=0))
+        if not self.centred:
+            offsets = (jnp.zeros_like(offsets[0]), jnp.zeros_like(offsets[1]))
+        values = network.unconstrained()
+        # As a start has no links to speak of, they are those about the offsets; a kept network stays what it is.
+        values = _moved(values, network.w, offsets, 1.0) if keep else values
+        chains = self.chains.init(make_key(self.seed, 21), base, self._batch(len(x)))
+        return TrainingState(values, offsets, self._optimiser(len(x)).init(values), chains, base, network)
+
+    def epoch(self, state: TrainingState, x: Float[Any, "sample visible"]) -> tuple[TrainingState, Epoch]:
+        """Pass once over the data in an order of its own, every sample once (the last batch is filled up)."""
+        batch = self._batch(len(x))
+        key = jax.random.fold_in(make_key(self.seed, 22), state.epochs)
+        trained = (state.values, state.offsets, state.optimiser, state.chains)
+        trained, (gradient, mixing) = self._epoch(key, trained, state.base, state.template, x, batch)
+        values, offsets, optimiser, chains = trained
+        after = TrainingState(values, offsets, optimiser, chains, state.base, state.template, state.epochs + 1)
+        return after, Epoch(float(gradient), float(mixing))
+
+    @eqx.filter_jit
+    def _epoch(
+        self, key: PRNGKeyArray, trained: tuple, base: Phi4Network, template: Phi4Network, x: Any, batch: int
+    ) -> tuple[tuple, tuple[Array, Array]]:
+        x = jnp.asarray(x, jnp.float32)
+        count = -(-len(x) // batch)
+        order, chain = jax.random.split(key)
+        permutation = jnp.resize(jax.random.permutation(order, len(x)), (count, batch))
+        optimiser = self._optimiser(len(x))
+
+        def step(trained: tuple, given: tuple[Array, Array]) -> tuple[tuple, tuple[Array, Array]]:
+            values, offsets, state, kept = trained
+            rows, key = given
+            data = x[rows]
+            network = _network(template, values, offsets)
+            drawn = self.chains.draw(key, network, base, kept, data)
+            model = jax.lax.stop_gradient(drawn.v)
+
+            def loss(values: dict[str, Any]) -> Array:
+                network = _network(template, values, offsets)
+                return jnp.mean(network.visible_energy(data)) - jnp.mean(network.visible_energy(model))
+
+            slope = jax.grad(loss)(values)
+            update, state = optimiser.update(slope, state, values)
+            values = optax.apply_updates(values, update)
+            if self.centred:
+                values, offsets = _recentred(template, values, offsets, data)
+            return (values, offsets, state, drawn.kept), (optax.global_norm(slope), drawn.mixing)
+
+        trained, (gradients, mixing) = jax.lax.scan(step, trained, (permutation, jax.random.split(chain, count)))
+        return trained, (gradients.mean(), mixing.mean())
+
+    def fit(
+        self,
+        state: TrainingState,
+        x: np.ndarray,
+        after: Callable[[TrainingState, Epoch], bool | None] | None = None,
+    ) -> TrainingState:
+        """Train to `total_epochs`, from wherever the state is; `after` sees every epoch, and True from it stops."""
+        data = jnp.asarray(x, jnp.float32)
+        while state.epochs < self.total_epochs:
+            state, epoch = self.epoch(state, data)
+            if after is not None and after(state, epoch):
+                break
+        return state
+
+    def _batch(self, samples: int) -> int:
+        return min(self.batch_size, samples)
+
+    def _optimiser(self, samples: int) -> optax.GradientTransformation:
+        steps = self.total_epochs * -(-samples // self._batch(samples))
+        rate: Any = {
+            "constant": self.learning_rate,
+            "linear": optax.linear_schedule(self.learning_rate, 0.0, steps),
+            "cosine": optax.cosine_decay_schedule(self.learning_rate, steps),
+        }[self.schedule]
+        scaled = optax.scale_by_adam() if self.optimiser == "adam" else optax.identity()
+        return optax.chain(
+            optax.clip_by_global_norm(self.clip),
+            scaled,
+            optax.add_decayed_weights(self.weight_decay, mask={"w": True, "visible": False, "hidden": False}),
+            optax.scale_by_learning_rate(rate),
+        )
+
+
+def _network(template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array]) -> Phi4Network:
+    """The network of values whose linear couplings belong to deviations from the offsets.
+
+    -(v - c) w (h - d) + r' v + s' h is the action with r = r' + w d and s = s' + w^T c, up to a constant.
+    """
+    network = template.constrained(values)
+    at_zero = _moved(values, network.w, offsets, -1.0)
+    return template.constrained(at_zero)
+
+
+def _moved(values: dict[str, Any], w: Array, offsets: tuple[Array, Array], sign: float) -> dict[str, Any]:
+    """Linear couplings about the offsets (sign +1), or about zero (-1)."""
+    visible, hidden = values["visible"], values["hidden"]
+    return {
+        "w": values["w"],
+        "visible": {**visible, "r": visible["r"] - sign * w @ offsets[1]},
+        "hidden": {**hidden, "r": hidden["r"] - sign * w.T @ offsets[0]},
+    }
+
+
+def _recentred(
+    template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array], data: Array
+) -> tuple[dict[str, Any], tuple[Array, Array]]:
+    """Move the offsets towards the means of a batch; the network stays as it is."""
+    network = _network(template, values, offsets)
+    means = (data.mean(axis=0), network.hidden_mean(data).mean(axis=0))
+    moved = tuple(old + _OFFSET_RATE * (mean - old) for old, mean in zip(offsets, means, strict=True))
+    shift = tuple(new - old for new, old in zip(moved, offsets, strict=True))
+    return _moved(values, network.w, shift, 1.0), moved  # pyright: ignore[reportArgumentType, reportReturnType]
