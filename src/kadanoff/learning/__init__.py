@@ -1,0 +1,1 @@
+"""Learning of actions: free energies of what is learnt."""
