@@ -82,12 +82,18 @@ def checked(x: object, units: type[Unit] | None = None) -> Float[np.ndarray, "sa
     try:
         table = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"data are a table of numbers, rows first, but this holds others ({error})") from error
+        raise InputError(
+            f"data are a table of numbers, rows first, but this holds others ({error})"
+        ) from error
     if table.ndim != 2 or table.size == 0:
-        raise InputError(f"data have the shape (sample, feature), got {table.shape}; flatten images into rows")
+        raise InputError(
+            f"data have the shape (sample, feature), got {table.shape}; flatten images into rows"
+        )
     if not np.isfinite(table).all():
         row, column = np.argwhere(~np.isfinite(table))[0]
-        raise InputError(f"data hold NaN or infinity (first in row {row}, column {column}); remove or fill them in")
+        raise InputError(
+            f"data hold NaN or infinity (first in row {row}, column {column}); remove or fill them in"
+        )
     if units is not None:
         units.check_data(table)
     return table

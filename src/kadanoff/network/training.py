@@ -119,7 +119,9 @@ class Training(eqx.Module):
         trained = (state.values, state.offsets, state.optimiser, state.chains)
         trained, (gradient, mixing) = self._epoch(key, trained, state.base, state.template, x, batch)
         values, offsets, optimiser, chains = trained
-        after = TrainingState(values, offsets, optimiser, chains, state.base, state.template, state.epochs + 1)
+        after = TrainingState(
+            values, offsets, optimiser, chains, state.base, state.template, state.epochs + 1
+        )
         return after, Epoch(float(gradient), float(mixing))
 
     @eqx.filter_jit
@@ -151,7 +153,9 @@ class Training(eqx.Module):
                 values, offsets = _recentred(template, values, offsets, data)
             return (values, offsets, state, drawn.kept), (optax.global_norm(slope), drawn.mixing)
 
-        trained, (gradients, mixing) = jax.lax.scan(step, trained, (permutation, jax.random.split(chain, count)))
+        trained, (gradients, mixing) = jax.lax.scan(
+            step, trained, (permutation, jax.random.split(chain, count))
+        )
         return trained, (gradients.mean(), mixing.mean())
 
     def fit(

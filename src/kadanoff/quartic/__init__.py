@@ -9,4 +9,14 @@ from kadanoff.quartic.partition import log_partition, mean, moments, variance
 from kadanoff.quartic.rejection import acceptance, draw, redraw
 from kadanoff.quartic.site import QuarticSite
 
-__all__ = ["QuarticSite", "acceptance", "check", "draw", "log_partition", "mean", "moments", "redraw", "variance"]
+__all__ = [
+    "QuarticSite",
+    "acceptance",
+    "check",
+    "draw",
+    "log_partition",
+    "mean",
+    "moments",
+    "redraw",
+    "variance",
+]

@@ -40,6 +40,11 @@ class Chains(eqx.Module):
 
     @abc.abstractmethod
     def draw(
-        self, key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, kept: Any, batch: Float[Array, "sample visible"]
+        self,
+        key: PRNGKeyArray,
+        network: Phi4Network,
+        base: Phi4Network,
+        kept: Any,
+        batch: Float[Array, "sample visible"],
     ) -> Drawn:
         """Update the chains under the network of the moment."""

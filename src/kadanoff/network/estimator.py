@@ -1,0 +1,255 @@
+"""The scikit-learn face of the phi^4 network: fit, transform, sample, score."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from kadanoff.errors import InputError
+from kadanoff.network.chains import chains_of
+from kadanoff.network.completion import annealed_states, completed
+from kadanoff.network.likelihood import log_partition
+from kadanoff.network.model import Phi4Network
+from kadanoff.network.monitor import Monitor, Record
+from kadanoff.network.scaling import Scaling, checked
+from kadanoff.network.training import Training, TrainingState
+from kadanoff.network.units import unit_type
+from kadanoff.random import key as make_key
+from kadanoff.statistics import Estimate
+
+__all__ = ["Phi4RBM"]
+
+_ROWS = 128  # that are worked on at once, always the same number: a row's result does not depend on its neighbours
+
+Callback = Callable[[TrainingState, Record], bool | None]
+
+
+class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """The phi^4 neural network as a scikit-learn estimator, and every machine that it generalises.
+
+    **Parameters:**
+
+    - `n_hidden`: hidden units.
+    - `visible`, `hidden`: type of the units, "phi4", "gaussian", "bernoulli" (0/1) or "ising" (+-1).
+    - `training`: "persistent", "contrastive divergence" or "tempering", with `steps` Gibbs steps an update.
+    - `batch_size`, `epochs`, `learning_rate`, `optimiser` ("adam", "sgd"), `schedule` ("cosine", "linear", "constant"),
+        `weight_decay` of the links, `centred` gradients: see `kadanoff.network.Training`.
+    - `scaling`: "auto", "standard", "binary" or "none", see `kadanoff.network.scaling.Scaling`.
+    - `likelihood_every`: epochs between two estimates of the log-likelihood while training (0: none).
+    - `callbacks`: functions of (state, record) called after every epoch; one that returns True ends the training. Where
+        there are some, or `verbose`, every epoch is monitored.
+    - `random_state`: seed of everything.
+
+    **Attributes:** `network_`, `scaling_`, `state_` (all that training needs to go on), `history_` (a `Record` an
+    epoch), `n_iter_`, `n_features_in_`, `log_partition_` (estimated when first asked for).
+
+    Raises `InputError`, a `ValueError`, in one line, for data that are no table of finite numbers, that hold only
+    constant columns or do not fit the units, for a wrong number of features and for options out of range.
+
+    >>> from sklearn.datasets import load_digits
+    >>> images = load_digits().data[:200]
+    >>> model = Phi4RBM(n_hidden=16, epochs=2, random_state=0).fit(images)
+    >>> model.transform(images).shape
+    (200, 16)
+
+    Source: D. Bachtis, G. Aarts, B. Lucini, PRD 103 (2021) 074510.
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 64,
+        *,
+        visible: str = "phi4",
+        hidden: str = "bernoulli",
+        training: str = "persistent",
+        steps: int = 1,
+        batch_size: int = 100,
+        epochs: int = 50,
+        learning_rate: float = 5e-3,
+        optimiser: str = "adam",
+        schedule: str = "cosine",
+        weight_decay: float = 0.0,
+        centred: bool = True,
+        scaling: str = "auto",
+        likelihood_every: int = 0,
+        callbacks: Sequence[Callback] = (),
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_hidden = n_hidden
+        self.visible = visible
+        self.hidden = hidden
+        self.training = training
+        self.steps = steps
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.optimiser = optimiser
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.centred = centred
+        self.scaling = scaling
+        self.likelihood_every = likelihood_every
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Learn from data (sample, feature); `y` is ignored."""
+        v = self._begin(X)
+        monitor = Monitor.of(v, self.likelihood_every, self._seed) if self._watched else None
+
+        def after(state: TrainingState, epoch: Any) -> bool:
+            if monitor is None:
+                return False
+            record = monitor.record(state, epoch)
+            self.history_.append(record)
+            if self.verbose:
+                print(record, flush=True)
+            return any([callback(state, record) for callback in self.callbacks])
+
+        self.state_ = self._options().fit(self.state_, v, after)
+        return self._finished()
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Pass once over data; the first call chooses the scaling and starts the network, later ones go on."""
+        first = not hasattr(self, "state_")
+        v = self._begin(X) if first else self._features(X)
+        self.state_, _ = self._options().epoch(self.state_, v)
+        return self._finished()
+
+    def transform(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The means of the hidden units given the data, (sample, n_hidden)."""
+        v = self._features(X)
+        return self._by_rows(self.network_.hidden_mean, v)
+
+    def inverse_transform(self, H: Any) -> np.ndarray:  # noqa: N803
+        """The means of the features given hidden units, (sample, feature)."""
+        check_is_fitted(self)
+        h = checked(H)
+        if h.shape[1] != self.network_.hidden.size:
+            raise InputError(
+                f"the network has {self.network_.hidden.size} hidden units, got {h.shape[1]} columns"
+            )
+        return self.scaling_.undo(self._by_rows(self.network_.visible_mean, h))
+
+    def gibbs(self, X: Any, steps: int = 1) -> np.ndarray:  # noqa: N803
+        """Update the data by Gibbs steps of both layers, (sample, feature)."""
+        v = jnp.asarray(self._features(X), jnp.float32)
+        return self._given_back(_gibbs(self.network_, self._key(1), v, steps))
+
+    def sample(self, n_samples: int = 1, steps: int = 1000) -> np.ndarray:
+        """Draw new data, from noise, as the links are switched on over half of the steps and stay for the rest."""
+        check_is_fitted(self)
+        return self._given_back(
+            annealed_states(self._key(2), self.network_, self.state_.base, n_samples, steps)
+        )
+
+    def reconstruct(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The means of the features given the means of the hidden units given the data."""
+        return self.inverse_transform(self.transform(X))
+
+    def complete(self, X: Any, known: Any, steps: int = 500) -> np.ndarray:  # noqa: N803
+        """The data with the features that are not `known` (a mask of its shape, or of one sample) as the network expects
+        them given those that are.
+        """
+        v = jnp.asarray(self._features(X), jnp.float32)
+        mask = jnp.broadcast_to(jnp.asarray(known, bool), v.shape)
+        found = self.scaling_.undo(
+            np.asarray(completed(self._key(3), self.network_, v, mask, steps), np.float64)
+        )
+        return np.where(mask, np.asarray(X, np.float64), found)
+
+    def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803
+        """ln p of every sample, in nats and in the units of the data; the same ln Z, `log_partition_`, for all."""
+        v = self._features(X)
+        energies = self._by_rows(self.network_.visible_energy, v)
+        return -energies - self.log_partition_.value - self.scaling_.log_volume
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+        """The mean of `score_samples`; larger is better."""
+        return float(self.score_samples(X).mean())
+
+    @property
+    def log_partition_(self) -> Estimate:
+        """ln Z with its error: exact where the network is small, else by annealing; kept until the next fit."""
+        check_is_fitted(self)
+        if self._log_partition is None:
+            self._log_partition = log_partition(self.network_, self.state_.base, seed=self._seed)
+        return self._log_partition
+
+    @property
+    def _watched(self) -> bool:
+        return bool(self.callbacks) or self.verbose or self.likelihood_every > 0
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.hidden.size
+
+    def _options(self) -> Training:
+        return Training(
+            chains=chains_of(self.training, self.steps),
+            batch_size=self.batch_size,
+            total_epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            optimiser=self.optimiser,
+            schedule=self.schedule,
+            weight_decay=self.weight_decay,
+            centred=self.centred,
+            seed=self._seed,
+        )
+
+    def _begin(self, data: Any) -> np.ndarray:
+        """Choose seed, scaling and first network; give the data as the units see them."""
+        if self.n_hidden < 1:
+            raise InputError(f"a network needs 1 hidden unit or more, got n_hidden={self.n_hidden}")
+        kind = unit_type(self.visible)
+        unit_type(self.hidden)
+        table = checked(validate_data(self, data, reset=True, dtype=np.float64, ensure_all_finite=False))
+        if len(table) < 2:
+            raise InputError("learning needs 2 samples or more, got one sample (n_samples = 1)")
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.scaling_ = Scaling.of(table, self.scaling, kind.levels)
+        v = self.scaling_.apply(table)
+        kind.check_data(v)
+        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, self.n_hidden, self._seed)
+        self.state_ = self._options().init(network, v)
+        self.history_: list[Record] = []
+        return v
+
+    def _finished(self) -> Self:
+        self.network_ = self.state_.network
+        self.n_iter_ = self.state_.epochs
+        self._log_partition = None
+        return self
+
+    def _features(self, data: Any) -> np.ndarray:
+        check_is_fitted(self)
+        table = checked(validate_data(self, data, reset=False, dtype=np.float64, ensure_all_finite=False))
+        v = self.scaling_.apply(table)
+        type(self.network_.visible).check_data(v)
+        return v
+
+    def _given_back(self, v: Any) -> np.ndarray:
+        return self.scaling_.undo(np.asarray(v, np.float64))
+
+    def _by_rows(self, function: Callable, rows: np.ndarray) -> np.ndarray:
+        """A function of rows, in batches of one fixed size."""
+        parts = []
+        for start in range(0, len(rows), _ROWS):
+            chunk = rows[start : start + _ROWS]
+            padded = np.concatenate([chunk, np.repeat(chunk[-1:], _ROWS - len(chunk), axis=0)])
+            parts.append(np.asarray(function(jnp.asarray(padded, jnp.float32)), np.float64)[: len(chunk)])
+        return np.concatenate(parts)
+
+    def _key(self, purpose: int) -> jax.Array:
+        return make_key(self._seed, 50 + purpose)
+
+
+_gibbs = eqx.filter_jit(Phi4Network.gibbs)

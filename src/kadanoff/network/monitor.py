@@ -1,0 +1,115 @@
+"""What is watched while a network learns: reconstruction, pseudo-likelihood, likelihood, gradient, mixing."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from kadanoff.network.likelihood import mean_log_likelihood
+from kadanoff.network.model import Phi4Network
+from kadanoff.network.training import Epoch, TrainingState
+from kadanoff.random import key as make_key
+from kadanoff.statistics import Estimate
+
+__all__ = ["Monitor", "Record", "pseudo_likelihood", "reconstruction"]
+
+_SUBSET = 256  # samples that the monitors look at
+_NODES = 65  # of the line along which one real unit varies
+_REACH = 6.0  # standard deviations that the line covers on either side
+
+
+class Record(NamedTuple):
+    """One epoch: errors of reconstruction (mean square), pseudo-likelihood and likelihood in nats a sample."""
+
+    epoch: int
+    reconstruction: float
+    pseudo_likelihood: float
+    gradient: float
+    mixing: float
+    log_likelihood: Estimate | None
+
+
+class Monitor(eqx.Module):
+    """Looks at a fixed subset of the data after every epoch.
+
+    `likelihood_every` epochs (0: never) it anneals for the log-likelihood, with its error.
+
+    >>> import numpy as np
+    >>> from kadanoff.network.training import Training
+    >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+    >>> training = Training(total_epochs=1)
+    >>> state, epoch = training.epoch(training.init(Phi4Network.random("gaussian", 4, "ising", 3), x), x)
+    >>> Monitor.of(x).record(state, epoch).log_likelihood is None
+    True
+    """
+
+    subset: Float[Array, "sample visible"]
+    likelihood_every: int = eqx.field(static=True, default=0)
+    seed: int = eqx.field(static=True, default=0)
+
+    @classmethod
+    def of(
+        cls, x: Float[np.ndarray, "sample visible"], likelihood_every: int = 0, seed: int = 0
+    ) -> "Monitor":
+        """Choose the subset, evenly from the data."""
+        rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), _SUBSET)).astype(int))
+        return cls(jnp.asarray(x[rows], jnp.float32), likelihood_every, seed)
+
+    def record(self, state: TrainingState, epoch: Epoch) -> Record:
+        """Measure the network after an epoch."""
+        network = state.network
+        likelihood = None
+        if self.likelihood_every and state.epochs % self.likelihood_every == 0:
+            likelihood = mean_log_likelihood(network, self.subset, state.base, steps=500, seed=self.seed)
+        key = jax.random.fold_in(make_key(self.seed, 41), state.epochs)
+        return Record(
+            state.epochs,
+            float(reconstruction(network, self.subset).mean()),
+            float(pseudo_likelihood(key, network, self.subset).mean()),
+            epoch.gradient,
+            epoch.mixing,
+            likelihood,
+        )
+
+
+@eqx.filter_jit
+def reconstruction(network: Phi4Network, v: Float[Array, "sample visible"]) -> Float[Array, " sample"]:
+    """The mean square of v - <v> given the means of the hidden units given v."""
+    return jnp.mean((v - network.visible_mean(network.hidden_mean(v))) ** 2, axis=-1)
+
+
+@eqx.filter_jit
+def pseudo_likelihood(
+    key: PRNGKeyArray, network: Phi4Network, v: Float[Array, "sample visible"]
+) -> Float[Array, " sample"]:
+    """The number of units times ln p(v_i | all others) of one random unit a sample: on average sum_i of them.
+
+    The normalisation is a sum over two levels, or the trapezoidal rule along the line of a real unit.
+    """
+    unit = jax.random.randint(key, (len(v),), 0, v.shape[1])
+    rows = jnp.arange(len(v))
+    if network.visible.levels is not None:
+        values = jnp.broadcast_to(jnp.asarray(network.visible.levels), (len(v), 2))
+        spacing = jnp.zeros(len(v))
+    else:
+        centre, width = v.mean(axis=0)[unit], jnp.maximum(v.std(axis=0), 1e-3)[unit]
+        reach = jnp.maximum(_REACH * width, 1.5 * jnp.abs(v[rows, unit] - centre))
+        values = centre[:, None] + reach[:, None] * jnp.linspace(-1, 1, _NODES)
+        spacing = jnp.log(2 * reach / (_NODES - 1))
+
+    # Only one unit changes, and with it one row of w: no product of matrices for every node.
+    field = v @ network.w
+    old = v[rows, unit]
+
+    def energy(value: Array) -> Array:
+        moved = v.at[rows, unit].set(value)
+        h = field + (value - old)[:, None] * network.w[unit]
+        site = network.visible.energy(moved)[rows, unit]
+        return site - network.hidden.log_partition(h).sum(axis=-1)
+
+    here = energy(old)
+    norm = jax.scipy.special.logsumexp(-jax.lax.map(energy, values.T), axis=0) + spacing
+    return v.shape[1] * (-here - norm)
