@@ -38,12 +38,12 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     - `n_hidden`: hidden units.
     - `visible`, `hidden`: type of the units, "phi4", "gaussian", "bernoulli" (0/1) or "ising" (+-1).
     - `training`: "persistent", "contrastive divergence" or "tempering", with `steps` Gibbs steps an update.
-    - `batch_size`, `epochs`, `learning_rate`, `optimiser` ("adam", "sgd"), `schedule` ("cosine", "linear", "constant"),
-        `weight_decay` of the links, `centred` gradients: see `kadanoff.network.Training`.
+    - `batch_size`, `epochs`, `learning_rate`, `optimiser` ("adam", "sgd"), `schedule` ("cosine", "linear",
+        "constant"), `weight_decay` of the links, `centred` gradients: see `kadanoff.network.Training`.
     - `scaling`: "auto", "standard", "binary" or "none", see `kadanoff.network.scaling.Scaling`.
     - `likelihood_every`: epochs between two estimates of the log-likelihood while training (0: none).
-    - `callbacks`: functions of (state, record) called after every epoch; one that returns True ends the training. Where
-        there are some, or `verbose`, every epoch is monitored.
+    - `callbacks`: functions of (state, record) called after every epoch; one that returns True ends the training.
+        Where there are some, or `verbose`, every epoch is monitored.
     - `random_state`: seed of everything.
 
     **Attributes:** `network_`, `scaling_`, `state_` (all that training needs to go on), `history_` (a `Record` an
@@ -156,8 +156,8 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.inverse_transform(self.transform(X))
 
     def complete(self, X: Any, known: Any, steps: int = 500) -> np.ndarray:  # noqa: N803
-        """The data with the features that are not `known` (a mask of its shape, or of one sample) as the network expects
-        them given those that are.
+        """Fill in the features that are not `known` (a mask of the data's shape, or of one sample): their means given
+        the known ones.
         """
         v = jnp.asarray(self._features(X), jnp.float32)
         mask = jnp.broadcast_to(jnp.asarray(known, bool), v.shape)

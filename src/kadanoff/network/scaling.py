@@ -33,10 +33,10 @@ class Scaling(eqx.Module):
     def of(cls, x: Float[np.ndarray, "sample feature"], name: str, levels: tuple[float, ...] | None) -> Self:
         """Choose shift and scale from data.
 
-        "standard" gives every feature mean 0 and variance 1 (a feature that hardly varies keeps the smallest scale of
-        1/1000 of the largest); "binary" cuts at the middle between the smallest and the largest value; "auto" is
-        "standard" for real units, and for units with two levels "none" where the data hold these levels only, else
-        "binary".
+        "standard" gives every feature mean 0 and variance 1 (one that hardly varies is scaled by a tenth of the
+        largest deviation, so that rare values do not become huge); "binary" cuts at the middle between the smallest
+        and the largest value; "auto" is "standard" for real units, and for units with two levels "none" where the data
+        hold these levels only, else "binary".
 
         Raises `InputError` for an unknown name, a kind that does not fit the units, and data without any variation.
         """
@@ -59,7 +59,7 @@ class Scaling(eqx.Module):
             middle = (x.min() + x.max()) / 2
             return cls(middle * ones, ones, (levels[0], levels[1]) if levels else None)
         deviation = x.std(axis=0)
-        return cls(x.mean(axis=0), np.maximum(deviation, deviation.max() / 1000))
+        return cls(x.mean(axis=0), np.maximum(deviation, deviation.max() / 10))
 
     def apply(self, x: Float[np.ndarray, "sample feature"]) -> Float[np.ndarray, "sample feature"]:
         """Turn features into values of units."""

@@ -45,6 +45,6 @@ class Chains(eqx.Module):
         network: Phi4Network,
         base: Phi4Network,
         kept: Any,
-        batch: Float[Array, "sample visible"],
+        batch: Float[Array, "s visible"],
     ) -> Drawn:
         """Update the chains under the network of the moment."""

@@ -80,7 +80,7 @@ class Unit(eqx.Module):
     @classmethod
     @abc.abstractmethod
     def fitted(cls, x: Float[Array, "sample units"]) -> Self:
-        """The independent units of highest likelihood on data (with a floor on what one value alone would diverge)."""
+        """The independent units of highest likelihood on data; real ones on data blurred by `blur`."""
 
     @classmethod
     def check_data(cls, x: np.ndarray) -> None:
@@ -91,6 +91,11 @@ class Unit(eqx.Module):
                 f"{cls.name} units take the values {values} only, but the data hold others "
                 f"(from {x.min():g} to {x.max():g}); binarise them, or choose phi4 or gaussian units"
             )
+
+
+def blur(x: Float[Array, "sample units"]) -> Float[Array, ""]:
+    """A twentieth of the largest standard deviation of the units: what is narrower is not resolved by a start."""
+    return jnp.maximum(jnp.std(x, axis=0).max() / 20, 1e-6)
 
 
 def require_finite(layer: Unit, **couplings: Array) -> None:

@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
-from kadanoff.network.units.base import Unit, require_finite, vectors
+from kadanoff.network.units.base import Unit, blur, require_finite, vectors
 
 __all__ = ["GaussianUnit"]
 
@@ -85,6 +85,6 @@ class GaussianUnit(Unit):
 
     @classmethod
     def fitted(cls, x: Float[Array, "sample units"]) -> Self:
-        """The mean and variance of the data; a variance of at least 1e-6."""
-        a = 0.5 / jnp.maximum(jnp.var(x, axis=0), 1e-6)
+        """The mean and the blurred variance of the data."""
+        a = 0.5 / (jnp.var(x, axis=0) + blur(x) ** 2)
         return cls(-2 * a * jnp.mean(x, axis=0), a)
