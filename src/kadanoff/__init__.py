@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
+    from kadanoff.actions import LongerRangePhi4 as LongerRangePhi4
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -68,6 +69,7 @@ _HOMES = {
         "InhomogeneousIsing",
         "InhomogeneousPhi4",
         "Ising",
+        "LongerRangePhi4",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
