@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kadanoff.errors import KadanoffError as KadanoffError
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.learning import DataFit as DataFit
+    from kadanoff.learning import fit_data as fit_data
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -80,6 +82,7 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
+    "learning": ("DataFit", "fit_data"),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (
