@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kadanoff.lattice import Lattice as Lattice
     from kadanoff.learning import DataFit as DataFit
     from kadanoff.learning import fit_data as fit_data
+    from kadanoff.models import load_model as load_model
+    from kadanoff.models import save_model as save_model
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -83,6 +85,7 @@ _HOMES = {
     "graph": ("Graph",),
     "lattice": ("Lattice",),
     "learning": ("DataFit", "fit_data"),
+    "models": ("load_model", "save_model"),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

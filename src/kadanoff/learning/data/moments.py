@@ -100,7 +100,7 @@ def natural_step(
     `response` is a part of the `fisher` matrix (all of it for the likelihood); in the metric of the latter its
     eigenvalues are kept above 0.05, since those that are small are known badly.
 
-    >>> natural_step(np.array([2.0]), np.eye(1), np.eye(1), largest=0.5).tolist()
+    >>> natural_step(np.array([2.0]), np.eye(1), np.eye(1), largest=0.5).round(3).tolist()
     [1.0]
     """
     size = np.sqrt(np.maximum(np.diag(fisher), np.finfo(np.float64).tiny))

@@ -1,7 +1,7 @@
 """Newton's method for couplings: steps kept where the model stays a density, and shortened until they descend."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +16,7 @@ _DONE = 1e-3  # Newton decrement in squared statistical errors: far below what t
 _HALVINGS = 25
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A mean over data to minimise, in double precision."""
 

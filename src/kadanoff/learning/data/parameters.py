@@ -102,7 +102,9 @@ class Parameters(eqx.Module):
         kept[quartic] = np.maximum(kept[quartic], _LEAST_QUARTIC)
         return kept
 
-    def operators(self, vector: Float[np.ndarray, " K"], fields: Array) -> Float[np.ndarray, "n K"]:
+    def operators(
+        self, vector: Float[np.ndarray, " K"], fields: Array | np.ndarray
+    ) -> Float[np.ndarray, "n K"]:
         """dS/dg of every field (n, *shape)."""
         values = jnp.asarray(vector, jnp.float32)
         rows = max(1, (1 << 22) // max(len(vector), fields[0].size))

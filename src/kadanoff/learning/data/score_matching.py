@@ -110,8 +110,8 @@ def _require_linear(parameters: Parameters, fields: np.ndarray) -> None:
     ]
     if not np.allclose(two[0], two[1], rtol=1e-3, atol=1e-4 * float(np.abs(two[0]).max())):
         raise InputError(
-            f"score matching solves for couplings in which the action is linear, and {type(parameters.template).__name__} "
-            "is not: take likelihood"
+            "score matching solves for couplings in which the action is linear, and "
+            f"{type(parameters.template).__name__} is not: take likelihood"
         )
 
 

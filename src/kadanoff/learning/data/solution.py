@@ -1,7 +1,7 @@
 """What every way to learn from data gives: couplings, their linear response to each field, the noise of chains."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -30,6 +30,7 @@ class Solution:
     history: list[tuple[int, float]] = field(default_factory=list)
 
 
+@runtime_checkable
 class Method(Protocol):
     """One way to learn couplings from data."""
 
