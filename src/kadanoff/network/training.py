@@ -98,12 +98,12 @@ class Training(eqx.Module):
 
     def init(self, network: Phi4Network, x: np.ndarray, keep: bool = False) -> TrainingState:
         """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is."""
-        x = jnp.asarray(x, jnp.float32)
-        fitted = type(network.visible).fitted(x)
+        data = jnp.asarray(x, jnp.float32)
+        fitted = type(network.visible).fitted(data)
         base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
         if not keep:
             network = Phi4Network(network.w, fitted, network.hidden)
-        offsets = (x.mean(axis=0), network.hidden_mean(x).mean(axis=0))
+        offsets = (data.mean(axis=0), network.hidden_mean(data).mean(axis=0))
         if not self.centred:
             offsets = (jnp.zeros_like(offsets[0]), jnp.zeros_like(offsets[1]))
         values = network.unconstrained()
@@ -148,7 +148,7 @@ class Training(eqx.Module):
 
             slope = jax.grad(loss)(values)
             update, state = optimiser.update(slope, state, values)
-            values = optax.apply_updates(values, update)
+            values: Any = optax.apply_updates(values, update)
             if self.centred:
                 values, offsets = _recentred(template, values, offsets, data)
             return (values, offsets, state, drawn.kept), (optax.global_norm(slope), drawn.mixing)
