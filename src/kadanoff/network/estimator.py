@@ -132,12 +132,14 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         v = jnp.asarray(self._features(X), jnp.float32)
         return self._given_back(_gibbs(self.network_, self._key(1), v, steps))
 
-    def sample(self, n_samples: int = 1, steps: int = 1000) -> np.ndarray:
-        """Draw new data, from noise, as the links are switched on over half of the steps and stay for the rest."""
+    def sample(self, n_samples: int = 1, steps: int = 1000, seed: int | None = None) -> np.ndarray:
+        """Draw new data, from noise, as the links are switched on over half of the steps and stay for the rest.
+
+        The same ones again, unless another `seed` is given.
+        """
         check_is_fitted(self)
-        return self._given_back(
-            annealed_states(self._key(2), self.network_, self.state_.base, n_samples, steps)
-        )
+        key = self._key(2) if seed is None else make_key(seed, 52)
+        return self._given_back(annealed_states(key, self.network_, self.state_.base, n_samples, steps))
 
     def reconstruct(self, X: Any) -> np.ndarray:  # noqa: N803
         """The means of the features given the means of the hidden units given the data."""
