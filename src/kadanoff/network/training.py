@@ -96,7 +96,9 @@ class Training(eqx.Module):
         if self.schedule not in SCHEDULES:
             raise InputError(f"unknown schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
 
-    def init(self, network: Phi4Network, x: np.ndarray, keep: bool = False) -> TrainingState:
+    def init(
+        self, network: Phi4Network, x: Float[Any, "sample visible"], keep: bool = False
+    ) -> TrainingState:
         """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is."""
         data = jnp.asarray(x, jnp.float32)
         fitted = type(network.visible).fitted(data)

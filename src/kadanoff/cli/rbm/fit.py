@@ -73,7 +73,7 @@ def register(app: typer.Typer) -> None:
         """Train a network, and print how it learnt and what it gives data that it has not seen.
 
         Log-likelihoods at the end are in nats a sample and in the units of the data; those of the monitors in the
-        scaled units that the network sees. ln Z is exact where the network is small, and annealed else.
+        scaled units that the network sees. ln Z is annealed.
 
         \b
         The phi^4-Bernoulli machine on the bundled digits; the same command continues or repeats it:

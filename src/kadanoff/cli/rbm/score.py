@@ -26,8 +26,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the mean log-likelihood of data, in nats a sample and in the units of the data.
 
-        ln Z is exact where the network is small, and annealed else; the error holds its error and the spread of the
-        samples. Data that are named are treated as those of the training were: noise of one grey level, scaling.
+        ln Z is annealed; the error holds its error and the spread of the samples. Data that are named are treated as those of the training were: noise of one grey level, scaling.
 
         \b
         The data of the training, with those that were held out; then a file:
