@@ -19,7 +19,13 @@ from kadanoff.store.durable import WriterLock
 pytestmark = pytest.mark.exact
 
 X = np.random.default_rng(0).normal(size=(40, 4)) * [1.0, 2.0, 3.0, 1e-3] + 0.1
-OPTIONS: dict[str, Any] = {"n_hidden": 3, "epochs": 4, "batch_size": 10, "random_state": 5}
+OPTIONS: dict[str, Any] = {
+    "visible": "gaussian",
+    "n_hidden": 3,
+    "epochs": 4,
+    "batch_size": 10,
+    "random_state": 5,
+}
 
 
 class KilledError(Exception):

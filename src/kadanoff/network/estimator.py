@@ -210,7 +210,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InputError(f"a network needs 1 hidden unit or more, got n_hidden={self.n_hidden}")
         kind = unit_type(self.visible)
         unit_type(self.hidden)
-        table = checked(validate_data(self, data, reset=True, dtype=np.float64, ensure_all_finite=False))
+        table = self._table(data, reset=True)
         if len(table) < 2:
             raise InputError("learning needs 2 samples or more, got one sample (n_samples = 1)")
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -252,10 +252,19 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _features(self, data: Any) -> np.ndarray:
         check_is_fitted(self)
-        table = checked(validate_data(self, data, reset=False, dtype=np.float64, ensure_all_finite=False))
+        table = self._table(data, reset=False)
         v = self.scaling_.apply(table)
         type(self.network_.visible).check_data(v)
         return v
+
+    def _table(self, data: Any, reset: bool) -> np.ndarray:
+        try:
+            table = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
+        except InputError:
+            raise
+        except ValueError as error:  # scikit-learn's own words, as its checks want them
+            raise InputError(str(error)) from None
+        return checked(table)
 
     def _given_back(self, v: Any) -> np.ndarray:
         return self.scaling_.undo(np.asarray(v, np.float64))

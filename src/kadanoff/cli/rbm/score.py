@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the mean log-likelihood of data, in nats a sample and in the units of the data.
 
-        ln Z is annealed; the error holds its error and the spread of the samples. Data that are named are treated as those of the training were: noise of one grey level, scaling.
+        ln Z is annealed; the error holds its error and the spread of the samples. Data that are named are treated
+        as those of the training were: noise of one grey level, scaling.
 
         \b
         The data of the training, with those that were held out; then a file:
