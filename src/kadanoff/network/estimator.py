@@ -1,7 +1,7 @@
 """The scikit-learn face of the phi^4 network: fit, transform, sample, score."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -100,7 +100,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None) -> "Phi4RBM":  # noqa: N803
         """Learn from data (sample, feature); `y` is ignored."""
         v = self._begin(X)
         monitor = Monitor.of(v, self.likelihood_every, self._seed) if self._watched else None
@@ -117,7 +117,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.state_ = self._options().fit(self.state_, v, after)
         return self._finished()
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def partial_fit(self, X: Any, y: Any = None) -> "Phi4RBM":  # noqa: N803
         """Pass once over data; the first call chooses the scaling and starts the network, later ones go on."""
         first = not hasattr(self, "state_")
         v = self._begin(X) if first else self._features(X)
@@ -223,7 +223,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.history_: list[Record] = []
         return v
 
-    def _finished(self) -> Self:
+    def _finished(self) -> "Phi4RBM":
         self.network_ = self.state_.network
         self.n_iter_ = self.state_.epochs
         self._log_partition = None

@@ -44,7 +44,7 @@ def exact_log_partition(network: Phi4Network) -> Float[Array, ""]:
         )
     layer, energy = min(feasible, key=lambda pair: pair[0].size * (1 if pair[0].levels else 6))
     if layer.levels is None:
-        return _integrated(network, layer, energy is network.hidden_energy)
+        return _integrated(network, layer, layer is hidden)
     states = _states(layer)
     parts = [energy(states[start : start + _CHUNK]) for start in range(0, len(states), _CHUNK)]
     return jax.scipy.special.logsumexp(-jnp.concatenate(parts))

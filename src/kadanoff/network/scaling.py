@@ -1,7 +1,5 @@
 """The scale on which a network sees its data: stored with the model, and undone in what it gives back."""
 
-from typing import Self
-
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
@@ -30,7 +28,9 @@ class Scaling(eqx.Module):
     levels: tuple[float, float] | None = eqx.field(static=True, default=None)
 
     @classmethod
-    def of(cls, x: Float[np.ndarray, "sample feature"], name: str, levels: tuple[float, ...] | None) -> Self:
+    def of(
+        cls, x: Float[np.ndarray, "sample feature"], name: str, levels: tuple[float, ...] | None
+    ) -> "Scaling":
         """Choose shift and scale from data.
 
         "standard" gives every feature mean 0 and variance 1 (one that hardly varies is scaled by a tenth of the

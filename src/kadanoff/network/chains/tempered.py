@@ -51,7 +51,7 @@ class Tempered(Chains):
             for parity in (0, 1):
                 v, rate = _exchanged(jax.random.fold_in(swap, parity), ladder, v, parity)
                 rates.append(rate)
-            return v, sum(rates) / (self.replicas - 1)
+            return v, jnp.stack(rates).sum() / (self.replicas - 1)
 
         v, rates = jax.lax.scan(step, kept, jax.random.split(key, self.steps))
         return Drawn(v[-1], v, rates.mean())

@@ -1,13 +1,13 @@
 """What a layer of units is: independent sites, exp(h x - energy(x)), under a field h that the other layer makes."""
 
 import abc
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
 
@@ -69,17 +69,17 @@ class Unit(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> Self:
+    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> "Unit":
         """The layer of `unconstrained` numbers, whatever they are: it always has a normalisable density."""
 
     @classmethod
     @abc.abstractmethod
-    def start(cls, units: int) -> Self:
+    def start(cls, units: int) -> "Unit":
         """The layer from which a hidden layer starts to learn."""
 
     @classmethod
     @abc.abstractmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> Self:
+    def fitted(cls, x: Float[Array, "sample units"]) -> "Unit":
         """The independent units of highest likelihood on data; real ones on data blurred by `blur`."""
 
     @classmethod
@@ -112,7 +112,7 @@ def require_finite(layer: Unit, **couplings: Array) -> None:
             )
 
 
-def vectors(*values: Array | float) -> tuple[Array, ...]:
+def vectors(*values: ArrayLike) -> tuple[Array, ...]:
     """Make floating arrays of the couplings of a layer, spread to one shape."""
     arrays = [jnp.asarray(value, dtype=jnp.result_type(value, float)) for value in values]
     return tuple(jnp.broadcast_arrays(*arrays))

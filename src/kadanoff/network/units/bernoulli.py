@@ -1,6 +1,6 @@
 """Bernoulli units: 0 and 1, with the energy r x."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -61,17 +61,17 @@ class BernoulliUnit(Unit):
         return {"r": self.r}
 
     @classmethod
-    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> Self:
+    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> "BernoulliUnit":
         """Make the layer of r."""
         return cls(values["r"])
 
     @classmethod
-    def start(cls, units: int) -> Self:
+    def start(cls, units: int) -> "BernoulliUnit":
         """Half of the units at 1."""
         return cls(jnp.zeros(units))
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> Self:
+    def fitted(cls, x: Float[Array, "sample units"]) -> "BernoulliUnit":
         """The log-odds of the data, one half of a count away from certainty."""
         ones = (jnp.sum(x, axis=0) + 0.5) / (len(x) + 1)
         return cls(jnp.log1p(-ones) - jnp.log(ones))

@@ -1,6 +1,6 @@
 """Gaussian units: every real number, with the energy r x + a x^2, a > 0."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -74,17 +74,17 @@ class GaussianUnit(Unit):
         return {"r": self.r, "free_a": above + jnp.log(-jnp.expm1(-above))}
 
     @classmethod
-    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> Self:
+    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> "GaussianUnit":
         """a = 0.001 + softplus(free_a)."""
         return cls(values["r"], SMALLEST + jax.nn.softplus(values["free_a"]))
 
     @classmethod
-    def start(cls, units: int) -> Self:
+    def start(cls, units: int) -> "GaussianUnit":
         """Unit variance."""
         return cls(jnp.zeros(units), 0.5)
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> Self:
+    def fitted(cls, x: Float[Array, "sample units"]) -> "GaussianUnit":
         """The mean and the blurred variance of the data."""
         a = 0.5 / (jnp.var(x, axis=0) + blur(x) ** 2)
         return cls(-2 * a * jnp.mean(x, axis=0), a)

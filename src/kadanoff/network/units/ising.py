@@ -1,6 +1,6 @@
 """Ising units: +1 and -1, with the energy r x."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -62,17 +62,17 @@ class IsingUnit(Unit):
         return {"r": self.r}
 
     @classmethod
-    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> Self:
+    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> "IsingUnit":
         """Make the layer of r."""
         return cls(values["r"])
 
     @classmethod
-    def start(cls, units: int) -> Self:
+    def start(cls, units: int) -> "IsingUnit":
         """No preference."""
         return cls(jnp.zeros(units))
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> Self:
+    def fitted(cls, x: Float[Array, "sample units"]) -> "IsingUnit":
         """Half the log-odds of the data, one half of a count away from certainty."""
         up = (jnp.sum((1 + x) / 2, axis=0) + 0.5) / (len(x) + 1)
         return cls((jnp.log1p(-up) - jnp.log(up)) / 2)

@@ -1,6 +1,6 @@
 """phi^4 units: every real number, with the energy r x + a x^2 + b x^4."""
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -77,17 +77,17 @@ class Phi4Unit(Unit):
         return {"r": self.r, "a": self.a, "free_b": above + jnp.log(-jnp.expm1(-above))}
 
     @classmethod
-    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> Self:
+    def constrained(cls, values: dict[str, Float[Array, " units"]]) -> "Phi4Unit":
         """b = 0.001 + softplus(free_b)."""
         return cls(values["r"], values["a"], SMALLEST + jax.nn.softplus(values["free_b"]))
 
     @classmethod
-    def start(cls, units: int) -> Self:
+    def start(cls, units: int) -> "Phi4Unit":
         """A shallow double well, <x^2> about 0.9."""
         return cls(jnp.zeros(units), -0.5, 0.5)
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> Self:
+    def fitted(cls, x: Float[Array, "sample units"]) -> "Phi4Unit":
         """Maximum likelihood of the three couplings, a convex problem, by damped Newton steps; b >= 0.001."""
         width = blur(x)
         scale = jnp.sqrt(jnp.mean(x**2, axis=0) + width**2)
