@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
+    from kadanoff.actions import LongerRangePhi4 as LongerRangePhi4
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from kadanoff.errors import KadanoffError as KadanoffError
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.learning import DataFit as DataFit
+    from kadanoff.learning import fit_data as fit_data
     from kadanoff.learning.partition import free_energy as free_energy
+    from kadanoff.models import load_model as load_model
+    from kadanoff.models import save_model as save_model
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -69,6 +74,7 @@ _HOMES = {
         "InhomogeneousIsing",
         "InhomogeneousPhi4",
         "Ising",
+        "LongerRangePhi4",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
@@ -79,7 +85,9 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
+    "learning": ("DataFit", "fit_data"),
     "learning.partition": ("free_energy",),
+    "models": ("load_model", "save_model"),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

@@ -1,6 +1,7 @@
 """The scikit-learn face of the phi^4 network: fit, transform, sample, score."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -102,20 +103,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> "Phi4RBM":  # noqa: N803
         """Learn from data (sample, feature); `y` is ignored."""
-        v = self._begin(X)
-        monitor = Monitor.of(v, self.likelihood_every, self._seed) if self._watched else None
-
-        def after(state: TrainingState, epoch: Any) -> bool:
-            if monitor is None:
-                return False
-            record = monitor.record(state, epoch)
-            self.history_.append(record)
-            if self.verbose:
-                print(record, flush=True)
-            return any([callback(state, record) for callback in self.callbacks])
-
-        self.state_ = self._options().fit(self.state_, v, after)
-        return self._finished()
+        return self._train(self._begin(X))
 
     def partial_fit(self, X: Any, y: Any = None) -> "Phi4RBM":  # noqa: N803
         """Pass once over data; the first call chooses the scaling and starts the network, later ones go on."""
@@ -176,6 +164,19 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The mean of `score_samples`; larger is better."""
         return float(self.score_samples(X).mean())
 
+    def save(self, folder: str | Path, data: Any = None) -> Path:
+        """Keep the fitted estimator in a folder, see `kadanoff.network.saved.save_rbm`."""
+        from kadanoff.network.saved import save_rbm
+
+        return save_rbm(self, folder, data=data)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Phi4RBM":
+        """Read a fitted estimator, see `kadanoff.network.saved.load_rbm`."""
+        from kadanoff.network.saved import load_rbm
+
+        return load_rbm(folder)
+
     @property
     def log_partition_(self) -> Estimate:
         """ln Z with its error: exact where the network is small, else by annealing; kept until the next fit."""
@@ -183,10 +184,6 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self._log_partition is None:
             self._log_partition = log_partition(self.network_, self.state_.base, seed=self._seed)
         return self._log_partition
-
-    @property
-    def _watched(self) -> bool:
-        return bool(self.callbacks) or self.verbose or self.likelihood_every > 0
 
     @property
     def _n_features_out(self) -> int:
@@ -218,10 +215,32 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.scaling_ = Scaling.of(table, self.scaling, kind.levels)
         v = self.scaling_.apply(table)
         kind.check_data(v)
-        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, self.n_hidden, self._seed)
-        self.state_ = self._options().init(network, v)
+        self._samples = len(v)
+        self.state_ = self._start(v)
         self.history_: list[Record] = []
         return v
+
+    def _start(self, v: Any) -> TrainingState:
+        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, self.n_hidden, self._seed)
+        return self._options().init(network, v)
+
+    def _train(self, v: np.ndarray, callbacks: Sequence[Callback] = ()) -> "Phi4RBM":
+        """Train from wherever the state is, to the last epoch; `callbacks` come on top of the estimator's own."""
+        watching = (*self.callbacks, *callbacks)
+        watched = bool(watching) or self.verbose or self.likelihood_every > 0
+        monitor = Monitor.of(v, self.likelihood_every, self._seed) if watched else None
+
+        def after(state: TrainingState, epoch: Any) -> bool:
+            if monitor is None:
+                return False
+            record = monitor.record(state, epoch)
+            self.history_.append(record)
+            if self.verbose:
+                print(record, flush=True)
+            return any([callback(state, record) for callback in watching])
+
+        self.state_ = self._options().fit(self.state_, v, after)
+        return self._finished()
 
     def _finished(self) -> "Phi4RBM":
         self.network_ = self.state_.network

@@ -5,7 +5,7 @@ Gaussian for b = 0, Ising for a = -2 b with b large.
 """
 
 from kadanoff.quartic.modes import check
-from kadanoff.quartic.partition import log_partition, mean, moments, variance
+from kadanoff.quartic.partition import covariance, log_partition, mean, moments, variance
 from kadanoff.quartic.rejection import acceptance, draw, redraw
 from kadanoff.quartic.site import QuarticSite
 
@@ -13,6 +13,7 @@ __all__ = [
     "QuarticSite",
     "acceptance",
     "check",
+    "covariance",
     "draw",
     "log_partition",
     "mean",

@@ -59,8 +59,11 @@ class WriterLock:
     Raises `StoreError` when another writer holds it.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock at once; the file remembers the holder for the message to the next one."""
+    def __init__(self, path: Path, otherwise: str = ", or open the run with mode='r'") -> None:
+        """Take the lock at once; the file remembers the holder for the message to the next one.
+
+        `otherwise` ends that message: what else than to wait can be done.
+        """
         self._handle: int | None = None
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -70,7 +73,7 @@ class WriterLock:
             os.close(handle)
             raise StoreError(
                 f"{path.parent} is being written by another process ({holder}): "
-                "wait for it or stop it, or open the run with mode='r'"
+                f"wait for it or stop it{otherwise}"
             ) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
