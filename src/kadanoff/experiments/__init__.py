@@ -19,4 +19,7 @@ EXPERIMENTS: dict[str, str] = {
     "inverse-ising": "kadanoff.experiments.inverse_ising",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",
+    "generalises": "kadanoff.experiments.generalises",
+    "network-digits": "kadanoff.experiments.network_digits",
+    "network-faces": "kadanoff.experiments.network_faces",
 }

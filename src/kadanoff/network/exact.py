@@ -1,15 +1,17 @@
 """The exact log-partition function and log-likelihood of small networks: enumeration, quadrature, determinants."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from kadanoff.errors import InputError
 from kadanoff.network.model import Phi4Network
-from kadanoff.network.units import GaussianUnit, Unit
+from kadanoff.network.units import GaussianUnit, Phi4Unit, Unit
 
 __all__ = ["exact_log_likelihood", "exact_log_partition"]
 
@@ -33,7 +35,7 @@ def exact_log_partition(network: Phi4Network) -> Float[Array, ""]:
     3.4657
     """
     visible, hidden = network.visible, network.hidden
-    if isinstance(visible, GaussianUnit) and isinstance(hidden, GaussianUnit):
+    if _is_gaussian(visible) and _is_gaussian(hidden):
         return _gaussian(network, visible, hidden)
     layers = [(hidden, network.hidden_energy), (visible, network.visible_energy)]
     feasible = [pair for pair in layers if pair[0].size <= _most(pair[0])]
@@ -44,7 +46,7 @@ def exact_log_partition(network: Phi4Network) -> Float[Array, ""]:
         )
     layer, energy = min(feasible, key=lambda pair: pair[0].size * (1 if pair[0].levels else 6))
     if layer.levels is None:
-        return _integrated(network, layer, energy is network.hidden_energy)
+        return _integrated(network, layer, layer is hidden)
     states = _states(layer)
     parts = [energy(states[start : start + _CHUNK]) for start in range(0, len(states), _CHUNK)]
     return jax.scipy.special.logsumexp(-jnp.concatenate(parts))
@@ -66,7 +68,13 @@ def _states(layer: Unit) -> Float[Array, "state units"]:
     return jnp.asarray(low + (high - low) * bits, jnp.float32)
 
 
-def _gaussian(network: Phi4Network, visible: GaussianUnit, hidden: GaussianUnit) -> Float[Array, ""]:
+def _is_gaussian(layer: Unit) -> bool:
+    if isinstance(layer, Phi4Unit) and not isinstance(layer.b, Tracer):
+        return not np.any(np.asarray(layer.b))
+    return isinstance(layer, GaussianUnit)
+
+
+def _gaussian(network: Phi4Network, visible: Any, hidden: Any) -> Float[Array, ""]:
     """ln of the integral of exp(-z Q z/2 - r z), Q from both layers."""
     form = jnp.block([[2 * jnp.diag(visible.a), -network.w], [-network.w.T, 2 * jnp.diag(hidden.a)]])
     source = jnp.concatenate([visible.r, hidden.r])

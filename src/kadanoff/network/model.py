@@ -27,8 +27,8 @@ class Phi4Network(eqx.Module):
 
     Shapes: w (visible, hidden); v (..., visible); h (..., hidden).
 
-    Raises `InputError` for shapes that do not fit, couplings that are not finite, and where both layers are Gaussian
-    and the quadratic form is not positive.
+    Raises `InputError` for shapes that do not fit, couplings that are not finite, and where both layers have Gaussian
+    units (b = 0) and the quadratic form is not positive on them.
 
     >>> import jax.numpy as jnp
     >>> network = Phi4Network.random("phi4", 3, "bernoulli", 2, seed=0)
@@ -64,6 +64,8 @@ class Phi4Network(eqx.Module):
                     f"the quadratic form of two Gaussian layers is not positive (norm of the scaled links {norm:.4g}, "
                     "not below 1): the density cannot be normalised; give smaller w or larger a"
                 )
+        elif all(_has_gaussian_units(layer) for layer in (self.visible, self.hidden)):
+            self.field_theory()  # refuses a quadratic form that is not positive where b = 0
 
     @classmethod
     def random(
@@ -186,6 +188,12 @@ _LARGEST = 0.9999  # norm of the scaled links of two Gaussian layers in training
 
 def _both_gaussian(visible: Unit, hidden: Unit) -> bool:
     return isinstance(visible, GaussianUnit) and isinstance(hidden, GaussianUnit)
+
+
+def _has_gaussian_units(layer: Unit) -> bool:
+    if isinstance(layer, Phi4Unit) and not isinstance(layer.b, Tracer):
+        return bool(np.any(np.asarray(layer.b) == 0))
+    return isinstance(layer, GaussianUnit)
 
 
 def _normalised(w: Array, visible: Any, hidden: Any) -> Array:

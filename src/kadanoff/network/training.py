@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
 from kadanoff.network.chains import Chains, Persistent
@@ -112,53 +112,21 @@ class Training(eqx.Module):
         # As a start has no links to speak of, they are those about the offsets; a kept network stays what it is.
         values = _moved(values, network.w, offsets, 1.0) if keep else values
         chains = self.chains.init(make_key(self.seed, 21), base, self._batch(len(x)))
-        return TrainingState(values, offsets, self._optimiser(len(x)).init(values), chains, base, network)
+        return TrainingState(values, offsets, self._rule(len(x)).init(values), chains, base, network)
 
     def epoch(self, state: TrainingState, x: Float[Any, "sample visible"]) -> tuple[TrainingState, Epoch]:
         """Pass once over the data in an order of its own, every sample once (the last batch is filled up)."""
-        batch = self._batch(len(x))
         key = jax.random.fold_in(make_key(self.seed, 22), state.epochs)
+        kind = (self.chains, self.optimiser, self.schedule, self.centred, self._batch(len(x)))
         trained = (state.values, state.offsets, state.optimiser, state.chains)
-        trained, (gradient, mixing) = self._epoch(key, trained, state.base, state.template, x, batch)
+        trained, (gradient, mixing) = _epoch(
+            key, kind, self._numbers(len(x)), trained, state.base, state.template, jnp.asarray(x, jnp.float32)
+        )
         values, offsets, optimiser, chains = trained
         after = TrainingState(
             values, offsets, optimiser, chains, state.base, state.template, state.epochs + 1
         )
         return after, Epoch(float(gradient), float(mixing))
-
-    @eqx.filter_jit
-    def _epoch(
-        self, key: PRNGKeyArray, trained: tuple, base: Phi4Network, template: Phi4Network, x: Any, batch: int
-    ) -> tuple[tuple, tuple[Array, Array]]:
-        x = jnp.asarray(x, jnp.float32)
-        count = -(-len(x) // batch)
-        order, chain = jax.random.split(key)
-        permutation = jnp.resize(jax.random.permutation(order, len(x)), (count, batch))
-        optimiser = self._optimiser(len(x))
-
-        def step(trained: tuple, given: tuple[Array, Array]) -> tuple[tuple, tuple[Array, Array]]:
-            values, offsets, state, kept = trained
-            rows, key = given
-            data = x[rows]
-            network = _network(template, values, offsets)
-            drawn = self.chains.draw(key, network, base, kept, data)
-            model = jax.lax.stop_gradient(drawn.v)
-
-            def loss(values: dict[str, Any]) -> Array:
-                network = _network(template, values, offsets)
-                return jnp.mean(network.visible_energy(data)) - jnp.mean(network.visible_energy(model))
-
-            slope = jax.grad(loss)(values)
-            update, state = optimiser.update(slope, state, values)
-            values: Any = optax.apply_updates(values, update)
-            if self.centred:
-                values, offsets = _recentred(template, values, offsets, data)
-            return (values, offsets, state, drawn.kept), (optax.global_norm(slope), drawn.mixing)
-
-        trained, (gradients, mixing) = jax.lax.scan(
-            step, trained, (permutation, jax.random.split(chain, count))
-        )
-        return trained, (gradients.mean(), mixing.mean())
 
     def fit(
         self,
@@ -177,20 +145,68 @@ class Training(eqx.Module):
     def _batch(self, samples: int) -> int:
         return min(self.batch_size, samples)
 
-    def _optimiser(self, samples: int) -> optax.GradientTransformation:
+    def _numbers(self, samples: int) -> Float[Array, "4"]:
+        """What may change without compiling again: learning rate, weight decay, clip, steps of the whole training."""
         steps = self.total_epochs * -(-samples // self._batch(samples))
-        rate: Any = {
-            "constant": self.learning_rate,
-            "linear": optax.linear_schedule(self.learning_rate, 0.0, steps),
-            "cosine": optax.cosine_decay_schedule(self.learning_rate, steps),
-        }[self.schedule]
-        scaled = optax.scale_by_adam() if self.optimiser == "adam" else optax.identity()
-        return optax.chain(
-            optax.clip_by_global_norm(self.clip),
-            scaled,
-            optax.add_decayed_weights(self.weight_decay, mask={"w": True, "visible": False, "hidden": False}),
-            optax.scale_by_learning_rate(rate),
-        )
+        return jnp.array([self.learning_rate, self.weight_decay, self.clip, steps], jnp.float32)
+
+    def _rule(self, samples: int) -> optax.GradientTransformation:
+        return _optimiser(self.optimiser, self.schedule, self._numbers(samples))
+
+
+def _optimiser(name: str, schedule: str, numbers: Float[Array, "4"]) -> optax.GradientTransformation:
+    rate, decay, clip, steps = numbers
+    shape: Callable[[Array], ArrayLike] = {
+        "constant": lambda part: 1.0,
+        "linear": lambda part: 1 - part,
+        "cosine": lambda part: (1 + jnp.cos(jnp.pi * part)) / 2,
+    }[schedule]
+    return optax.chain(
+        optax.clip_by_global_norm(clip),
+        optax.scale_by_adam() if name == "adam" else optax.identity(),
+        optax.add_decayed_weights(decay, mask={"w": True, "visible": False, "hidden": False}),
+        optax.scale_by_schedule(lambda step: -rate * shape(jnp.minimum(step / steps, 1.0))),
+    )
+
+
+@eqx.filter_jit
+def _epoch(
+    key: PRNGKeyArray,
+    kind: tuple[Chains, str, str, bool, int],
+    numbers: Float[Array, "4"],
+    trained: tuple,
+    base: Phi4Network,
+    template: Phi4Network,
+    x: Float[Array, "sample visible"],
+) -> tuple[tuple, tuple[Array, Array]]:
+    """One pass over the data, compiled for a kind of training and a shape of the data, not for a rate or a seed."""
+    chains, name, schedule, centred, batch = kind
+    optimiser = _optimiser(name, schedule, numbers)
+    count = -(-len(x) // batch)
+    order, chain = jax.random.split(key)
+    permutation = jnp.resize(jax.random.permutation(order, len(x)), (count, batch))
+
+    def step(trained: tuple, given: tuple[Array, Array]) -> tuple[tuple, tuple[Array, Array]]:
+        values, offsets, state, kept = trained
+        rows, key = given
+        data = x[rows]
+        network = _network(template, values, offsets)
+        drawn = chains.draw(key, network, base, kept, data)
+        model = jax.lax.stop_gradient(drawn.v)
+
+        def loss(values: dict[str, Any]) -> Array:
+            network = _network(template, values, offsets)
+            return jnp.mean(network.visible_energy(data)) - jnp.mean(network.visible_energy(model))
+
+        slope = jax.grad(loss)(values)
+        update, state = optimiser.update(slope, state, values)
+        values: Any = optax.apply_updates(values, update)
+        if centred:
+            values, offsets = _recentred(template, values, offsets, data)
+        return (values, offsets, state, drawn.kept), (optax.tree.norm(slope), drawn.mixing)
+
+    trained, (gradients, mixing) = jax.lax.scan(step, trained, (permutation, jax.random.split(chain, count)))
+    return trained, (gradients.mean(), mixing.mean())
 
 
 def _network(template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array]) -> Phi4Network:

@@ -1,0 +1,121 @@
+"""The scikit-learn face: its conventions, its exactness where a network is small, and what it refuses."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from kadanoff.errors import InputError
+from kadanoff.network import exact_log_likelihood
+from kadanoff.network.estimator import Phi4RBM
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 6)) * np.arange(1, 7) + RNG.choice([-3.0, 3.0], size=(120, 1))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Phi4RBM:
+    return Phi4RBM(n_hidden=4, epochs=3, batch_size=30, random_state=0).fit(X)
+
+
+@pytest.mark.slow
+@pytest.mark.reference
+@parametrize_with_checks([Phi4RBM(n_hidden=5, epochs=2, batch_size=16)])
+def test_scikit_learn_accepts_the_estimator(estimator, check) -> None:
+    check(estimator)
+
+
+@pytest.mark.exact
+def test_scores_are_the_exact_log_likelihood_in_units_of_the_data(fitted: Phi4RBM) -> None:
+    v = jnp.asarray(fitted.scaling_.apply(X), jnp.float32)
+    expected = np.asarray(exact_log_likelihood(fitted.network_, v)) - np.log(fitted.scaling_.scale).sum()
+    np.testing.assert_allclose(fitted.score_samples(X), expected, atol=0.05 + 4 * fitted.log_partition_.error)
+    assert fitted.score(X) == pytest.approx(fitted.score_samples(X).mean())
+
+
+@pytest.mark.exact
+def test_the_scale_of_the_data_changes_the_density_by_its_volume_only(fitted: Phi4RBM) -> None:
+    larger = clone(fitted).fit(10 * X)
+    np.testing.assert_allclose(larger.transform(10 * X), fitted.transform(X), atol=1e-4)
+    np.testing.assert_allclose(
+        larger.score_samples(10 * X), fitted.score_samples(X) - 6 * np.log(10), atol=0.05
+    )
+
+
+@pytest.mark.exact
+def test_shapes_and_seeds(fitted: Phi4RBM) -> None:
+    assert fitted.transform(X).shape == (120, 4)
+    assert fitted.inverse_transform(fitted.transform(X)).shape == X.shape
+    assert fitted.gibbs(X[:5], steps=2).shape == (5, 6)
+    assert fitted.sample(3, steps=20).shape == (3, 6)
+    np.testing.assert_array_equal(fitted.sample(3, steps=20), clone(fitted).fit(X).sample(3, steps=20))
+    assert list(fitted.get_feature_names_out()) == [f"phi4rbm{i}" for i in range(4)]
+
+
+@pytest.mark.exact
+def test_known_features_are_kept_in_a_completion(fitted: Phi4RBM) -> None:
+    known = np.arange(6) < 3
+    filled = fitted.complete(X[:4], known, steps=20)
+    np.testing.assert_array_equal(filled[:, :3], X[:4, :3])
+    assert np.isfinite(filled).all() and not np.array_equal(filled[:, 3:], X[:4, 3:])
+
+
+@pytest.mark.exact
+def test_partial_fits_go_on_and_records_are_handed_to_callbacks() -> None:
+    seen = []
+    model = Phi4RBM(
+        2, epochs=2, callbacks=[lambda state, record: seen.append(record.epoch)], random_state=1
+    ).fit(X)
+    assert seen == [1, 2] == [record.epoch for record in model.history_]
+    assert model.partial_fit(X).n_iter_ == 3
+    assert Phi4RBM(2, visible="gaussian").partial_fit(X).n_iter_ == 1
+
+
+@pytest.mark.exact
+def test_pipelines_and_searches_take_it() -> None:
+    y = X[:, 0] > 0
+    pipeline = make_pipeline(Phi4RBM(visible="gaussian", epochs=1, random_state=0), LogisticRegression())
+    search = GridSearchCV(pipeline, {"phi4rbm__weight_decay": [0.0, 0.1]}, cv=2).fit(X, y)
+    assert search.best_params_["phi4rbm__weight_decay"] in (0.0, 0.1)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("visible", ["bernoulli", "ising"])
+def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
+    model = Phi4RBM(2, visible=visible, epochs=1, random_state=0).fit(X)
+    assert set(np.unique(model.sample(8, steps=4))) <= set(model.scaling_.levels)
+    assert np.all(model.score_samples(X) < 0)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("options", "data", "message"),
+    [
+        ({}, np.where(X == X[3, 2], np.nan, X), "NaN or infinity .first in row 3, column 2"),
+        ({}, np.ones((5, 3)), "every column of the data is constant"),
+        ({}, X[:1], "one sample"),
+        ({"n_hidden": 0}, X, "1 hidden unit or more"),
+        ({"visible": "cubic"}, X, "unknown unit type 'cubic'"),
+        ({"hidden": "cubic"}, X, "unknown unit type 'cubic'"),
+        ({"training": "luck"}, X, "unknown training 'luck'"),
+        ({"scaling": "log"}, X, "unknown scaling 'log'"),
+        ({"scaling": "binary"}, X, "does not fit real units"),
+        ({"visible": "ising", "scaling": "none"}, X, "-1 and 1 only"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused_in_one_line(options: dict, data: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        Phi4RBM(**{"epochs": 1, **options}).fit(data)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.exact
+def test_another_number_of_features_or_hidden_units_is_refused(fitted: Phi4RBM) -> None:
+    with pytest.raises(ValueError, match="5 features"):
+        fitted.transform(X[:, :5])
+    with pytest.raises(InputError, match="4 hidden units"):
+        fitted.inverse_transform(np.zeros((1, 5)))
