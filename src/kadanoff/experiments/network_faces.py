@@ -35,6 +35,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
         "epochs": 30 if quick else 150,
         "learning_rate": 0.01,
         "weight_decay": 0.001,
+        "smoothing": 1.0,
     }
     models = {}
     for number, visible in enumerate(("phi4", "gaussian")):
