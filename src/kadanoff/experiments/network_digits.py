@@ -72,8 +72,8 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     notes = [
         "log-likelihoods are nats a sample; grey levels are 0 to 16, with uniform noise of one level added to make "
         "them a density; networks see the same data, seeds and training",
-        "every unit alone is taken to have seen one sample more, at the levels of all pixels together: pixels that were "
-        "dark in all of training are not taken to be dark for ever",
+        "every unit alone is taken to have seen one sample more, at the levels of all pixels together: pixels that "
+        "were dark in all of training are not taken to be dark for ever",
         "Bernoulli units see the digits cut at half of the largest level: their probabilities are of black and white "
         "images and cannot be compared with densities",
         "errors of accuracies hold that the splits overlap (Nadeau and Bengio 2003); learning rate and C are chosen "
