@@ -21,6 +21,7 @@ pytestmark = pytest.mark.exact
 X = np.random.default_rng(0).normal(size=(40, 4)) * [1.0, 2.0, 3.0, 1e-3] + 0.1
 OPTIONS: dict[str, Any] = {
     "visible": "gaussian",
+    "schedule": "constant",
     "n_hidden": 3,
     "epochs": 4,
     "batch_size": 10,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import multivariate_normal
 
 import kadanoff as kd
 from kadanoff.experiments.result import Result
@@ -104,6 +104,10 @@ def _samples(rng: np.random.Generator, network: Phi4Network) -> np.ndarray:
     return np.array(list(itertools.product(levels, repeat=_VISIBLE)))
 
 
+def _log_sum(values: np.ndarray, axis: int | None = None) -> np.ndarray:
+    return np.asarray(logsumexp(values, axis=axis))
+
+
 def _double(*arrays: Any) -> list[np.ndarray]:
     return [np.asarray(array, np.float64) for array in arrays]
 
@@ -131,8 +135,8 @@ def _mixture(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, " sample"
     h = _configurations(network)
     field = h @ w.T - r
     weight = np.sum(field**2 / (4 * a), axis=1) - h @ s
-    density = norm(field[:, None] / (2 * a), np.sqrt(1 / (2 * a))).logpdf(v).sum(axis=2)
-    return logsumexp(weight[:, None] - logsumexp(weight) + density, axis=0)
+    inside = np.log(a / np.pi) / 2 - a * (v - (field / (2 * a))[:, None]) ** 2
+    return _log_sum(weight[:, None] - _log_sum(weight) + inside.sum(axis=2), axis=0)
 
 
 def _quartic_mixture(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, " sample"]:
@@ -143,17 +147,17 @@ def _quartic_mixture(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, "
     h = _configurations(network)
     x = np.linspace(-8, 8, 4001)[:, None, None]
     field = h @ w.T - r
-    site = logsumexp(field * x - a * x**2 - b * x**4, axis=0) + np.log(x[1, 0, 0] - x[0, 0, 0])
+    site = _log_sum(field * x - a * x**2 - b * x**4, axis=0) + np.log(x[1, 0, 0] - x[0, 0, 0])
     weight = site.sum(axis=1) - h @ s
     inside = field[:, None] * v - a * v**2 - b * v**4 - site[:, None]
-    return logsumexp(weight[:, None] - logsumexp(weight) + inside.sum(axis=2), axis=0)
+    return _log_sum(weight[:, None] - _log_sum(weight) + inside.sum(axis=2), axis=0)
 
 
 def _textbook(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, " sample"]:
     """F(v) = -b v - sum_j ln(1 + exp(c_j + (v w)_j)), normalised over all v (G. E. Hinton, 2012)."""
     w, r, s = _double(network.w, network.visible.r, network.hidden.r)
     free = v @ r - np.log1p(np.exp(v @ w - s)).sum(axis=1)
-    return -free - logsumexp(-free)
+    return -free - _log_sum(-free)
 
 
 def _ising(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, " sample"]:
@@ -161,7 +165,7 @@ def _ising(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, " sample"]:
     w, r, s = _double(network.w, network.visible.r, network.hidden.r)
     h = _configurations(network)
     weight = np.einsum("ni,ij,mj->nm", v, w, h) - (v @ r)[:, None] - h @ s
-    return logsumexp(weight, axis=1) - logsumexp(weight)
+    return _log_sum(weight, axis=1) - _log_sum(weight)
 
 
 def _as_field_theory(rng: np.random.Generator) -> dict[str, Any]:
@@ -194,7 +198,7 @@ def _towards_spins(rng: np.random.Generator, hidden: bool, depths: tuple[float, 
     def probability(network: Phi4Network) -> np.ndarray:
         energy = network.visible_energy if hidden else network.hidden_energy
         values = -np.asarray(energy(states), np.float64)
-        return values - logsumexp(values)
+        return values - _log_sum(values)
 
     exact = probability(spins)
     found = []

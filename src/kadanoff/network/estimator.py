@@ -26,6 +26,7 @@ from kadanoff.statistics import Estimate
 
 __all__ = ["Phi4RBM"]
 
+_POOL = 256  # values that smoothing adds
 _ROWS = 128  # that are worked on at once, always the same number: a row's result does not depend on its neighbours
 
 Callback = Callable[[TrainingState, Record], bool | None]
@@ -41,6 +42,8 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     - `training`: "persistent", "contrastive divergence" or "tempering", with `steps` Gibbs steps an update.
     - `batch_size`, `epochs`, `learning_rate`, `optimiser` ("adam", "sgd"), `schedule` ("cosine", "linear",
         "constant"), `weight_decay` of the links, `centred` gradients: see `kadanoff.network.Training`.
+    - `smoothing`: samples added to what every visible unit alone has seen, at the values that all features take
+        together; 1 is good for pixels, which are alike, 0 (default) for columns of different things.
     - `scaling`: "auto", "standard", "binary" or "none", see `kadanoff.network.scaling.Scaling`.
     - `likelihood_every`: epochs between two estimates of the log-likelihood while training (0: none).
     - `callbacks`: functions of (state, record) called after every epoch; one that returns True ends the training.
@@ -76,6 +79,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         optimiser: str = "adam",
         schedule: str = "cosine",
         weight_decay: float = 0.0,
+        smoothing: float = 0.0,
         centred: bool = True,
         scaling: str = "auto",
         likelihood_every: int = 0,
@@ -94,6 +98,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.optimiser = optimiser
         self.schedule = schedule
         self.weight_decay = weight_decay
+        self.smoothing = smoothing
         self.centred = centred
         self.scaling = scaling
         self.likelihood_every = likelihood_every
@@ -200,6 +205,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             optimiser=self.optimiser,
             schedule=self.schedule,
             weight_decay=self.weight_decay,
+            smoothing=self.smoothing,
             centred=self.centred,
             seed=self._seed,
         )
@@ -224,7 +230,15 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _start(self, v: Any) -> TrainingState:
         network = Phi4Network.random(self.visible, v.shape[1], self.hidden, self.n_hidden, self._seed)
-        return self._options().init(network, v)
+        return self._options().init(network, v, pool=self._pool(v))
+
+    def _pool(self, v: Any) -> Any:
+        """The values that all features take together, for each of them: some quantiles, as states of the units."""
+        if not isinstance(v, np.ndarray):  # only shapes are asked for
+            return jnp.zeros((_POOL, v.shape[1]))
+        together = np.quantile(self.scaling_.undo(v), np.linspace(0, 1, _POOL), method="nearest")
+        pool = np.repeat(together[:, None], v.shape[1], axis=1)
+        return pool if self.scaling_.levels is not None else self.scaling_.apply(pool)
 
     def _train(self, v: np.ndarray, callbacks: Sequence[Callback] = ()) -> "Phi4RBM":
         """Train from wherever the state is, to the last epoch; `callbacks` come on top of the estimator's own."""

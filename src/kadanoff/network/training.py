@@ -20,6 +20,7 @@ __all__ = ["Epoch", "Training", "TrainingState"]
 
 SCHEDULES = ("constant", "linear", "cosine")
 OPTIMISERS = ("adam", "sgd")
+_POOL = 256  # states that smoothing adds
 _OFFSET_RATE = 0.01  # of the running means about which the gradient is centred
 
 
@@ -27,7 +28,8 @@ class TrainingState(eqx.Module):
     """All that training needs to go on: saved and loaded, it continues with the same bits.
 
     `values` are the unconstrained couplings, the linear ones about the offsets; `base` is the unlinked network of the
-    data's single features, from which chains start; `template` holds the types of the units.
+    data's single features, from which chains start; `pool` are the states that smoothing adds; `template` holds the
+    types of the units.
     """
 
     values: dict[str, Any]
@@ -35,6 +37,7 @@ class TrainingState(eqx.Module):
     optimiser: Any
     chains: Any
     base: Phi4Network
+    pool: Float[Array, "state visible"]
     template: Phi4Network
     epochs: int = 0
 
@@ -56,7 +59,9 @@ class Training(eqx.Module):
 
     The gradient of the log-likelihood is that of <S>_data - <S>_model, hidden units traced out, by automatic
     differentiation; the model's side comes from `chains`, one a sample of the batch. With `centred`, the links couple
-    deviations from running means of both layers, which makes learning independent of where the data's zero is. b, n
+    deviations from running means of both layers, which makes learning independent of where the data's zero is. With
+    `smoothing`, the couplings of every visible unit alone see so many samples more, spread over the states of a pool:
+    a feature that hardly varied in training is then not taken to be fixed for ever. b, n
     and Gaussian precisions stay positive by construction, and the norm of every step is clipped at `clip`, so that no
     learning rate leads to NaN.
 
@@ -81,6 +86,7 @@ class Training(eqx.Module):
     optimiser: str = eqx.field(static=True, default="adam")
     schedule: str = eqx.field(static=True, default="cosine")
     weight_decay: float = eqx.field(static=True, default=0.0)
+    smoothing: float = eqx.field(static=True, default=0.0)
     centred: bool = eqx.field(static=True, default=True)
     clip: float = eqx.field(static=True, default=10.0)
     seed: int = eqx.field(static=True, default=0)
@@ -90,19 +96,29 @@ class Training(eqx.Module):
         for name in ("batch_size", "total_epochs", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.weight_decay < 0:
-            raise InputError(f"weight_decay must not be negative, got {self.weight_decay}")
+        for name in ("weight_decay", "smoothing"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.optimiser not in OPTIMISERS:
             raise InputError(f"unknown optimiser {self.optimiser!r}; choose one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:
             raise InputError(f"unknown schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
 
     def init(
-        self, network: Phi4Network, x: Float[Any, "sample visible"], keep: bool = False
+        self,
+        network: Phi4Network,
+        x: Float[Any, "sample visible"],
+        keep: bool = False,
+        pool: Float[Any, "state visible"] | None = None,
     ) -> TrainingState:
-        """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is."""
+        """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is.
+
+        `pool` (state, visible) are the states of smoothing, by default the data's own.
+        """
         data = jnp.asarray(x, jnp.float32)
-        fitted = type(network.visible).fitted(data)
+        extra = data[:_POOL] if pool is None else jnp.asarray(pool, jnp.float32)
+        weight = jnp.concatenate([jnp.ones(len(data)), jnp.full(len(extra), self.smoothing / len(extra))])
+        fitted = type(network.visible).fitted(jnp.concatenate([data, extra]), weight)
         base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
         if not keep:
             network = Phi4Network(network.w, fitted, network.hidden)
@@ -113,7 +129,8 @@ class Training(eqx.Module):
         # As a start has no links to speak of, they are those about the offsets; a kept network stays what it is.
         values = _moved(values, network.w, offsets, 1.0) if keep else values
         chains = self.chains.init(make_key(self.seed, 21), base, self._batch(len(x)))
-        return TrainingState(values, offsets, self._rule(len(x)).init(values), chains, base, network)
+        optimiser = self._rule(len(x)).init(values)
+        return TrainingState(values, offsets, optimiser, chains, base, extra, network)
 
     def epoch(self, state: TrainingState, x: Float[Any, "sample visible"]) -> tuple[TrainingState, Epoch]:
         """Pass once over the data in an order of its own, every sample once (the last batch is filled up)."""
@@ -121,12 +138,18 @@ class Training(eqx.Module):
         kind = (self.chains, self.optimiser, self.schedule, self.centred, self._batch(len(x)))
         trained = (state.values, state.offsets, state.optimiser, state.chains)
         trained, (gradient, mixing) = _epoch(
-            key, kind, self._numbers(len(x)), trained, state.base, state.template, jnp.asarray(x, jnp.float32)
+            key,
+            kind,
+            self._numbers(len(x)),
+            trained,
+            state.base,
+            state.pool,
+            state.template,
+            jnp.asarray(x, jnp.float32),
         )
         values, offsets, optimiser, chains = trained
-        after = TrainingState(
-            values, offsets, optimiser, chains, state.base, state.template, state.epochs + 1
-        )
+        frozen = (state.base, state.pool, state.template)
+        after = TrainingState(values, offsets, optimiser, chains, *frozen, state.epochs + 1)
         return after, Epoch(float(gradient), float(mixing))
 
     def fit(
@@ -146,17 +169,18 @@ class Training(eqx.Module):
     def _batch(self, samples: int) -> int:
         return min(self.batch_size, samples)
 
-    def _numbers(self, samples: int) -> Float[Array, "4"]:
-        """What may change without compiling again: learning rate, weight decay, clip, steps of the whole training."""
+    def _numbers(self, samples: int) -> Float[Array, "5"]:
+        """What may change without compiling again: rate, weight decay, clip, steps in all, share of smoothing."""
         steps = self.total_epochs * -(-samples // self._batch(samples))
-        return jnp.array([self.learning_rate, self.weight_decay, self.clip, steps], jnp.float32)
+        share = self.smoothing / (samples + self.smoothing)
+        return jnp.array([self.learning_rate, self.weight_decay, self.clip, steps, share], jnp.float32)
 
     def _rule(self, samples: int) -> optax.GradientTransformation:
         return _optimiser(self.optimiser, self.schedule, self._numbers(samples))
 
 
-def _optimiser(name: str, schedule: str, numbers: Float[Array, "4"]) -> optax.GradientTransformation:
-    rate, decay, clip, steps = numbers
+def _optimiser(name: str, schedule: str, numbers: Float[Array, "5"]) -> optax.GradientTransformation:
+    rate, decay, clip, steps = numbers[:4]
     shape: Callable[[Array], ArrayLike] = {
         "constant": lambda part: 1.0,
         "linear": lambda part: 1 - part,
@@ -174,15 +198,16 @@ def _optimiser(name: str, schedule: str, numbers: Float[Array, "4"]) -> optax.Gr
 def _epoch(
     key: PRNGKeyArray,
     kind: tuple[Chains, str, str, bool, int],
-    numbers: Float[Array, "4"],
+    numbers: Float[Array, "5"],
     trained: tuple,
     base: Phi4Network,
+    pool: Float[Array, "state visible"],
     template: Phi4Network,
     x: Float[Array, "sample visible"],
 ) -> tuple[tuple, tuple[Array, Array]]:
     """One pass over the data, compiled for a kind of training and a shape of the data, not for a rate or a seed."""
     chains, name, schedule, centred, batch = kind
-    optimiser = _optimiser(name, schedule, numbers)
+    optimiser, share = _optimiser(name, schedule, numbers), numbers[4]
     count = -(-len(x) // batch)
     order, chain = jax.random.split(key)
     permutation = jnp.resize(jax.random.permutation(order, len(x)), (count, batch))
@@ -193,7 +218,7 @@ def _epoch(
         data = x[rows]
         network = _network(template, values, offsets)
         drawn = chains.draw(key, network, base, kept, data)
-        slope = _slope(template, values, offsets, data, jax.lax.stop_gradient(drawn.v))
+        slope = _slope(template, values, offsets, (data, pool, jax.lax.stop_gradient(drawn.v)), share)
         update, state = optimiser.update(slope, state, values)
         values: Any = optax.apply_updates(values, update)
         if centred:
@@ -205,24 +230,29 @@ def _epoch(
 
 
 def _slope(
-    template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array], data: Array, model: Array
+    template: Phi4Network,
+    values: dict[str, Any],
+    offsets: tuple[Array, Array],
+    states: tuple[Array, Array, Array],
+    share: Array,
 ) -> dict[str, Any]:
-    """The gradient of <S>_data - <S>_model, hidden units traced out.
+    """The gradient of <S>_data - <S>_model, hidden units traced out, with a share of unlinked visible units of a pool.
 
-    That of the links comes from one product of matrices for both sides, and the fields of the data from the chains'
-    where they start there: the products are what an update costs.
+    `states` are those of data, pool and model. The gradient of the links comes from one product of matrices for both
+    sides, and the fields of the data from the chains' where these start there: the products are what an update costs.
     """
+    data, pool, model = states
     network, back = jax.vjp(lambda values: _network(template, values, offsets), values)
 
-    def difference(visible: Unit, hidden: Unit, fields: tuple[Array, Array]) -> Array:
-        energies = (
-            jnp.mean(visible.energy(v).sum(axis=-1) - hidden.log_partition(field).sum(axis=-1))
-            for v, field in zip((data, model), fields, strict=True)
-        )
-        return next(energies) - next(energies)
+    def difference(visible: Unit, hidden: Unit, seen: Array, drawn: Array) -> Array:
+        def energy(v: Array, field: Array) -> Array:
+            return jnp.mean(visible.energy(v).sum(axis=-1) - hidden.log_partition(field).sum(axis=-1))
+
+        added = share * jnp.mean(visible.energy(pool).sum(axis=-1))
+        return (1 - share) * energy(data, seen) + added - energy(model, drawn)
 
     fields = (data @ network.w, model @ network.w)
-    visible, hidden, by_field = jax.grad(difference, (0, 1, 2))(network.visible, network.hidden, fields)
+    visible, hidden, *by_field = jax.grad(difference, (0, 1, 2, 3))(network.visible, network.hidden, *fields)
     w = jnp.concatenate([data, model]).T @ jnp.concatenate(by_field)
     whole = eqx.tree_at(lambda n: (n.w, n.visible, n.hidden), network, (w, visible, hidden))
     return back(whole)[0]

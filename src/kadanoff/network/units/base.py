@@ -79,8 +79,8 @@ class Unit(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> "Unit":
-        """The independent units of highest likelihood on data; real ones on data blurred by `blur`."""
+    def fitted(cls, x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None = None) -> "Unit":
+        """The independent units of highest likelihood on weighted data; real ones on data blurred by `blur`."""
 
     @classmethod
     def check_data(cls, x: np.ndarray) -> None:
@@ -91,6 +91,13 @@ class Unit(eqx.Module):
                 f"{cls.name} units take the values {values} only, but the data hold others "
                 f"(from {x.min():g} to {x.max():g}); binarise them, or choose phi4 or gaussian units"
             )
+
+
+def average(
+    x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None
+) -> Float[Array, " units"]:
+    """The mean over samples, weighted where there are weights (which are normalised here)."""
+    return x.mean(axis=0) if weight is None else weight @ x / weight.sum()
 
 
 def blur(x: Float[Array, "sample units"]) -> Float[Array, ""]:

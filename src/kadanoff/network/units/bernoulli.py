@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from kadanoff.network.units.base import Unit, require_finite, vectors
+from kadanoff.network.units.base import Unit, average, require_finite, vectors
 
 __all__ = ["BernoulliUnit"]
 
@@ -71,7 +71,9 @@ class BernoulliUnit(Unit):
         return cls(jnp.zeros(units))
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> "BernoulliUnit":
+    def fitted(
+        cls, x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None = None
+    ) -> "BernoulliUnit":
         """The log-odds of the data, one half of a count away from certainty."""
-        ones = (jnp.sum(x, axis=0) + 0.5) / (len(x) + 1)
+        ones = (len(x) * average(x, weight) + 0.5) / (len(x) + 1)
         return cls(jnp.log1p(-ones) - jnp.log(ones))

@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
-from kadanoff.network.units.base import Unit, blur, require_finite, vectors
+from kadanoff.network.units.base import Unit, average, blur, require_finite, vectors
 
 __all__ = ["GaussianUnit"]
 
@@ -84,7 +84,10 @@ class GaussianUnit(Unit):
         return cls(jnp.zeros(units), 0.5)
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> "GaussianUnit":
+    def fitted(
+        cls, x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None = None
+    ) -> "GaussianUnit":
         """The mean and the blurred variance of the data."""
-        a = 0.5 / (jnp.var(x, axis=0) + blur(x) ** 2)
-        return cls(-2 * a * jnp.mean(x, axis=0), a)
+        mean = average(x, weight)
+        a = 0.5 / (average((x - mean) ** 2, weight) + blur(x) ** 2)
+        return cls(-2 * a * mean, a)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from kadanoff.network.units.base import Unit, require_finite, vectors
+from kadanoff.network.units.base import Unit, average, require_finite, vectors
 
 __all__ = ["IsingUnit"]
 
@@ -72,7 +72,9 @@ class IsingUnit(Unit):
         return cls(jnp.zeros(units))
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> "IsingUnit":
+    def fitted(
+        cls, x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None = None
+    ) -> "IsingUnit":
         """Half the log-odds of the data, one half of a count away from certainty."""
-        up = (jnp.sum((1 + x) / 2, axis=0) + 0.5) / (len(x) + 1)
+        up = (len(x) * average((1 + x) / 2, weight) + 0.5) / (len(x) + 1)
         return cls((jnp.log1p(-up) - jnp.log(up)) / 2)

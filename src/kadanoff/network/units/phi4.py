@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.network.units.base import Unit, blur, require_finite, vectors
+from kadanoff.network.units.base import Unit, average, blur, require_finite, vectors
 
 __all__ = ["Phi4Unit"]
 
@@ -87,12 +87,14 @@ class Phi4Unit(Unit):
         return cls(jnp.zeros(units), -0.5, 0.5)
 
     @classmethod
-    def fitted(cls, x: Float[Array, "sample units"]) -> "Phi4Unit":
+    def fitted(
+        cls, x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None = None
+    ) -> "Phi4Unit":
         """Maximum likelihood of the three couplings, a convex problem, by damped Newton steps; b >= 0.001."""
         width = blur(x)
-        scale = jnp.sqrt(jnp.mean(x**2, axis=0) + width**2)
+        scale = jnp.sqrt(average(x**2, weight) + width**2)
         y, noise = x / scale, (width / scale) ** 2
-        first, second, fourth = (jnp.mean(y**order, axis=0) for order in (1, 2, 4))
+        first, second, fourth = (average(y**order, weight) for order in (1, 2, 4))
         data = jnp.stack([first, second + noise, fourth + 6 * second * noise + 3 * noise**2], axis=-1)
         g = _most_likely(data)
         return cls(g[:, 0] / scale, g[:, 1] / scale**2, jnp.maximum(g[:, 2] / scale**4, SMALLEST))

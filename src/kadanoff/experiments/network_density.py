@@ -1,0 +1,59 @@
+"""Networks compared as densities: the same training for each type of visible units, ln p of the same held-out data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from kadanoff.network.estimator import Phi4RBM
+from kadanoff.statistics import Estimate
+
+__all__ = ["density_rows", "mean_with_error", "trained"]
+
+
+def trained(x: Float[np.ndarray, "sample feature"], visible: str, seed: int, **options: Any) -> Phi4RBM:
+    """Fit a network with Bernoulli hidden units, and settle its ln Z."""
+    model = Phi4RBM(visible=visible, hidden="bernoulli", random_state=seed, **options).fit(x)
+    assert model.log_partition_.error >= 0
+    return model
+
+
+def mean_with_error(model: Phi4RBM, x: Float[np.ndarray, "sample feature"]) -> Estimate:
+    """The mean of ln p over samples; the error holds the samples' spread and that of ln Z."""
+    values = model.score_samples(x)
+    spread = values.std(ddof=1) / np.sqrt(len(values))
+    return Estimate(float(values.mean()), float(np.hypot(spread, model.log_partition_.error)))
+
+
+def density_rows(
+    models: Mapping[str, Phi4RBM],
+    train: Float[np.ndarray, "sample feature"],
+    test: Float[np.ndarray, "sample feature"],
+) -> list[dict[str, Any]]:
+    """One row a model, and one for the difference of the first from each other, sample by sample."""
+    rows: list[dict[str, Any]] = [
+        {
+            "label": f"{name}-Bernoulli",
+            "test_log_likelihood": mean_with_error(model, test),
+            "train_log_likelihood": mean_with_error(model, train),
+            "log_partition": model.log_partition_,
+            "reference": {},
+        }
+        for name, model in models.items()
+    ]
+    (first, best), *others = models.items()
+    for name, model in others:
+        gain = best.score_samples(test) - model.score_samples(test)
+        spread = gain.std(ddof=1) / np.sqrt(len(gain))
+        error = np.sqrt(spread**2 + best.log_partition_.error**2 + model.log_partition_.error**2)
+        difference = Estimate(float(gain.mean()), float(error))
+        rows.append(
+            {
+                "label": f"{first} - {name}",
+                "test_log_likelihood": difference,
+                "sigma": difference.pull(0.0),
+                "reference": {},
+            }
+        )
+    return rows

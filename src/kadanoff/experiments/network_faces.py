@@ -1,0 +1,67 @@
+"""The phi^4 network on faces, or on patches of photographs where no faces are at hand."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from kadanoff.errors import KadanoffWarning
+from kadanoff.experiments.network_density import density_rows, trained
+from kadanoff.experiments.result import Result
+from kadanoff.network.datasets import dequantised, load_dataset
+from kadanoff.sampling.run import Progress
+
+__all__ = ["run"]
+
+_SIDE = 12  # of patches, and of faces once averaged
+
+
+def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
+    """Train, compare, draw."""
+    begun = time.perf_counter()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", KadanoffWarning)
+        data = load_dataset("faces", side=_SIDE, count=2000 if quick else 6000, seed=seed)
+    assert data.levels is not None and data.labels is not None and data.shape is not None
+    grey, shape = _reduced(dequantised(data.data, data.levels, seed), data.shape)
+    train, test = train_test_split(np.arange(len(grey)), test_size=0.25, random_state=seed)
+    options: dict[str, Any] = {
+        "n_hidden": 128,
+        "training": "persistent",
+        "steps": 2,
+        "epochs": 30 if quick else 150,
+        "learning_rate": 0.01,
+        "weight_decay": 0.001,
+        "smoothing": 1.0,
+    }
+    models = {}
+    for number, visible in enumerate(("phi4", "gaussian")):
+        progress(number, 2, "training networks")
+        models[visible] = trained(grey[train], visible, seed, **options)
+    rows = density_rows(models, grey[train], grey[test])
+    progress(0, 1, "drawing")
+    from kadanoff.plots.network import plot_network
+
+    figures = plot_network(models["phi4"], grey[test], data.labels[test], shape, Path(out), "network_faces")
+    notes = [
+        f"data: {data!r}, seen as {shape[0]} x {shape[1]} images",
+        *(str(entry.message) for entry in said if issubclass(entry.category, KadanoffWarning)),
+        "log-likelihoods are nats a sample on 256 grey levels with uniform noise of one level; networks see the same "
+        "data, seeds and training",
+    ]
+    result = Result("network-faces", rows, figures, time.perf_counter() - begun, notes)
+    result.save(out)
+    return result
+
+
+def _reduced(grey: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Faces of 64 x 64 averaged over blocks of 4 x 4; patches as they are."""
+    factor = shape[0] // 16 if shape[0] >= 32 else 1
+    if factor == 1:
+        return grey, shape
+    images = grey.reshape(-1, shape[0] // factor, factor, shape[1] // factor, factor)
+    small = images.mean(axis=(2, 4))
+    return small.reshape(len(grey), -1), small.shape[1:]
