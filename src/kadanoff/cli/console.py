@@ -18,6 +18,7 @@ __all__ = [
     "keep",
     "kept_run",
     "note",
+    "on_screen",
     "print_table",
     "progress",
     "stop_bars",
@@ -57,8 +58,7 @@ def progress(enabled: bool | None = None) -> Iterator[ProgressCallback]:
         bars.TextColumn("left"),
         bars.TimeRemainingColumn(),
     )
-    with bars.Progress(*columns, console=Console(stderr=True)) as display:
-        _displays.append(display)
+    with on_screen(bars.Progress(*columns, console=Console(stderr=True))) as display:
         stages: dict[str, bars.TaskID] = {}
 
         def report(done: float, total: float | None, message: str) -> None:
@@ -68,8 +68,16 @@ def progress(enabled: bool | None = None) -> Iterator[ProgressCallback]:
                 stages[stage] = display.add_task(message, total=length)
             display.update(stages[stage], completed=round(done), total=length, description=message)
 
+        yield report
+
+
+@contextmanager
+def on_screen(display: Any) -> Iterator[Any]:
+    """Show a live display of Rich, which `stop_bars` can end."""
+    with display:
+        _displays.append(display)
         try:
-            yield report
+            yield display
         finally:
             _displays.remove(display)
 

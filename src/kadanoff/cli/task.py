@@ -3,8 +3,8 @@
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,15 +61,17 @@ class Task:
 
 
 @contextmanager
-def at_work() -> Iterator[Task]:
+def at_work(display: Callable[[], AbstractContextManager[ProgressCallback]] = progress) -> Iterator[Task]:
     """Scope of the work of one command: bars on a terminal, and warnings said once the bars are gone.
+
+    `display` shows the progress where bars are not enough.
 
     Compiled code is cached between commands, unless the environment says where or whether.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-    with progress() as report:
+    with display() as report:
         task = Task(report)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", KadanoffWarning)

@@ -137,12 +137,14 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         v = jnp.asarray(self._features(X), jnp.float32)
         return self._given_back(_gibbs(self.network_, self._key(1), v, steps))
 
-    def sample(self, n_samples: int = 1, steps: int = 1000) -> np.ndarray:
-        """Draw new data, from noise, as the links are switched on over half of the steps and stay for the rest."""
+    def sample(self, n_samples: int = 1, steps: int = 1000, seed: int | None = None) -> np.ndarray:
+        """Draw new data, from noise, as the links are switched on over half of the steps and stay for the rest.
+
+        The same ones again, unless another `seed` is given.
+        """
         check_is_fitted(self)
-        return self._given_back(
-            annealed_states(self._key(2), self.network_, self.state_.base, n_samples, steps)
-        )
+        key = self._key(2) if seed is None else make_key(seed, 52)
+        return self._given_back(annealed_states(key, self.network_, self.state_.base, n_samples, steps))
 
     def reconstruct(self, X: Any) -> np.ndarray:  # noqa: N803
         """The means of the features given the means of the hidden units given the data."""
@@ -214,7 +216,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InputError(f"a network needs 1 hidden unit or more, got n_hidden={self.n_hidden}")
         kind = unit_type(self.visible)
         unit_type(self.hidden)
-        table = checked(validate_data(self, data, reset=True, dtype=np.float64, ensure_all_finite=False))
+        table = self._table(data, reset=True)
         if len(table) < 2:
             raise InputError("learning needs 2 samples or more, got one sample (n_samples = 1)")
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -264,10 +266,19 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _features(self, data: Any) -> np.ndarray:
         check_is_fitted(self)
-        table = checked(validate_data(self, data, reset=False, dtype=np.float64, ensure_all_finite=False))
+        table = self._table(data, reset=False)
         v = self.scaling_.apply(table)
         type(self.network_.visible).check_data(v)
         return v
+
+    def _table(self, data: Any, reset: bool) -> np.ndarray:
+        try:
+            table = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
+        except InputError:
+            raise
+        except ValueError as error:  # scikit-learn's own words, as its checks want them
+            raise InputError(str(error)) from None
+        return checked(table)
 
     def _given_back(self, v: Any) -> np.ndarray:
         return self.scaling_.undo(np.asarray(v, np.float64))

@@ -65,7 +65,7 @@ def save_rbm(
         "options": options_of(model),
         "seed": model._seed,
         "samples": model._samples,
-        "features": model.n_features_in_,
+        "features": model.scaling_.shift.size,
         "feature_names": None if names is None else list(names),
         "scaling": jsonable(vars(model.scaling_), "scaling"),
         "epochs": model.state_.epochs,
@@ -144,7 +144,7 @@ def options_of(model: Phi4RBM) -> dict[str, Any]:
 
 
 def _read(header: dict[str, Any], content: bytes) -> Phi4RBM:
-    model = Phi4RBM(**header["options"])
+    model: Any = Phi4RBM(**header["options"])
     model._seed, model._samples = header["seed"], header["samples"]
     model.n_features_in_ = header["features"]
     if header["feature_names"] is not None:
@@ -158,7 +158,7 @@ def _read(header: dict[str, Any], content: bytes) -> Phi4RBM:
     model.history_ = [_recalled(entry) for entry in header["history"]]
     model._finished()
     if header["log_partition"] is not None:
-        model._log_partition = Estimate(*map(float, header["log_partition"]))
+        model._log_partition = _estimate(header["log_partition"])
     return model
 
 
@@ -172,9 +172,11 @@ def _recalled(entry: dict[str, Any]) -> Record:
     """Numbers that are not finite are kept as words."""
     pair = entry["log_likelihood"]
     rest = {n: float(v) for n, v in entry.items() if n not in ("epoch", "log_likelihood")}
-    return Record(
-        epoch=entry["epoch"], log_likelihood=None if pair is None else Estimate(*map(float, pair)), **rest
-    )
+    return Record(epoch=entry["epoch"], log_likelihood=None if pair is None else _estimate(pair), **rest)
+
+
+def _estimate(pair: list[Any]) -> Estimate:
+    return Estimate(float(pair[0]), float(pair[1]))
 
 
 def _seal(header: Mapping[str, Any]) -> str:

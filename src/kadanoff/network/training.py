@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from kadanoff.errors import InputError
 from kadanoff.network.chains import Chains, Persistent
 from kadanoff.network.model import Phi4Network
+from kadanoff.network.units import Unit
 from kadanoff.random import key as make_key
 
 __all__ = ["Epoch", "Training", "TrainingState"]
@@ -104,7 +105,7 @@ class Training(eqx.Module):
             raise InputError(f"unknown schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
 
     def init(
-        self, network: Phi4Network, x: np.ndarray, keep: bool = False, pool: np.ndarray | None = None
+        self, network: Phi4Network, x: Float[Any, "sample visible"], keep: bool = False, pool: Any = None
     ) -> TrainingState:
         """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is.
 
@@ -213,15 +214,7 @@ def _epoch(
         data = x[rows]
         network = _network(template, values, offsets)
         drawn = chains.draw(key, network, base, kept, data)
-        model = jax.lax.stop_gradient(drawn.v)
-
-        def loss(values: dict[str, Any]) -> Array:
-            network = _network(template, values, offsets)
-            seen = (1 - share) * jnp.mean(network.visible_energy(data))
-            added = share * jnp.mean(network.visible.energy(pool).sum(axis=-1))
-            return seen + added - jnp.mean(network.visible_energy(model))
-
-        slope = jax.grad(loss)(values)
+        slope = _slope(template, values, offsets, data, jax.lax.stop_gradient(drawn.v), pool, share)
         update, state = optimiser.update(slope, state, values)
         values: Any = optax.apply_updates(values, update)
         if centred:
@@ -230,6 +223,37 @@ def _epoch(
 
     trained, (gradients, mixing) = jax.lax.scan(step, trained, (permutation, jax.random.split(chain, count)))
     return trained, (gradients.mean(), mixing.mean())
+
+
+def _slope(
+    template: Phi4Network,
+    values: dict[str, Any],
+    offsets: tuple[Array, Array],
+    data: Array,
+    model: Array,
+    pool: Array,
+    share: Array,
+) -> dict[str, Any]:
+    """The gradient of <S>_data - <S>_model, hidden units traced out.
+
+    That of the links comes from one product of matrices for both sides, and the fields of the data from the chains'
+    where they start there: the products are what an update costs.
+    """
+    network, back = jax.vjp(lambda values: _network(template, values, offsets), values)
+
+    def difference(visible: Unit, hidden: Unit, fields: tuple[Array, Array]) -> Array:
+        energies = (
+            jnp.mean(visible.energy(v).sum(axis=-1) - hidden.log_partition(field).sum(axis=-1))
+            for v, field in zip((data, model), fields, strict=True)
+        )
+        added = share * jnp.mean(visible.energy(pool).sum(axis=-1))
+        return (1 - share) * next(energies) + added - next(energies)
+
+    fields = (data @ network.w, model @ network.w)
+    visible, hidden, by_field = jax.grad(difference, (0, 1, 2))(network.visible, network.hidden, fields)
+    w = jnp.concatenate([data, model]).T @ jnp.concatenate(by_field)
+    whole = eqx.tree_at(lambda n: (n.w, n.visible, n.hidden), network, (w, visible, hidden))
+    return back(whole)[0]
 
 
 def _network(template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array]) -> Phi4Network:
