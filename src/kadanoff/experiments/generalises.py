@@ -119,7 +119,8 @@ def _normal(network: Phi4Network, v: np.ndarray) -> Float[np.ndarray, " sample"]
     a, m, w, r, s = _double(visible.a, hidden.a, network.w, visible.r, hidden.r)
     covariance = np.linalg.inv(np.block([[2 * np.diag(a), -w], [-w.T, 2 * np.diag(m)]]))
     mean = -covariance @ np.concatenate([r, s])
-    return multivariate_normal(mean[: len(a)], covariance[: len(a), : len(a)]).logpdf(v)
+    block: Any = covariance[: len(a), : len(a)]
+    return multivariate_normal(mean[: len(a)], block).logpdf(v)
 
 
 def _configurations(network: Phi4Network) -> np.ndarray:
