@@ -105,11 +105,7 @@ class Training(eqx.Module):
             raise InputError(f"unknown schedule {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
 
     def init(
-        self,
-        network: Phi4Network,
-        x: Float[Any, "sample visible"],
-        keep: bool = False,
-        pool: Float[Any, "state visible"] | None = None,
+        self, network: Phi4Network, x: Float[Any, "sample visible"], keep: bool = False, pool: Any = None
     ) -> TrainingState:
         """Make the state at the start: visible units fitted to the data one by one, or the network kept as it is.
 
@@ -218,7 +214,7 @@ def _epoch(
         data = x[rows]
         network = _network(template, values, offsets)
         drawn = chains.draw(key, network, base, kept, data)
-        slope = _slope(template, values, offsets, (data, pool, jax.lax.stop_gradient(drawn.v)), share)
+        slope = _slope(template, values, offsets, data, jax.lax.stop_gradient(drawn.v), pool, share)
         update, state = optimiser.update(slope, state, values)
         values: Any = optax.apply_updates(values, update)
         if centred:
@@ -233,26 +229,28 @@ def _slope(
     template: Phi4Network,
     values: dict[str, Any],
     offsets: tuple[Array, Array],
-    states: tuple[Array, Array, Array],
+    data: Array,
+    model: Array,
+    pool: Array,
     share: Array,
 ) -> dict[str, Any]:
-    """The gradient of <S>_data - <S>_model, hidden units traced out, with a share of unlinked visible units of a pool.
+    """The gradient of <S>_data - <S>_model, hidden units traced out.
 
-    `states` are those of data, pool and model. The gradient of the links comes from one product of matrices for both
-    sides, and the fields of the data from the chains' where these start there: the products are what an update costs.
+    That of the links comes from one product of matrices for both sides, and the fields of the data from the chains'
+    where they start there: the products are what an update costs.
     """
-    data, pool, model = states
     network, back = jax.vjp(lambda values: _network(template, values, offsets), values)
 
-    def difference(visible: Unit, hidden: Unit, seen: Array, drawn: Array) -> Array:
-        def energy(v: Array, field: Array) -> Array:
-            return jnp.mean(visible.energy(v).sum(axis=-1) - hidden.log_partition(field).sum(axis=-1))
-
+    def difference(visible: Unit, hidden: Unit, fields: tuple[Array, Array]) -> Array:
+        energies = (
+            jnp.mean(visible.energy(v).sum(axis=-1) - hidden.log_partition(field).sum(axis=-1))
+            for v, field in zip((data, model), fields, strict=True)
+        )
         added = share * jnp.mean(visible.energy(pool).sum(axis=-1))
-        return (1 - share) * energy(data, seen) + added - energy(model, drawn)
+        return (1 - share) * next(energies) + added - next(energies)
 
     fields = (data @ network.w, model @ network.w)
-    visible, hidden, *by_field = jax.grad(difference, (0, 1, 2, 3))(network.visible, network.hidden, *fields)
+    visible, hidden, by_field = jax.grad(difference, (0, 1, 2))(network.visible, network.hidden, fields)
     w = jnp.concatenate([data, model]).T @ jnp.concatenate(by_field)
     whole = eqx.tree_at(lambda n: (n.w, n.visible, n.hidden), network, (w, visible, hidden))
     return back(whole)[0]
