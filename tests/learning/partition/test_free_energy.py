@@ -131,9 +131,7 @@ def test_what_is_refused() -> None:
         "the uniform mode has the eigenvalue -0.95": lambda: free_energy(talk, lattice, start="gaussian"),
         "peak at site 1 has the eigenvalue": lambda: free_energy(unlike, start="gaussian"),
         "no Gaussian": lambda: free_energy(Ising(0.3), lattice, start="gaussian"),
-        r"site \(0, 0\) alone has no normalisable": lambda: free_energy(
-            Phi4(0.1, 0.0, -0.1), Lattice((2, 2))
-        ),
+        "site 0 alone has no normalisable": lambda: free_energy(Sextic(Phi4(0.1, 0.0, -0.1), 0.1), lattice),
         "say which": lambda: free_energy(talk),
     }
     for message, call in refusals.items():
