@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
+    from kadanoff.actions import MarkovRandomField as MarkovRandomField
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
     from kadanoff.learning.partition import free_energy as free_energy
+    from kadanoff.markov import canonical_potentials as canonical_potentials
+    from kadanoff.markov import markov_property as markov_property
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -69,6 +72,7 @@ _HOMES = {
         "InhomogeneousIsing",
         "InhomogeneousPhi4",
         "Ising",
+        "MarkovRandomField",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
@@ -80,6 +84,7 @@ _HOMES = {
     "graph": ("Graph",),
     "lattice": ("Lattice",),
     "learning.partition": ("free_energy",),
+    "markov": ("canonical_potentials", "markov_property"),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

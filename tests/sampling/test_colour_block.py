@@ -3,13 +3,15 @@
 Each test compares up to ten numbers, each within 4.5 standard errors (about 3e-4 for all of them).
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4, Phi4
+from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4, MarkovRandomField, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
+from kadanoff.exact import enumerate_spins
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.random import key as key_of
@@ -26,6 +28,17 @@ SAMPLERS = {
     "metropolis": ColourBlock("metropolis", sweeps=2),
     "hybrid": HybridMonteCarlo(),
 }
+
+#: A triangle with a tail, and potentials of its two cliques that favour some signs and a sum.
+KITE = Graph([(0, 1), (1, 2), (2, 0), (2, 3)])
+
+
+def edge(values):
+    return 1.5 + jnp.tanh(values[:, 0] * values[:, 1])
+
+
+def triangle(values):
+    return jnp.exp(jnp.sin(0.7 * values.sum(axis=1)))
 
 
 def pair_means(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +114,38 @@ def test_sharp_wells_agree_with_enumeration() -> None:
     assert np.all(np.abs(found - expected) < SIGMAS * error + 2 / b)
 
 
+@pytest.mark.statistical
+def test_spins_of_cliques_agree_with_enumeration() -> None:
+    action = MarkovRandomField(KITE, {2: edge, 3: triangle}, spins=True)
+    ensemble = sample(action, chains=256, draws=64, seed=2)
+    found, error = pair_means(ensemble)
+    exact = enumerate_spins(action, KITE)
+    spins = exact.fields.astype(float)
+    upper = np.triu_indices(4)
+    values = np.concatenate([spins, spins[:, upper[0]] * spins[:, upper[1]]], axis=1)
+    assert ensemble.spins
+    assert np.all(np.abs(found - exact.probability @ values) < SIGMAS * np.maximum(error, 1e-12))
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("sampler", ["metropolis", "hybrid"])
+def test_real_fields_of_cliques_agree_with_quadrature(sampler: str) -> None:
+    def bounded(values):
+        return (edge(values) if values.shape[1] == 2 else triangle(values)) * jnp.exp(
+            -(values**4).sum(axis=1)
+        )
+
+    action = MarkovRandomField(KITE, bounded)
+    found, error = pair_means(sample(action, sampler=SAMPLERS[sampler], chains=256, draws=64, seed=3))
+    x = np.linspace(-3, 3, 31, dtype=np.float32)
+    fields = np.stack(np.meshgrid(x, x, x, x, indexing="ij"), axis=-1).reshape(-1, 4)
+    weight = np.exp(-np.asarray(jax.vmap(lambda field: action.density(field).sum())(fields), float))
+    weight /= weight.sum()
+    upper = np.triu_indices(4)
+    values = np.concatenate([fields, fields[:, upper[0]] * fields[:, upper[1]]], axis=1)
+    assert np.all(np.abs(found - weight @ values) < SIGMAS * error)
+
+
 @pytest.mark.exact
 def test_a_chain_draws_the_same_wherever_it_runs() -> None:
     action, sampler = InhomogeneousPhi4.random(Graph.complete(4)), ColourBlock("metropolis")
@@ -131,7 +176,10 @@ def test_what_is_refused(tmp_path) -> None:
     assert isinstance(default_sampler(action), ColourBlock)
     refusals = {
         "unknown update": lambda: ColourBlock("wolff"),
-        "none; use": lambda: ColourBlock().init(Phi4(1.0, 1.0), jnp.zeros((1, 4, 4))),
+        "has none; use": lambda: ColourBlock().init(Phi4(1.0, 1.0), jnp.zeros((1, 4, 4))),
+        "not the potentials of": lambda: ColourBlock().init(
+            MarkovRandomField(KITE, {2: edge, 3: triangle}), jnp.zeros((1, 4))
+        ),
         "have the shape": lambda: ColourBlock().init(action, jnp.zeros((1, 4))),
         "leave the lattice out": lambda: sample(action, Lattice((4, 4)), draws=1),
         "kept in memory only": lambda: sample(action, draws=1, out=tmp_path / "run"),

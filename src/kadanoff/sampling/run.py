@@ -13,6 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff import random
 from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins
 from kadanoff.actions.inhomogeneous import PairAction
+from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
@@ -56,6 +57,8 @@ def default_sampler(action: Any) -> Sampler:
         return clusters
     if isinstance(action, PairAction):
         return ColourBlock()
+    if isinstance(action, MarkovRandomField) and has_spins(action):
+        return ColourBlock("metropolis")
     return HybridMonteCarlo()
 
 
