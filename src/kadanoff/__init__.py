@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Metropolis as Metropolis
     from kadanoff.sampling import Mixture as Mixture
     from kadanoff.sampling import SwendsenWang as SwendsenWang
+    from kadanoff.sampling import Tempering as Tempering
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
     from kadanoff.statistics import Estimate as Estimate
@@ -122,6 +123,7 @@ _HOMES = {
         "Metropolis",
         "Mixture",
         "SwendsenWang",
+        "Tempering",
         "Wolff",
         "sample",
     ),

@@ -222,8 +222,8 @@ class Graph:
     def _greedy(self, order: list[int]) -> Int[np.ndarray, " n"]:
         """The smallest colour that no neighbour has, site by site; lists are faster than arrays here."""
         colour = [-1] * self.volume
-        start: list[int] = self._adjacency.indptr.tolist()
-        far: list[int] = self._adjacency.indices.tolist()  # pyright: ignore[reportAssignmentType]
+        start: Any = self._adjacency.indptr.tolist()
+        far: Any = self._adjacency.indices.tolist()
         for site in order:
             taken = {colour[other] for other in far[start[site] : start[site + 1]]}
             free = 0

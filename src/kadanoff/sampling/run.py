@@ -26,6 +26,7 @@ from kadanoff.sampling.mixture import LocalAndCluster
 from kadanoff.sampling.sinks import FolderSink, MemorySink, Plan, magnetisation
 from kadanoff.sampling.state import ChainState, Sampler, require_start
 from kadanoff.sampling.state import start as starting_fields
+from kadanoff.sampling.tempering import Tempering, TemperingState
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.statistics import gamma_method
 from kadanoff.store.durable import deferred_interrupt
@@ -124,8 +125,11 @@ def sample(
     plan = Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
     sink = MemorySink() if out is None else FolderSink(Path(out), action, space, sampler, plan)
     try:
-        _run(action, space, sampler, plan, sink, progress or (lambda done, total, message: None))
-        ensemble = Ensemble(sink.fields(), action, history=(f"simulated {action!r} on {space.shape}",))
+        state = _run(action, space, sampler, plan, sink, progress or (lambda done, total, message: None))
+        history = [f"simulated {action!r} on {space.shape}"]
+        if isinstance(sampler, Tempering) and isinstance(state, TemperingState):
+            history.append(f"tempered, {sampler.report(state)}")
+        ensemble = Ensemble(sink.fields(), action, history=tuple(history))
     finally:
         sink.close()
     if start == "mixed":
@@ -168,16 +172,13 @@ def _run(
     plan: Plan,
     sink: MemorySink | FolderSink,
     progress: Progress,
-) -> None:
+) -> ChainState:
     root = random.key(plan.seed)
-    resumed = sink.resume()
+    fields = starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action))
+    state, done = sampler.init(action, fields), 0
+    resumed = sink.resume(state)
     if resumed is None:
-        state = sampler.init(
-            action,
-            starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action)),
-        )
         state = _thermalise(sampler, jax.random.fold_in(root, 1), action, state, plan.thermalize, progress)
-        done = 0
     else:
         state, done = resumed
     series = sink.magnetisation()
@@ -188,6 +189,7 @@ def _run(
         sink.append(np.asarray(fields), state)
         series.append(magnetisation(np.asarray(fields)))
         done += count
+    return state
 
 
 def _finished(plan: Plan, series: list[np.ndarray], progress: Progress) -> bool:

@@ -44,7 +44,7 @@ class MemorySink:
     def __init__(self) -> None:
         self.parts: list[np.ndarray] = []
 
-    def resume(self) -> tuple[ChainState, int] | None:
+    def resume(self, state: ChainState) -> tuple[ChainState, int] | None:
         """Nothing is left of an earlier run."""
         return None
 
@@ -88,13 +88,13 @@ class FolderSink:
             block=plan.block,
         )
 
-    def resume(self) -> tuple[ChainState, int] | None:
-        """The state after the last block and the number of draws kept, None for a run that has none."""
+    def resume(self, state: ChainState) -> tuple[ChainState, int] | None:
+        """A state like `state` after the last block and the number of draws kept, None for a run that has none."""
         saved = self.store.state()
         if saved is None:
             return None
-        arrays = {name: jnp.asarray(saved[name]) for name in ("fields", "chain", "step_size")}
-        return ChainState(**arrays), self.store.draws
+        arrays = {name: jnp.asarray(saved[name]) for name in vars(state)}
+        return type(state)(**arrays), self.store.draws
 
     def magnetisation(self) -> list[np.ndarray]:
         """Magnetisation of the blocks that were kept before."""
@@ -102,7 +102,7 @@ class FolderSink:
 
     def append(self, fields: np.ndarray, state: ChainState) -> None:
         """Commit a block with the state from which the next one goes on."""
-        restart = {name: np.asarray(getattr(state, name)) for name in ("fields", "chain", "step_size")}
+        restart = {name: np.asarray(value) for name, value in vars(state).items()}
         self.store.append(fields, state=restart)
 
     def fields(self) -> Any:
