@@ -10,11 +10,14 @@ import pytest
 
 from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4, MarkovRandomField, Phi4
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, StoreError
 from kadanoff.exact import enumerate_spins
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
+from kadanoff.models import load_model, save_model
 from kadanoff.random import key as key_of
+from kadanoff.renormalization import BlockMean, block
+from kadanoff.runs import open_ensemble
 from kadanoff.sampling import ColourBlock, HybridMonteCarlo, default_sampler, sample
 
 SIGMAS = 4.5
@@ -171,7 +174,69 @@ def test_observables_of_a_graph_leave_out_those_of_lattices() -> None:
 
 
 @pytest.mark.exact
-def test_what_is_refused(tmp_path) -> None:
+def test_fields_on_a_graph_stay_there_without_their_action() -> None:
+    action = InhomogeneousPhi4.random(Graph([(3, 1), (1, 0), (1, 2)]))
+    bare = Ensemble(np.ones((2, 8, 4), np.float32), action).with_action(None)
+    assert bare.action is None
+    assert not bare.on_lattice
+    assert not {"xi_over_L", "neighbours"} & set(bare.observables())
+    assert bare.derive(bare.fields, "as they are", 0).graph == action.graph
+    assert bare.derive(bare.fields[..., :2], "cut", 0).graph is None
+    assert bare.select(draws=slice(0, 4)).graph == action.graph
+    with pytest.raises(InputError, match="blocks are cut from hypercubic lattices"):
+        block(bare, BlockMean(2))
+    with pytest.raises(InputError, match="have its shape"):
+        Ensemble(np.ones((2, 8, 3), np.float32), graph=action.graph)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("graph", [Graph([(0, 1), (1, 2), (2, 0), (2, 3)]), Graph.grid((3, 4), "triangular")])
+def test_a_run_on_a_graph_is_kept_resumed_and_opened(graph, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    w, r = rng.normal(size=len(graph.edges)), rng.normal(size=graph.shape)
+    action = InhomogeneousIsing(graph, w, r)
+    plan = {"chains": 4, "thermalize": 10, "seed": 3}
+    whole = sample(action, draws=40, **plan)
+
+    def stop(done, total, message):
+        if message == "drawing" and done >= 16:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(action, draws=40, out=tmp_path / "run", progress=stop, **plan)
+    assert open_ensemble(tmp_path / "run").draws == 16
+    resumed = sample(action, draws=40, out=tmp_path / "run", **plan)
+    np.testing.assert_array_equal(np.asarray(resumed.fields), whole.fields)
+    opened = open_ensemble(tmp_path / "run")
+    assert opened.graph == graph
+    np.testing.assert_array_equal(opened.action.w, action.w)
+    np.testing.assert_array_equal(opened.action.r, action.r)
+    assert opened.observables()["action_density"] == whole.observables()["action_density"]
+    other = InhomogeneousIsing(graph, np.nextafter(np.float32(w), 9), r)
+    with pytest.raises(StoreError, match="holds another run: its config.couplings.checksum"):
+        sample(other, draws=40, out=tmp_path / "run", **plan)
+
+
+@pytest.mark.exact
+def test_a_model_file_that_is_none_is_refused(tmp_path) -> None:
+    action = InhomogeneousPhi4.random(Graph.complete(3))
+    good = save_model(action, tmp_path / "model.npz")
+    assert float(load_model(good).b[2]) == float(action.b[2])
+    good.write_bytes(good.read_bytes()[:200])
+    np.savez(tmp_path / "other.npz", x=np.ones(3))
+    save_model(MarkovRandomField(KITE, {2: edge, 3: triangle}), tmp_path / "field.npz")
+    for name, message in {
+        "model.npz": "is no saved model",
+        "other.npz": "but no model",
+        "field.npz": "potentials are functions",
+        "none.npz": "cannot be read",
+    }.items():
+        with pytest.raises(StoreError, match=message):
+            load_model(tmp_path / name)
+
+
+@pytest.mark.exact
+def test_what_is_refused() -> None:
     action = InhomogeneousPhi4.random(Graph.complete(3))
     assert isinstance(default_sampler(action), ColourBlock)
     refusals = {
@@ -182,7 +247,6 @@ def test_what_is_refused(tmp_path) -> None:
         ),
         "have the shape": lambda: ColourBlock().init(action, jnp.zeros((1, 4))),
         "leave the lattice out": lambda: sample(action, Lattice((4, 4)), draws=1),
-        "kept in memory only": lambda: sample(action, draws=1, out=tmp_path / "run"),
         "say which": lambda: sample(Phi4(1.0, 1.0), draws=1),
     }
     for message, call in refusals.items():

@@ -98,8 +98,6 @@ def sample(
     """
     action = as_action(action)
     space = space_of(action, lattice)
-    if out is not None and isinstance(space, Graph):
-        raise InputError(f"runs of {type(action).__name__} are kept in memory only: leave `out` away")
     if draws is None and target_error is None:
         target_error = 0.003
     chains = max(8, min(128, (1 << 21) // space.volume)) if chains is None else chains

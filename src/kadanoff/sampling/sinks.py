@@ -10,9 +10,11 @@ import numpy as np
 from kadanoff.actions.base import couplings, has_spins
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
+from kadanoff.models import MODEL_FILE, pack_model
 from kadanoff.observables import measure
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store import Store
+from kadanoff.store.durable import atomic_write, checksum
 
 __all__ = ["FolderSink", "MemorySink", "Plan", "magnetisation"]
 
@@ -78,6 +80,10 @@ class FolderSink:
             "sampler": repr(sampler),
             **vars(plan),
         }
+        model = pack_model(action) if isinstance(lattice, Graph) else None
+        if model is not None:  # the arrays are a file beside; the record tells them by their checksum
+            config["graph"] = {"edges": len(action.graph.edges), "steps": action.graph.steps}
+            config["couplings"] = {"file": MODEL_FILE, "checksum": checksum(model)}
         self.store = Store.open_or_create(
             path,
             "simulate",
@@ -87,6 +93,8 @@ class FolderSink:
             dtype="int8" if has_spins(action) else "float32",
             block=plan.block,
         )
+        if model is not None:
+            atomic_write(path / MODEL_FILE, model)
 
     def resume(self, state: ChainState) -> tuple[ChainState, int] | None:
         """A state like `state` after the last block and the number of draws kept, None for a run that has none."""
