@@ -22,7 +22,7 @@ def plot_limit(
     fitted: float,
     path: str | Path,
 ) -> Path:
-    """Draw a panel for every quantity with its extrapolation, and one with histograms of the field.
+    """Draw a panel for every quantity with its extrapolation, in 1/quartic in an inset, and histograms of the field.
 
     `limits` have a `curve` in 1/quartic and a `value`; they are drawn from quartic = `fitted` on.
     """
@@ -36,7 +36,17 @@ def plot_limit(
         axis.set_xscale("log")
         axis.set_xlabel(r"quartic coupling $\lambda$")
         axis.set_ylabel(observable(name).symbol)
-        legend(axis)
+        legend(axis, loc="lower right" if rows[0][name].value < exact[name] else "upper right")
+        inset = axis.inset_axes((0.42, 0.36, 0.55, 0.34))
+        near = [row for row in rows if row["quartic"] >= fitted]
+        inverse = [1 / row["quartic"] for row in near]
+        points(inset, inverse, [row[name] for row in near], "", COLOURS[0])
+        whole = np.linspace(0, 1.05 * max(inverse), 100)
+        band(inset, whole, *limit.curve(whole), "", COLOURS[1])
+        reference(inset, exact[name], "")
+        inset.set_xlabel(r"$1/\lambda$", fontsize=8, labelpad=1)
+        inset.tick_params(labelsize=7)
+        inset.set_xlim(-0.02 * max(inverse), None)
     last = axes[0, -1]
     for place, chosen in enumerate(_SHOWN):
         centre, density = histograms[chosen]
