@@ -212,7 +212,7 @@ def test_a_run_on_a_graph_is_kept_resumed_and_opened(tmp_path) -> None:
     np.testing.assert_array_equal(opened.action.r, action.r)
     assert opened.observables()["action_density"] == whole.observables()["action_density"]
     other = InhomogeneousIsing(graph, np.nextafter(np.float32(w), 9), r)
-    with pytest.raises(StoreError, match="holds another run: its config.couplings.checksum"):
+    with pytest.raises(StoreError, match="holds another run: its config.model.checksum"):
         sample(other, draws=40, out=tmp_path / "run", **plan)
 
 

@@ -31,7 +31,8 @@ def plot_limit(
     across = np.geomspace(fitted, 3 * quartic.max(), 200)
     for axis, (name, limit) in zip(axes[0], limits.items(), strict=False):
         points(axis, quartic, [row[name] for row in rows], r"$\phi^4$", COLOURS[0])
-        band(axis, across, *limit.curve(1 / across), f"extrapolated: {limit.value}", COLOURS[1])
+        value, error = limit.curve(1 / across)
+        band(axis, across, value, error, f"extrapolated: {limit.value}", COLOURS[1])
         reference(axis, exact[name], f"Ising, exact: {exact[name]:.5f}")
         axis.set_xscale("log")
         axis.set_xlabel(r"quartic coupling $\lambda$")
@@ -42,7 +43,8 @@ def plot_limit(
         inverse = [1 / row["quartic"] for row in near]
         points(inset, inverse, [row[name] for row in near], "", COLOURS[0])
         whole = np.linspace(0, 1.05 * max(inverse), 100)
-        band(inset, whole, *limit.curve(whole), "", COLOURS[1])
+        value, error = limit.curve(whole)
+        band(inset, whole, value, error, "", COLOURS[1])
         reference(inset, exact[name], "")
         inset.set_xlabel(r"$1/\lambda$", fontsize=8, labelpad=1)
         inset.tick_params(labelsize=7)

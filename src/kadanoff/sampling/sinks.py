@@ -10,7 +10,7 @@ import numpy as np
 from kadanoff.actions.base import couplings, has_spins
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
-from kadanoff.models import MODEL_FILE, pack_model
+from kadanoff.models import MODEL_FILE, MODELS, pack_model
 from kadanoff.observables import measure
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store import Store
@@ -73,17 +73,17 @@ class FolderSink:
     def __init__(
         self, path: Path, action: Any, lattice: Lattice | Graph, sampler: Sampler, plan: Plan
     ) -> None:
+        name = type(action).__name__
         config = {
-            "action": type(action).__name__,
-            "couplings": couplings(action),
+            "action": name,
+            "couplings": None if name in MODELS else couplings(action),
             "lattice": list(lattice.shape),
             "sampler": repr(sampler),
             **vars(plan),
         }
         model = pack_model(action) if isinstance(lattice, Graph) else None
-        if model is not None:  # the arrays are a file beside; the record tells them by their checksum
-            config["graph"] = {"edges": len(action.graph.edges), "steps": action.graph.steps}
-            config["couplings"] = {"file": MODEL_FILE, "checksum": checksum(model)}
+        if model is not None:  # the arrays are in a file beside; the record knows them by their checksum
+            config["model"] = {"file": MODEL_FILE, "checksum": checksum(model)}
         self.store = Store.open_or_create(
             path,
             "simulate",
