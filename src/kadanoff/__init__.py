@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kadanoff.errors import KadanoffError as KadanoffError
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.multihistogram import MultiHistogram as MultiHistogram
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -78,6 +79,7 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
+    "multihistogram": ("MultiHistogram",),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

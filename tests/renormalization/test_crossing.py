@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Action, Phi4
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
-from kadanoff.renormalization.crossing import find_crossing, reweighted_curve
+from kadanoff.renormalization.crossing import find_crossing
 from kadanoff.reweighting import reweight
 
 
