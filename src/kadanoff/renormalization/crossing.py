@@ -146,6 +146,11 @@ def _common_span(
     for ensemble in ensembles:
         centre = simulated_at(ensemble, coupling)
         spread = float(conjugate_series(ensemble, (coupling,))[coupling].std())
+        if not spread > 0:
+            raise InputError(
+                f"what couples to {_label(coupling)} is the same in all configurations of one ensemble, so weights "
+                "cannot tell its values apart; take more configurations, or simulate where they fluctuate"
+            )
         # Gaussian weights of log-variance 1.5**2 leave exp(-1.5**2) = 10 % of the configurations.
         ranges.append((centre - 1.5 / spread, centre + 1.5 / spread))
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)

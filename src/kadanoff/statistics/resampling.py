@@ -164,7 +164,8 @@ def multiplicities(
     unit = np.arange(chains)[:, None] * len(edges) + within
     rng = np.random.default_rng(_integers(seed))
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=samples)
-    return 1 + (drawn - 1) * math.sqrt(inflation * count / (count - 1)), unit
+    spread = 1 + (drawn.astype(np.float64) - 1) * math.sqrt(inflation * count / (count - 1))
+    return spread, unit.astype(np.intp)
 
 
 def _edges(fluctuations: NDArray[Any], over: str) -> tuple[NDArray[np.intp], float]:
