@@ -136,6 +136,24 @@ def test_two_couplings_at_once():
 
 
 @pytest.mark.exact
+def test_a_resample_of_a_curve_is_what_its_own_solution_gives(spins):
+    joined = MultiHistogram(spins, samples=3)
+    curve = joined.curve("energy", [0.45])
+    energy = np.concatenate([each.series("energy").ravel() for each in spins])
+    owner, links = np.repeat([0, 1, 2], 32 * 64), -64 * energy
+    for index in range(3):
+        # chains are whole units: every draw of a chain counts alike
+        often = joined._multiplicity(index)
+        assert np.all(often.reshape(96, 64) == often.reshape(96, 64)[:, :1])
+        alone = joined.solution.resampled(often, owner)
+        assert np.all(alone.free_energies[1:] != joined.solution.free_energies[1:])
+        # the log-densities of the solution lack the action that each simulation had: -S = beta links
+        own = np.array([float(each.action.beta) for each in spins])[owner] * links
+        weights = alone.counts * np.exp(0.45 * links - own - alone.log_mixture)
+        assert curve.samples[index, 0] == pytest.approx(np.sum(weights * energy) / weights.sum(), rel=1e-6)
+
+
+@pytest.mark.exact
 def test_blocked_fields_have_the_weights_of_their_originals(spins):
     blocked = [kd.block(each, kd.Majority(b=2)) for each in spins]
     plain, coarse = MultiHistogram(spins, samples=10), MultiHistogram(blocked, samples=10)
