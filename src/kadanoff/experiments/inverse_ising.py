@@ -202,5 +202,6 @@ def _notes(learnt: list[Trained]) -> list[str]:
         "the variance of that mean beside that of the configurations; the descriptions are of the first",
         "rows 'blocked': exponents of the stability matrix of the second blocking step (32 to 16), by the operators "
         "nearest, diagonal, plaquette and by magnetization, corner. Direct fields stand beside the exact exponents, "
-        "grown ones beside the direct",
+        "grown ones beside the direct; y_H of fields that compatible Monte Carlo grew is too large by what beta/nu of "
+        "its slopes is too small",
     ]
