@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kadanoff.learning.partition import free_energy as free_energy
     from kadanoff.markov import canonical_potentials as canonical_potentials
     from kadanoff.markov import markov_property as markov_property
+    from kadanoff.multihistogram import MultiHistogram as MultiHistogram
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -86,6 +87,7 @@ _HOMES = {
     "lattice": ("Lattice",),
     "learning.partition": ("free_energy",),
     "markov": ("canonical_potentials", "markov_property"),
+    "multihistogram": ("MultiHistogram",),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

@@ -14,6 +14,7 @@ EXPERIMENTS: dict[str, str] = {
     "standard-rg": "kadanoff.experiments.standard_rg",
     "matching": "kadanoff.experiments.matching",
     "stability-matrix": "kadanoff.experiments.stability_matrix",
+    "multi-histogram": "kadanoff.experiments.multi_histogram",
     "neural-observable": "kadanoff.experiments.neural_observable",
     "ising-limit": "kadanoff.experiments.ising_limit",
     "inverse-flow": "kadanoff.experiments.inverse_flow",

@@ -229,7 +229,8 @@ def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int =
         coarse = ensemble.lattice.blocked(rule.b)
         fields: np.ndarray | None = None
         for begin, stop, fine in ensemble.blocks():
-            chunk_key = make_key(seed, step, ensemble.depth, begin)
+            # Keys fold in unsigned numbers, and grown fields may have a depth below zero.
+            chunk_key = make_key(seed, step, ensemble.depth % 2**32, begin)
             flat = block_fields(rule, chunk_key, jnp.asarray(fine.reshape(-1, *ensemble.lattice.shape)))
             blocked = np.asarray(flat).reshape(ensemble.chains, stop - begin, *coarse.shape)
             if fields is None:
