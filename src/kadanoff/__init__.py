@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kadanoff.errors import KadanoffError as KadanoffError
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.learning import VariationalFit as VariationalFit
+    from kadanoff.learning import fit_variational as fit_variational
+    from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -78,6 +81,7 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
+    "learning": ("VariationalFit", "fit_variational", "natural_gradient"),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

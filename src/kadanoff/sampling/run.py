@@ -29,7 +29,7 @@ from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.statistics import gamma_method
 from kadanoff.store.durable import deferred_interrupt
 
-__all__ = ["Progress", "default_sampler", "sample"]
+__all__ = ["Progress", "default_sampler", "sample", "space_of"]
 
 #: Called with (done, total, message); total is None while it is not known.
 Progress = Callable[[float, float | None, str], None]
@@ -93,7 +93,7 @@ def sample(
     (16, 8)
     """
     action = as_action(action)
-    space = _space(action, lattice, out)
+    space = space_of(action, lattice, out)
     if draws is None and target_error is None:
         target_error = 0.003
     chains = max(8, min(128, (1 << 21) // space.volume)) if chains is None else chains
@@ -132,7 +132,7 @@ def sample(
     return ensemble
 
 
-def _space(action: Any, lattice: Lattice | None, out: str | Path | None) -> Lattice | Graph:
+def space_of(action: Any, lattice: Lattice | None, out: str | Path | None = None) -> Lattice | Graph:
     """Where the fields live: the graph of the action if it has one, else the lattice asked for."""
     graph = getattr(action, "graph", None)
     if not isinstance(graph, Graph):
