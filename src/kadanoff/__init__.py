@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kadanoff.learning import VariationalFit as VariationalFit
     from kadanoff.learning import fit_variational as fit_variational
     from kadanoff.learning import natural_gradient as natural_gradient
+    from kadanoff.learning.partition import free_energy as free_energy
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -82,6 +83,7 @@ _HOMES = {
     "graph": ("Graph",),
     "lattice": ("Lattice",),
     "learning": ("VariationalFit", "fit_variational", "natural_gradient"),
+    "learning.partition": ("free_energy",),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (

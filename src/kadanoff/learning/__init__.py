@@ -1,4 +1,4 @@
-"""Learning actions: from another action, KL(p||q)."""
+"""Learning of actions: from another action, KL(p||q), and free energies of what is learnt."""
 
 from kadanoff.learning.fit import VariationalFit
 from kadanoff.learning.optimisers import natural_gradient

@@ -34,7 +34,7 @@ def optimiser(choice: Any) -> optax.GradientTransformationExtraArgs:
     """
     if isinstance(choice, str) and choice in OPTIMISERS:
         return _named(choice)
-    if hasattr(choice, "init") and hasattr(choice, "update"):
+    if isinstance(choice, optax.GradientTransformation):
         return optax.with_extra_args_support(choice)
     raise InputError(
         f"unknown optimiser {choice!r}; choose from {', '.join(OPTIMISERS)}, or give an optax transformation"
@@ -59,14 +59,8 @@ def natural_gradient(
         if not value > 0:
             raise InputError(f"the {name} of a natural gradient must be positive, got {value}")
 
-    def update(
-        updates: Float[Array, " P"],
-        state: Any,
-        params: Any = None,
-        *,
-        operators: Float[Array, "chain P"],
-        **rest: Any,
-    ) -> tuple[Array, Any]:
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        operators: Float[Array, "chain P"] = extra["operators"]
         fisher = _product(operators) / len(operators)
         diagonal = jnp.diag(fisher)
         raised = fisher + jnp.diag(damping * diagonal + jnp.finfo(fisher.dtype).tiny)
