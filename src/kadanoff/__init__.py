@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.learning.partition import free_energy as free_energy
     from kadanoff.observables import Observable as Observable
+    from kadanoff.overlap import Overlap as Overlap
+    from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
@@ -85,6 +87,7 @@ _HOMES = {
     "learning": ("VariationalFit", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
     "observables": ("Observable",),
+    "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
     "renormalization": (
         "BlockMean",
