@@ -5,7 +5,7 @@ import pytest
 
 from kadanoff.actions import Action, Phi4
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError, OverlapError
+from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.overlap import overlap
 from kadanoff.plots.overlap import plot_overlap
 from kadanoff.reweighting import reweight
@@ -78,6 +78,8 @@ def test_what_cannot_be_compared_is_refused():
             overlap(p, other)
     with pytest.raises(OverlapError, match="in common"):
         overlap(p, gaussian(1e6, seed=1))
+    with pytest.warns(OverlapWarning, match="hardly overlap"):
+        overlap(p, gaussian(8.0, seed=1))
 
 
 @pytest.mark.exact

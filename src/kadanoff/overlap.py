@@ -6,6 +6,7 @@ histograms cross at the difference of free energies, which Bennett's acceptance 
 Source: C. H. Bennett, J. Comput. Phys. 22 (1976) 245.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,14 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError, OverlapError
+from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.response import simulated_action
 from kadanoff.reweighting import log_ratio
 from kadanoff.statistics import Estimate, effective_sample_size, gamma_method
 
 __all__ = ["Overlap", "overlap"]
+
+_FEWEST = 10  # effective configurations, below which no error bar can be believed
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,8 @@ def overlap(ensemble_p: Ensemble, ensemble_q: Ensemble) -> Overlap:
     difference of free energies comes from the same configurations as the means.
 
     Raises `InputError` for ensembles without an action, of different shapes, with weights, or with complex actions;
-    `OverlapError` where no configuration of either could belong to the other.
+    `OverlapError` where no configuration of either could belong to the other. Warns (`OverlapWarning`) where fewer
+    than about 10 effective configurations are left either way: free energies and divergences then rest on them.
 
     >>> import kadanoff as kd
     >>> noise = np.random.default_rng(0).normal(size=(2, 32, 64, 2, 2)).astype(np.float32)
@@ -96,7 +100,16 @@ def overlap(ensemble_p: Ensemble, ensemble_q: Ensemble) -> Overlap:
     under_p, under_q = -log_ratio(ensembles[0], actions[1]), log_ratio(ensembles[1], actions[0])
     if np.iscomplexobj(under_p) or np.iscomplexobj(under_q):
         raise InputError("the overlap of complex actions is not defined: compare their real parts")
-    return _compare(under_p, under_q)
+    found = _compare(under_p, under_q)
+    left = max(found.effective_pq * under_p.size, found.effective_qp * under_q.size)
+    if left < _FEWEST:
+        warnings.warn(
+            f"the two ensembles hardly overlap: {left:.1f} effective configurations are left either way, so that "
+            "divergences and their errors are rough; put ensembles of actions between them",
+            OverlapWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def _compare(p: np.ndarray, q: np.ndarray) -> Overlap:
@@ -111,7 +124,8 @@ def _compare(p: np.ndarray, q: np.ndarray) -> Overlap:
         raise OverlapError(
             "differences of the actions are not finite on these fields: check both actions there"
         )
-    difference = float(brentq(unbalance, low, high, xtol=1e-12))
+    root: Any = brentq(unbalance, low, high, xtol=1e-12)
+    difference = float(root)
     # How the root moves with each configuration, to first order, summed over both samples.
     of_p, of_q = expit(difference - p - shift), expit(q - difference + shift)
     slope = np.sum(of_p * (1 - of_p)) + np.sum(of_q * (1 - of_q))

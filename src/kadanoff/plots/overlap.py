@@ -19,7 +19,8 @@ def plot_overlap(pairs: Mapping[str, Overlap], path: str | Path, names: tuple[st
     drawing, axes = figure(columns=len(pairs), width=5.0, height=3.8)
     for axis, (title, found) in zip(axes[0], pairs.items(), strict=True):
         both = np.concatenate([found.under_p.ravel(), found.under_q.ravel()])
-        edges = np.linspace(*np.quantile(both, [0.0005, 0.9995]), 61)
+        low, high = np.quantile(both, [0.0005, 0.9995])
+        edges = np.linspace(low, high, 61)
         middle = (edges[1:] + edges[:-1]) / 2
         for values, name, colour in zip((found.under_p, found.under_q), names, COLOURS, strict=False):
             axis.hist(values.ravel(), edges, density=True, color=colour, alpha=0.45, label=f"under ${name}$")
