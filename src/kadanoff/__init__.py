@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
     from kadanoff.statistics import Estimate as Estimate
+    from kadanoff.trajectory import Trajectory as Trajectory
+    from kadanoff.trajectory import reweight_along as reweight_along
 
 __version__ = "0.1.0"
 
@@ -128,6 +130,7 @@ _HOMES = {
         "sample",
     ),
     "statistics": ("Estimate",),
+    "trajectory": ("Trajectory", "reweight_along"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

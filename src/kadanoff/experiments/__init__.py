@@ -21,4 +21,5 @@ EXPERIMENTS: dict[str, str] = {
     "certificate": "kadanoff.experiments.certificate",
     "learn-homogeneous": "kadanoff.experiments.learn_homogeneous",
     "learn-long-range": "kadanoff.experiments.learn_long_range",
+    "reweighting": "kadanoff.experiments.three_steps",
 }
