@@ -110,10 +110,11 @@ def reweight_along(
     Raises `InputError` for values that are not finite, or none, and as `reweight` does.
 
     >>> import kadanoff as kd
-    >>> ensemble = kd.sample(kd.Phi4(-0.95, 0.7), kd.Lattice((8, 8)), chains=32, draws=16, seed=0)
-    >>> found = reweight_along(ensemble, lambda m: kd.Phi4(m, 0.7), (-0.97, -0.95, -0.6), ["phi2"], "mass2")
+    >>> noise = np.random.default_rng(0).normal(size=(32, 16, 2, 2)).astype(np.float32)
+    >>> sample = kd.Ensemble(noise, kd.Phi4(1.0, 0.0, kappa=0.0))
+    >>> found = reweight_along(sample, lambda m: kd.Phi4(m, 0.0, kappa=0.0), (0.9, 1.0, 9.0), ["phi2"], "mass2")
     >>> [point.trusted for point in found], found.trusted()
-    ([True, True, False], (-0.97, -0.95))
+    ([True, True, False], (0.9, 1.0))
     """
     numbers = [float(value) for value in values]
     if not numbers or not np.all(np.isfinite(numbers)):

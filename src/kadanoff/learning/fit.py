@@ -23,13 +23,6 @@ class VariationalFit:
     - `gradient`, `noise`: norm of the gradient of the bound, and the norm of its error.
     - `converged`, `reason`: whether the fit stopped by itself, and why.
     - `fields`: the chains as they ended, (chain, *shape).
-
-    >>> import kadanoff as kd
-    >>> graph = kd.Graph.grid((2, 2))
-    >>> target = kd.InhomogeneousPhi4(graph, w=0.5, a=1.0, b=0.5)
-    >>> fit = kd.fit_variational(kd.InhomogeneousPhi4.random(graph), target, chains=256, epochs=60)
-    >>> fit.converged, fit.couplings["w"].shape[1], bool(abs(fit.model.w - 0.5).max() < 0.01)
-    (True, 8, True)
     """
 
     model: Any
