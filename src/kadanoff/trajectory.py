@@ -98,7 +98,7 @@ class Trajectory:
 def reweight_along(
     ensemble: Ensemble,
     target: Callable[[float], Any],
-    values: Sequence[float],
+    values: Sequence[float] | np.ndarray,
     observables: Sequence[str | Observable] | None = None,
     coupling: str = "g",
 ) -> Trajectory:

@@ -57,7 +57,8 @@ def test_a_path_says_where_it_can_be_trusted(kadanoff, simulated: Path, own: Pat
     answer = kadanoff("reweight", simulated, "--action", f"{own}:Complex", *path)
     found = json.loads(answer.out)
     assert [row["label"] for row in found["rows"]] == ["c = 0", "c = 0.3", "c = 0.6"]
-    assert found["rows"][0]["average_phase"] == 1 and found["rows"][0]["abs_magnetization"]["value"][1] == 0
+    assert found["rows"][0]["average_phase"] == pytest.approx(1)
+    assert found["rows"][0]["abs_magnetization"]["value"][1] == 0
     assert found["rows"][2]["average_phase"] < 0.2 and not found["rows"][2]["trusted"]
     assert found["trusted"][0] == 0.0
     assert Path(found["figures"][0]).is_file()

@@ -12,12 +12,12 @@ from kadanoff.experiments.lattice_targets import ImaginaryMass, homogeneous, lon
 @pytest.mark.exact
 def test_targets_are_those_of_the_talk():
     phi = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
-    plain = total(Phi4(-0.9515, 0.7), jnp.asarray(phi))
-    far = sum(np.sum(phi * np.roll(phi, (s, t), (0, 1))) for s, t in ((1, 1), (1, -1)))
-    assert float(total(homogeneous(), jnp.asarray(phi))) == pytest.approx(float(plain), rel=1e-5)
+    plain = float(total(Phi4(-0.9515, 0.7), jnp.asarray(phi)))
+    far = sum(float(np.sum(phi * np.roll(phi, (s, t), (0, 1)))) for s, t in ((1, 1), (1, -1)))
+    assert float(total(homogeneous(), jnp.asarray(phi))) == pytest.approx(plain, rel=1e-5)
     assert float(total(long_range(0.85), jnp.asarray(phi))) == pytest.approx(plain - 0.85 * far, rel=1e-5)
     found = complex(total(ImaginaryMass(long_range(0.85), 0.15), jnp.asarray(phi)))
-    assert found == pytest.approx(complex(plain - 0.85 * far, 0.15 * np.sum(phi**2)), rel=1e-5)
+    assert found == pytest.approx(complex(plain - 0.85 * far, 0.15 * float(np.sum(phi**2))), rel=1e-5)
     assert spread(1000, 5) == [0, 1, 10, 100, 1000]
 
 

@@ -88,11 +88,11 @@ def register(app: typer.Typer) -> None:
 
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
         names = parsing.split_names(observables)
+        first, last = _checked_path(along, first, last, count)
         if along is None and action is None and not given:
             raise InputError(
                 "reweight to what? give a coupling such as --mass2, an --action, or --along a coupling"
             )
-        first, last = _checked_path(along, first, last, count)
         with at_work() as task:
             import numpy as np
 
