@@ -11,13 +11,13 @@ from kadanoff.ensemble import Ensemble, ObservableTable
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.observables import Observable
 from kadanoff.reweighting import reweight
-from kadanoff.statistics import normalised_weights
+from kadanoff.statistics import tail_shape
 
-__all__ = ["FEWEST", "HEAVIEST", "PHASE", "Point", "Trajectory", "reweight_along"]
+__all__ = ["FEWEST", "PHASE", "TAIL", "Point", "Trajectory", "reweight_along"]
 
-#: A point is trusted with at least so many effective configurations, none with more than this share of the weight,
-#: and an average phase so many times its noise, 1 / sqrt(effective configurations).
-FEWEST, HEAVIEST, PHASE = 200, 0.02, 5.0
+#: A point is trusted with at least so many effective configurations, a tail of the weights of no larger shape, and an
+#: average phase so many times its noise, 1 / sqrt(effective configurations).
+FEWEST, TAIL, PHASE = 200, 0.5, 5.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Point:
     - `observables`: estimates by name; empty where the overlap is lost.
     - `effective`, `configurations`: the effective and the whole size of the sample.
     - `phase`: the average phase of complex weights, 1 for real ones.
-    - `heaviest`: the share of the heaviest configuration in the sum of the moduli of the weights.
+    - `tail`: the shape of the tail of the weights, see `kadanoff.statistics.tail_shape`.
     """
 
     value: float
@@ -35,12 +35,12 @@ class Point:
     effective: float
     configurations: int
     phase: float
-    heaviest: float
+    tail: float
 
     @property
     def trusted(self) -> bool:
-        """Whether estimate and error can be relied on: see `FEWEST`, `HEAVIEST` and `PHASE`."""
-        enough = self.effective >= FEWEST and self.heaviest <= HEAVIEST
+        """Whether estimate and error can be relied on: see `FEWEST`, `TAIL` and `PHASE`."""
+        enough = self.effective >= FEWEST and self.tail <= TAIL
         return bool(enough and self.phase >= PHASE / np.sqrt(self.effective))
 
     def row(self) -> dict[str, Any]:
@@ -48,6 +48,7 @@ class Point:
         return {
             **self.observables,
             "effective_fraction": self.effective / self.configurations,
+            "tail_shape": self.tail,
             "average_phase": self.phase,
             "trusted": self.trusted,
         }
@@ -133,13 +134,12 @@ def _point(
         try:
             there = reweight(ensemble, target)
         except OverlapError:
-            return Point(value, ObservableTable(), 0.0, configurations, 0.0, 1.0)
-    moduli = normalised_weights(np.real(np.asarray(there.log_weight)))
+            return Point(value, ObservableTable(), 0.0, configurations, 0.0, float("inf"))
     return Point(
         value,
         there.observables(observables),
         there.effective_sample_size,
         configurations,
         there.average_phase,
-        float(moduli.max()),
+        tail_shape(np.asarray(there.log_weight)),
     )

@@ -54,6 +54,7 @@ def test_a_gap_remains_to_longer_ranges(tmp_path):
 def test_one_sample_answers_for_real_and_complex_actions(tmp_path):
     result = three_steps.run(tmp_path, quick=True, seed=0)
     trusted = [row for row in result.rows if row["trusted"]]
+    assert {row["label"] for row in trusted if row["estimator"] == "S"} >= {"0.95", "1", "1.05"}
     assert {row["label"] for row in trusted} >= {"0.9", "0.95", "1", "1.05", "1.1"}
     pulls = [pull for row in trusted for pull in row.get("pull", {}).values()]
     assert len(pulls) > 20

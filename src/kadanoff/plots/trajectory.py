@@ -25,7 +25,7 @@ def plot_trajectories(
 
     `found` are trajectories from one sample by the names of their targets, drawn as bands; `simulated` are others, by
     the same names, of samples made at each point, drawn as points. Imaginary parts and phases have a second row where
-    there are any. The background is grey where any of the bands is not to be trusted.
+    there are any. The background is grey where a band is not to be trusted, the darker the more bands.
     """
     entries = [observable(each) for each in observables]
     are_complex = {name: any(_is_complex(point) for point in line) for name, line in found.items()}
@@ -83,16 +83,16 @@ def _phase(axis: Axes, line: Trajectory, name: str, colour: str, marker: str) ->
 
 
 def _shade(axes: Sequence[Axes], lines: Sequence[Trajectory]) -> None:
-    """Grey every value at which one of the lines is not trusted, half way to its neighbours."""
-    x = np.array([point.value for point in lines[0]])
-    doubted = {point.value for line in lines for point in line if not point.trusted}
-    edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
-    for axis in axes:
-        if len(x) > 1:
-            axis.set_xlim(x[0], x[-1])
-        for value, low, high in zip(x, edges[:-1], edges[1:], strict=True):
-            if value in doubted:
-                axis.axvspan(low, high, color="0.88", linewidth=0, zorder=0)
+    """Grey every value at which a line is not trusted, half way to its neighbours; darker for several lines."""
+    for line in lines:
+        x = np.array([point.value for point in line])
+        edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
+        for axis in axes:
+            if len(x) > 1:
+                axis.set_xlim(x[0], x[-1])
+            for point, low, high in zip(line, edges[:-1], edges[1:], strict=True):
+                if not point.trusted:
+                    axis.axvspan(low, high, color="0", alpha=0.08, linewidth=0, zorder=0)
 
 
 def _is_complex(point: Point) -> bool:

@@ -5,7 +5,7 @@ A *series* is an array (chain, draw); *primaries* are a stack of them (k, chain,
 
 - few long chains or many short ones: `gamma_method`, and `derived` for functions of several (weighted) means;
 - vectors with their covariance, or functions too rough for a gradient: `jackknife`, `bootstrap`;
-- reweighting: `normalised_weights`, `effective_sample_size`, `average_phase`.
+- reweighting: `normalised_weights`, `effective_sample_size`, `average_phase`, `tail_shape`.
 """
 
 from kadanoff.statistics.estimate import Estimate
@@ -17,7 +17,12 @@ from kadanoff.statistics.gamma import (
     integrated_autocorrelation_time,
 )
 from kadanoff.statistics.resampling import Resampled, bootstrap, jackknife
-from kadanoff.statistics.weights import average_phase, effective_sample_size, normalised_weights
+from kadanoff.statistics.weights import (
+    average_phase,
+    effective_sample_size,
+    normalised_weights,
+    tail_shape,
+)
 
 __all__ = [
     "Autocorrelation",
@@ -32,4 +37,5 @@ __all__ = [
     "integrated_autocorrelation_time",
     "jackknife",
     "normalised_weights",
+    "tail_shape",
 ]
