@@ -77,7 +77,7 @@ def _phase(axis: Axes, line: Trajectory, name: str, colour: str, marker: str) ->
     x = [point.value for point in line]
     axis.plot(x, [point.phase for point in line], color=colour, marker=marker, markersize=3, label=name)
     noise = [PHASE / np.sqrt(max(point.effective, 1)) for point in line]
-    axis.plot(x, noise, color="0.35", linestyle=":", label=f"{PHASE:g} times its noise")
+    axis.plot(x, noise, color=colour, linestyle=":", label=f"{PHASE:g} times its noise")
     axis.set(ylabel="average phase", ylim=(0, 1.02))
     legend(axis, fontsize=8)
 
@@ -92,7 +92,7 @@ def _shade(axes: Sequence[Axes], lines: Sequence[Trajectory]) -> None:
                 axis.set_xlim(x[0], x[-1])
             for point, low, high in zip(line, edges[:-1], edges[1:], strict=True):
                 if not point.trusted:
-                    axis.axvspan(low, high, color="0", alpha=0.08, linewidth=0, zorder=0)
+                    axis.axvspan(low, high, color="0", alpha=0.06, linewidth=0, zorder=0)
 
 
 def _is_complex(point: Point) -> bool:
