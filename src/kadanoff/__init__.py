@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
+    from kadanoff.actions import MarkovRandomField as MarkovRandomField
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from kadanoff.learning import fit_variational as fit_variational
     from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.learning.partition import free_energy as free_energy
+    from kadanoff.markov import canonical_potentials as canonical_potentials
+    from kadanoff.markov import markov_property as markov_property
     from kadanoff.observables import Observable as Observable
     from kadanoff.overlap import Overlap as Overlap
     from kadanoff.overlap import overlap as overlap
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Metropolis as Metropolis
     from kadanoff.sampling import Mixture as Mixture
     from kadanoff.sampling import SwendsenWang as SwendsenWang
+    from kadanoff.sampling import Tempering as Tempering
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
     from kadanoff.statistics import Estimate as Estimate
@@ -76,6 +80,7 @@ _HOMES = {
         "InhomogeneousIsing",
         "InhomogeneousPhi4",
         "Ising",
+        "MarkovRandomField",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
@@ -88,6 +93,7 @@ _HOMES = {
     "lattice": ("Lattice",),
     "learning": ("VariationalFit", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
+    "markov": ("canonical_potentials", "markov_property"),
     "observables": ("Observable",),
     "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
@@ -126,6 +132,7 @@ _HOMES = {
         "Metropolis",
         "Mixture",
         "SwendsenWang",
+        "Tempering",
         "Wolff",
         "sample",
     ),

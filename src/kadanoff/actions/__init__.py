@@ -15,6 +15,7 @@ from kadanoff.actions.base import (
 )
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.ising import Ising
+from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.actions.phi4 import Phi4
 
 #: Actions of the library by the name of their class, as runs record it.
@@ -28,6 +29,7 @@ __all__ = [
     "InhomogeneousIsing",
     "InhomogeneousPhi4",
     "Ising",
+    "MarkovRandomField",
     "NearestNeighbourAction",
     "PairAction",
     "Phi4",

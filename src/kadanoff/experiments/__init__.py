@@ -15,6 +15,7 @@ EXPERIMENTS: dict[str, str] = {
     "matching": "kadanoff.experiments.matching",
     "stability-matrix": "kadanoff.experiments.stability_matrix",
     "neural-observable": "kadanoff.experiments.neural_observable",
+    "ising-limit": "kadanoff.experiments.ising_limit",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "inverse-ising": "kadanoff.experiments.inverse_ising",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
