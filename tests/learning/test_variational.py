@@ -49,7 +49,7 @@ def exact_divergence(vector, trained: Trained, fields, log_weights, target) -> j
 @pytest.mark.exact
 def test_the_gradient_is_that_of_the_exact_divergence() -> None:
     with jax.enable_x64(True):
-        fields, log_weights = nodes(12)
+        fields, log_weights = nodes(7)
         trained, target = Trained(InhomogeneousPhi4.random(GRAPH, seed=2)), Sextic()
         arguments = (trained, fields, log_weights, target)
         expected = jax.grad(exact_divergence)(trained.vector(), *arguments)
