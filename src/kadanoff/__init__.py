@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from kadanoff.errors import KadanoffError as KadanoffError
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.learning import VariationalFit as VariationalFit
+    from kadanoff.learning import fit_variational as fit_variational
+    from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.learning.partition import free_energy as free_energy
     from kadanoff.markov import canonical_potentials as canonical_potentials
     from kadanoff.markov import markov_property as markov_property
     from kadanoff.multihistogram import MultiHistogram as MultiHistogram
     from kadanoff.observables import Observable as Observable
+    from kadanoff.overlap import Overlap as Overlap
+    from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
@@ -63,6 +68,8 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
     from kadanoff.statistics import Estimate as Estimate
+    from kadanoff.trajectory import Trajectory as Trajectory
+    from kadanoff.trajectory import reweight_along as reweight_along
 
 __version__ = "0.1.0"
 
@@ -85,10 +92,12 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
+    "learning": ("VariationalFit", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
     "markov": ("canonical_potentials", "markov_property"),
     "multihistogram": ("MultiHistogram",),
     "observables": ("Observable",),
+    "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
     "renormalization": (
         "BlockMean",
@@ -130,6 +139,7 @@ _HOMES = {
         "sample",
     ),
     "statistics": ("Estimate",),
+    "trajectory": ("Trajectory", "reweight_along"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

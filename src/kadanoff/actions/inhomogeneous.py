@@ -74,6 +74,8 @@ class InhomogeneousPhi4(PairAction):
     a: Float[Array, "..."]
     b: Float[Array, "..."]
 
+    positive: ClassVar[tuple[str, ...]] = ("b",)
+
     def __init__(self, graph: Graph, w: ArrayLike, a: ArrayLike, b: ArrayLike, r: ArrayLike = 0.0) -> None:
         """Set the couplings."""
         self.graph, self.w = graph, _spread("w", w, (len(graph.edges),), "edge")

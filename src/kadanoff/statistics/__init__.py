@@ -6,7 +6,7 @@ A *series* is an array (chain, draw); *primaries* are a stack of them (k, chain,
 - few long chains or many short ones: `gamma_method`, and `derived` for functions of several (weighted) means;
 - vectors with their covariance, or functions too rough for a gradient: `jackknife`, `bootstrap`;
 - several distributions at once: `solve_mbar`;
-- reweighting: `normalised_weights`, `effective_sample_size`, `average_phase`.
+- reweighting: `normalised_weights`, `effective_sample_size`, `average_phase`, `tail_shape`.
 """
 
 from kadanoff.statistics.estimate import Estimate
@@ -19,7 +19,12 @@ from kadanoff.statistics.gamma import (
 )
 from kadanoff.statistics.mbar import Mbar, solve_mbar
 from kadanoff.statistics.resampling import Resampled, bootstrap, jackknife, multiplicities
-from kadanoff.statistics.weights import average_phase, effective_sample_size, normalised_weights
+from kadanoff.statistics.weights import (
+    average_phase,
+    effective_sample_size,
+    normalised_weights,
+    tail_shape,
+)
 
 __all__ = [
     "Autocorrelation",
@@ -37,4 +42,5 @@ __all__ = [
     "multiplicities",
     "normalised_weights",
     "solve_mbar",
+    "tail_shape",
 ]
