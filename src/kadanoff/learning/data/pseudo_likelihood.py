@@ -24,7 +24,7 @@ __all__ = ["PseudoLikelihood", "window"]
 
 _SITES = 1 << 17  # handled at once, times some 100 nodes each
 _FOR_HESSIAN = 1000  # fields that make the Hessian of an action in general: it needs one pass a coupling
-_MANY = 8192  # couplings beyond which errors are left out
+_MANY = 2048  # couplings beyond which errors are left out
 
 
 @dataclass(frozen=True)

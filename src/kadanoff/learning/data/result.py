@@ -23,7 +23,8 @@ class DataFit:
         many. It comes from the scatter of the data (chains and autocorrelation respected) and of simulated chains,
         without assuming that the data follow the model.
     - `history`: (step, distance); a distance of 1 is about one standard error from the solution.
-    - `held_out`: mean of `score` over the fields held out, per site, greater is better; None without any.
+    - `held_out`: mean of `score` over the fields held out, per site, greater is better; None without any, or where
+        the fitted couplings are no density.
     """
 
     model: Any
