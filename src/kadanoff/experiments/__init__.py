@@ -19,4 +19,8 @@ EXPERIMENTS: dict[str, str] = {
     "inverse-ising": "kadanoff.experiments.inverse_ising",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",
+    "recovery": "kadanoff.experiments.recovery",
+    "couplings": "kadanoff.experiments.couplings",
+    "image": "kadanoff.experiments.image",
+    "digits": "kadanoff.experiments.digits",
 }
