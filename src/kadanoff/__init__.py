@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kadanoff.lattice import Lattice as Lattice
     from kadanoff.learning import DataFit as DataFit
     from kadanoff.learning import fit_data as fit_data
-    from kadanoff.models import load_model as load_model
-    from kadanoff.models import save_model as save_model
     from kadanoff.observables import Observable as Observable
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
@@ -61,6 +59,8 @@ if TYPE_CHECKING:
     from kadanoff.sampling import SwendsenWang as SwendsenWang
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
+    from kadanoff.saved_models import load_model as load_model
+    from kadanoff.saved_models import save_model as save_model
     from kadanoff.statistics import Estimate as Estimate
 
 __version__ = "0.1.0"
@@ -85,7 +85,6 @@ _HOMES = {
     "graph": ("Graph",),
     "lattice": ("Lattice",),
     "learning": ("DataFit", "fit_data"),
-    "models": ("load_model", "save_model"),
     "observables": ("Observable",),
     "quartic": ("QuarticSite",),
     "renormalization": (
@@ -126,6 +125,7 @@ _HOMES = {
         "Wolff",
         "sample",
     ),
+    "saved_models": ("load_model", "save_model"),
     "statistics": ("Estimate",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
