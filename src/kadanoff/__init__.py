@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
     from kadanoff.learning import DataFit as DataFit
+    from kadanoff.learning import VariationalFit as VariationalFit
     from kadanoff.learning import fit_data as fit_data
+    from kadanoff.learning import fit_variational as fit_variational
+    from kadanoff.learning import natural_gradient as natural_gradient
+    from kadanoff.learning.partition import free_energy as free_energy
     from kadanoff.observables import Observable as Observable
+    from kadanoff.overlap import Overlap as Overlap
+    from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
@@ -84,8 +90,10 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
-    "learning": ("DataFit", "fit_data"),
+    "learning": ("DataFit", "VariationalFit", "fit_data", "fit_variational", "natural_gradient"),
+    "learning.partition": ("free_energy",),
     "observables": ("Observable",),
+    "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
     "renormalization": (
         "BlockMean",

@@ -114,12 +114,13 @@ class Ensemble:
 
     def map_blocks(self, function: Callable[[np.ndarray], Mapping[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
         """Apply a function of flat configurations (n, *lattice) block by block; join its series as (chain,
-        draw).
+        draw, ...).
         """
         parts: list[dict[Any, np.ndarray]] = []
         for begin, stop, fields in self.blocks():
             values = function(fields.reshape(-1, *self.lattice.shape))
-            parts.append({name: v.reshape(self.chains, stop - begin) for name, v in values.items()})
+            layout = (self.chains, stop - begin)
+            parts.append({name: v.reshape(*layout, *v.shape[1:]) for name, v in values.items()})
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def raw(self, names: Sequence[str | Callable]) -> dict[Any, Inexact[np.ndarray, "chain draw"]]:

@@ -47,6 +47,9 @@ class Action(eqx.Module):
     #: Whether a site takes the values +1 and -1 only; else it takes every real number.
     spins: ClassVar[bool] = False
 
+    #: Names of couplings that bound the action from below while they are positive; learning keeps them so.
+    positive: ClassVar[tuple[str, ...]] = ()
+
     @abc.abstractmethod
     def density(self, field: Num[Array, "..."]) -> Float[Array, "..."]:
         """Per-site terms of S for one field of the lattice's shape."""
@@ -86,9 +89,15 @@ class FunctionAction(Action):
 
     function: Callable[[Array], Array] = eqx.field(static=True)
 
-    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Spread S evenly over the sites, so that the terms sum to S."""
-        return jnp.full(field.shape, self.function(field) / field.size, dtype=field.dtype)
+    def density(self, field: Float[Array, "..."]) -> Inexact[Array, "..."]:
+        """Spread S evenly over the sites, so that the terms sum to S; `InputError` when S is no single number."""
+        value = jnp.asarray(self.function(field))
+        if value.shape:
+            raise InputError(
+                f"{getattr(self.function, '__name__', 'the function')}(field) returned the shape {value.shape} "
+                "where S is a single number; sum it over the sites"
+            )
+        return jnp.full(field.shape, value / field.size)
 
 
 ActionType = TypeVar("ActionType")

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int8
 
 from kadanoff.actions.base import Action, has_spins, total
 from kadanoff.errors import InputError
+from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 
 __all__ = ["Enumeration", "enumerate_spins"]
@@ -48,8 +49,8 @@ class Enumeration(NamedTuple):
         return levels, np.bincount(inverse, self.probability)
 
 
-def enumerate_spins(action: Action, lattice: Lattice) -> Enumeration:
-    """Go through all 2^V states of an action with spins, V at most 22.
+def enumerate_spins(action: Action, lattice: Lattice | Graph) -> Enumeration:
+    """Go through all 2^V states of an action with spins on a lattice or graph, V at most 22.
 
     Raises `InputError` for an action without spins and for larger lattices.
 

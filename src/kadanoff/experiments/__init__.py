@@ -19,6 +19,8 @@ EXPERIMENTS: dict[str, str] = {
     "inverse-ising": "kadanoff.experiments.inverse_ising",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",
+    "learn-homogeneous": "kadanoff.experiments.learn_homogeneous",
+    "learn-long-range": "kadanoff.experiments.learn_long_range",
     "recovery": "kadanoff.experiments.recovery",
     "couplings": "kadanoff.experiments.couplings",
     "image": "kadanoff.experiments.image",

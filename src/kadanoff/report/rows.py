@@ -8,7 +8,7 @@ from kadanoff.statistics import Estimate
 __all__ = ["as_text", "flatten", "tables"]
 
 #: Columns that say which row it is, wherever they stand in the mapping.
-LABELS = ("label", "side", "level", "variant", "estimator", "observable")
+LABELS = ("label", "side", "level", "epoch", "variant", "estimator", "observable")
 
 
 def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -29,7 +29,7 @@ from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.statistics import gamma_method
 from kadanoff.store.durable import deferred_interrupt
 
-__all__ = ["Progress", "default_sampler", "sample"]
+__all__ = ["Progress", "default_sampler", "sample", "space_of"]
 
 #: Called with (done, total, message); total is None while it is not known.
 Progress = Callable[[float, float | None, str], None]
@@ -93,7 +93,9 @@ def sample(
     (16, 8)
     """
     action = as_action(action)
-    space = _space(action, lattice, out)
+    space = space_of(action, lattice)
+    if out is not None and isinstance(space, Graph):
+        raise InputError(f"runs of {type(action).__name__} are kept in memory only: leave `out` away")
     if draws is None and target_error is None:
         target_error = 0.003
     chains = max(8, min(128, (1 << 21) // space.volume)) if chains is None else chains
@@ -132,19 +134,20 @@ def sample(
     return ensemble
 
 
-def _space(action: Any, lattice: Lattice | None, out: str | Path | None) -> Lattice | Graph:
-    """Where the fields live: the graph of the action if it has one, else the lattice asked for."""
+def space_of(action: Any, lattice: Lattice | Graph | None) -> Lattice | Graph:
+    """Where the fields live: the graph of the action if it has one, else the lattice asked for.
+
+    Raises `InputError` for an action with a graph and another lattice, and for one with neither.
+    """
     graph = getattr(action, "graph", None)
     if not isinstance(graph, Graph):
         if lattice is None:
             raise InputError(f"{type(action).__name__} lives on any lattice: say which, kd.Lattice(shape)")
         return lattice
-    if lattice is not None:
+    if lattice is not None and lattice != graph:
         raise InputError(
             f"{type(action).__name__} lives on a graph of its own, {graph!r}: leave the lattice out"
         )
-    if out is not None:
-        raise InputError(f"runs of {type(action).__name__} are kept in memory only: leave `out` away")
     return graph
 
 
