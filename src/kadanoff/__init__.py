@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
     from kadanoff.actions import LongerRangePhi4 as LongerRangePhi4
+    from kadanoff.actions import MarkovRandomField as MarkovRandomField
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from kadanoff.learning import fit_variational as fit_variational
     from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.learning.partition import free_energy as free_energy
+    from kadanoff.markov import canonical_potentials as canonical_potentials
+    from kadanoff.markov import markov_property as markov_property
     from kadanoff.observables import Observable as Observable
     from kadanoff.overlap import Overlap as Overlap
     from kadanoff.overlap import overlap as overlap
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Metropolis as Metropolis
     from kadanoff.sampling import Mixture as Mixture
     from kadanoff.sampling import SwendsenWang as SwendsenWang
+    from kadanoff.sampling import Tempering as Tempering
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
     from kadanoff.saved_models import load_model as load_model
@@ -80,6 +84,7 @@ _HOMES = {
         "InhomogeneousPhi4",
         "Ising",
         "LongerRangePhi4",
+        "MarkovRandomField",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
@@ -92,6 +97,7 @@ _HOMES = {
     "lattice": ("Lattice",),
     "learning": ("DataFit", "VariationalFit", "fit_data", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
+    "markov": ("canonical_potentials", "markov_property"),
     "observables": ("Observable",),
     "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
@@ -130,6 +136,7 @@ _HOMES = {
         "Metropolis",
         "Mixture",
         "SwendsenWang",
+        "Tempering",
         "Wolff",
         "sample",
     ),

@@ -91,8 +91,8 @@ class InhomogeneousPhi4(PairAction):
         b = np.asarray(self.b).ravel()
         if b.min() < 0:
             raise InputError(
-                f"b={b.min():g} < 0 at site {site_name(self.graph.shape, b.argmin())} leaves the action unbounded below; "
-                "give b >= 0"
+                f"b={b.min():g} < 0 at site {site_name(self.graph.shape, b.argmin())} leaves the action unbounded "
+                "below; give b >= 0"
             )
         if b.min() == 0:
             _require_bounded(self, np.flatnonzero(b == 0))

@@ -2,8 +2,8 @@
 
 The data are the image, phi = 0.75 + grey, plus Gaussian noise of width 0.03; without it the likelihood has no optimum.
 Couplings w, a, b of a periodic grid are learnt by pseudo-likelihood, a channel at a time, with r = 0: the theory is
-even and has the image and its negative as its two phases. Chains start from standard normal numbers and are cooled, all
-couplings times beta from 0.3 to 1.
+even and has the image and its negative as its two phases. Chains start from standard normal numbers and are cooled:
+all couplings are multiplied by beta, which grows from 0.3 to 1.
 """
 
 import time

@@ -80,7 +80,10 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
 
 def fits(model: Any, data: Ensemble, steps: int, seed: int, progress: Progress) -> dict[str, DataFit]:
     """The same data fitted by every method, with so many steps where chains are simulated."""
-    options = {"likelihood": {"steps": steps}, "contrastive divergence": {"steps": max(20, steps // 3)}}
+    options: dict[str, dict[str, Any]] = {
+        "likelihood": {"steps": steps},
+        "contrastive divergence": {"steps": max(20, steps // 3)},
+    }
     return {
         name: fit_data(model, data, name, seed=seed, progress=progress, **options.get(name, {}))
         for name in METHODS

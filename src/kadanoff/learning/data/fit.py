@@ -74,8 +74,8 @@ def fit_data(
     """
     begun = time.perf_counter()
     name, chosen = _chosen(method, options)
-    parameters = Parameters.of(model, train)
-    samples, rest = Samples.of(data, parameters.template).split(held_out)
+    parameters = Parameters(model, train)
+    samples, rest = Samples.of(data, parameters.action).split(held_out)
     report: Progress = progress or (lambda done, total, message: None)
     solution = chosen.solve(parameters, samples, seed, report)
     if not np.all(np.isfinite(solution.vector)):
@@ -84,7 +84,7 @@ def fit_data(
     if solution.influence is not None:
         covariance = samples.resampled(solution.influence).covariance
         covariance = covariance if solution.noise is None else covariance + solution.noise
-    fitted = parameters.action(solution.vector)
+    fitted = parameters.at(solution.vector)
     usable = _usable(fitted)
     kind = _score_name(fitted)
     return DataFit(

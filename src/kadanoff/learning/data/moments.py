@@ -40,13 +40,13 @@ class Chains:
         cls, parameters: Parameters, fields: np.ndarray, sampler: Sampler | None, seed: int, number: int = 0
     ) -> "Chains":
         """Start one chain at each field."""
-        count = len(parameters.vector)
+        count = len(parameters.values)
         if count > _MOST:
             raise InputError(
                 f"{count} couplings have a Fisher matrix of {8 * count**2 / 2**30:.1f} GiB: take pseudo-likelihood, "
                 "or train fewer couplings"
             )
-        action = parameters.action(parameters.vector)
+        action = parameters.at(parameters.values)
         chosen = default_sampler(action) if sampler is None else sampler
         if sampler is None and not hasattr(action, "graph") and has_spins(action):
             from kadanoff.sampling.heat_bath import HeatBath
@@ -66,7 +66,7 @@ class Chains:
     def advance(self, vector: Float[np.ndarray, " K"], steps: int, tune: bool = False) -> None:
         """Update every chain with these couplings; raises `InputError` when a field ceases to be finite."""
         key = random.key(self.seed, 71, self.moves)
-        action = self.parameters.action(vector)
+        action = self.parameters.at(vector)
         self.state, info = _advance(self.sampler, key, action, self.state, steps)
         self.moves += 1
         if tune:

@@ -42,7 +42,7 @@ class DataFit:
     @property
     def names(self) -> list[str]:
         """Names of the trained couplings: `mass2`, `w[3]`, `a[0,1]`."""
-        return self.parameters.names
+        return self.parameters.components
 
     @cached_property
     def couplings(self) -> dict[str, Estimate]:
@@ -55,7 +55,7 @@ class DataFit:
     @property
     def errors(self) -> Any:
         """Standard errors as a module of the action's own type: `fit.errors.w`; those that are fixed keep values."""
-        return self.parameters.action(self._deviations)
+        return self.parameters.at(self._deviations)
 
     @property
     def _deviations(self) -> Float[np.ndarray, " K"]:
@@ -65,7 +65,7 @@ class DataFit:
 
     def pulls(self, truth: Any) -> Float[np.ndarray, " K"]:
         """Deviations from another action of the same kind, in standard errors."""
-        known = Parameters(Parameters.of(truth).template, self.parameters.free).vector
+        known = Parameters(truth, self.parameters.names).values
         return (self.values - known) / self._deviations
 
     def __str__(self) -> str:
