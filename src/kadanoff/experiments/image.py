@@ -22,14 +22,14 @@ from kadanoff.errors import InputError
 from kadanoff.experiments.pictures import BUNDLED, bundled_image, channels, read_image
 from kadanoff.experiments.result import Result
 from kadanoff.graph import Graph
-from kadanoff.learning.data import fit_data
+from kadanoff.learning.data import DataFit, fit_data
 from kadanoff.sampling import ColourBlock
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
 
 __all__ = ["Cooled", "cool", "learn", "run"]
 
-_NOISE, _OFFSET, _CHAINS = 0.03, 0.75, 100
+_NOISE, _OFFSET, _COPIES, _CHAINS = 0.03, 0.75, 300, 100
 _RIDGE = 0.1  # precision of the prior of w; copies alone leave a noise of 1/(noise^2 sqrt(copies))
 _HOT, _FREE, _STAGE = (
     0.3,
@@ -48,8 +48,8 @@ class _Effort:
     images: tuple[str, ...]
 
 
-_QUICK = _Effort(side=16, copies=300, sweeps=2000, images=BUNDLED[:1])
-_FULL = _Effort(side=32, copies=300, sweeps=3000, images=BUNDLED)
+_QUICK = _Effort(side=16, copies=_COPIES, sweeps=2000, images=BUNDLED[:1])
+_FULL = _Effort(side=32, copies=_COPIES, sweeps=3000, images=BUNDLED)
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,13 @@ def run(
         models: dict[str, InhomogeneousPhi4] = {}
         cooled: dict[str, Cooled] = {}
         for number, (channel, pixels) in enumerate(channels(picture).items()):
+            fit = learn(pixels, copies=effort.copies, seed=seed + number, progress=report)
             target = _OFFSET + pixels
-            model, seconds = learn(target, effort.copies, seed + number, report)
-            chains = cool(model, target, effort.sweeps, seed + number, report)
-            rows.append(_row(name, channel, target, chains, effort.copies) | {"learning_seconds": seconds})
-            models[channel], cooled[channel] = model, chains
+            chains = cool(fit.model, target, effort.sweeps, seed + number, report)
+            rows.append(
+                _row(name, channel, target, chains, effort.copies) | {"learning_seconds": fit.seconds}
+            )
+            models[channel], cooled[channel] = fit.model, chains
         figures.append(
             plot_evolution(picture, cooled, Path(out) / f"{name}.png", offset=_OFFSET, noise=_NOISE)
         )
@@ -106,19 +108,25 @@ def run(
 
 
 def learn(
-    target: Float[np.ndarray, "..."], copies: int, seed: int, progress: Progress
-) -> tuple[InhomogeneousPhi4, float]:
-    """Couplings whose equilibrium is an image, from noisy copies of it, and the seconds that it took."""
-    if not np.all(np.isfinite(target)):
-        raise InputError("the image holds NaN or infinity: mend it")
-    noise = np.random.default_rng([seed, 23]).normal(scale=_NOISE, size=(copies, *target.shape))
-    data = (target + noise).astype(np.float32)
+    pixels: Float[np.ndarray, "..."],
+    *,
+    copies: int = _COPIES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> DataFit:
+    """Couplings whose equilibrium is an image with values between 0 and 1, phi = 0.75 + grey, from noisy copies of it.
+
+    Raises `InputError` for values beyond these or not finite.
+    """
+    if not np.all((pixels >= 0) & (pixels <= 1)):
+        raise InputError("an image has finite values between 0 and 1: scale it")
+    noise = np.random.default_rng([seed, 23]).normal(scale=_NOISE, size=(copies, *pixels.shape))
+    data = (_OFFSET + pixels + noise).astype(np.float32)
     # A double well for every pixel, by its mean and variance among the copies: where Newton's method starts.
     mean, variance = data.mean(axis=0), data.var(axis=0)
     b = 1 / (8 * variance * mean**2)
-    start = InhomogeneousPhi4(Graph.grid(target.shape), w=1.0, a=-2 * b * mean**2, b=b)
-    fit = fit_data(
-        start,
+    return fit_data(
+        InhomogeneousPhi4(Graph.grid(pixels.shape), w=1.0, a=-2 * b * mean**2, b=b),
         data,
         "pseudo-likelihood",
         train=("w", "a", "b"),
@@ -127,7 +135,6 @@ def learn(
         seed=seed,
         progress=progress,
     )
-    return fit.model, fit.seconds
 
 
 def cool(

@@ -68,6 +68,19 @@ class DataFit:
         known = Parameters(truth, self.parameters.names).values
         return (self.values - known) / self._deviations
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the model, ready for JSON."""
+        return {
+            "model": type(self.model).__name__,
+            "method": self.method,
+            "couplings": {name: estimate.as_dict() for name, estimate in self.couplings.items()},
+            "held_out": None if self.held_out is None else self.held_out.as_dict(),
+            "score": self.score,
+            "fields": self.fields,
+            "history": [list(entry) for entry in self.history],
+            "fit_seconds": self.seconds,
+        }
+
     def __str__(self) -> str:
         """A few lines for people."""
         count = len(self.values)
