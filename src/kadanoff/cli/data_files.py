@@ -19,7 +19,7 @@ def is_data(text: str) -> bool:
 
 
 def read_fields(path: Path, chains: bool, entry: str | None = None) -> Any:
-    """The ensemble of a run's folder, or the array of a file: fields (n, *shape), or (chain, draw, *shape) if `chains`.
+    """The ensemble of a run, or the array of a file: fields (n, *shape), or (chain, draw, *shape) if `chains`.
 
     `entry` names the array of a `.npz` file that holds several. Raises `InputError` for what holds no fields.
     """
