@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
+    from kadanoff.actions import LongerRangePhi4 as LongerRangePhi4
     from kadanoff.actions import MarkovRandomField as MarkovRandomField
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from kadanoff.errors import KadanoffError as KadanoffError
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
+    from kadanoff.learning import DataFit as DataFit
     from kadanoff.learning import VariationalFit as VariationalFit
+    from kadanoff.learning import fit_data as fit_data
     from kadanoff.learning import fit_variational as fit_variational
     from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.learning.partition import free_energy as free_energy
@@ -67,6 +70,8 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Tempering as Tempering
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
+    from kadanoff.saved_models import load_model as load_model
+    from kadanoff.saved_models import save_model as save_model
     from kadanoff.statistics import Estimate as Estimate
     from kadanoff.trajectory import Trajectory as Trajectory
     from kadanoff.trajectory import reweight_along as reweight_along
@@ -81,6 +86,7 @@ _HOMES = {
         "InhomogeneousIsing",
         "InhomogeneousPhi4",
         "Ising",
+        "LongerRangePhi4",
         "MarkovRandomField",
         "NearestNeighbourAction",
         "Phi4",
@@ -92,7 +98,7 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
-    "learning": ("VariationalFit", "fit_variational", "natural_gradient"),
+    "learning": ("DataFit", "VariationalFit", "fit_data", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
     "markov": ("canonical_potentials", "markov_property"),
     "multihistogram": ("MultiHistogram",),
@@ -138,6 +144,7 @@ _HOMES = {
         "Wolff",
         "sample",
     ),
+    "saved_models": ("load_model", "save_model"),
     "statistics": ("Estimate",),
     "trajectory": ("Trajectory", "reweight_along"),
 }

@@ -24,4 +24,8 @@ EXPERIMENTS: dict[str, str] = {
     "learn-homogeneous": "kadanoff.experiments.learn_homogeneous",
     "learn-long-range": "kadanoff.experiments.learn_long_range",
     "reweighting": "kadanoff.experiments.three_steps",
+    "recovery": "kadanoff.experiments.recovery",
+    "couplings": "kadanoff.experiments.couplings",
+    "image": "kadanoff.experiments.image",
+    "digits": "kadanoff.experiments.digits",
 }

@@ -5,8 +5,18 @@ Gaussian for b = 0, Ising for a = -2 b with b large.
 """
 
 from kadanoff.quartic.modes import check
-from kadanoff.quartic.partition import log_partition, mean, moments, variance
+from kadanoff.quartic.partition import covariance, log_partition, mean, moments, variance
 from kadanoff.quartic.rejection import acceptance, draw
 from kadanoff.quartic.site import QuarticSite
 
-__all__ = ["QuarticSite", "acceptance", "check", "draw", "log_partition", "mean", "moments", "variance"]
+__all__ = [
+    "QuarticSite",
+    "acceptance",
+    "check",
+    "covariance",
+    "draw",
+    "log_partition",
+    "mean",
+    "moments",
+    "variance",
+]

@@ -20,7 +20,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from kadanoff.quartic.modes import check, promote, upper_mode
 
-__all__ = ["log_partition", "log_partition_above_mode", "mean", "moments", "variance"]
+__all__ = ["covariance", "log_partition", "log_partition_above_mode", "mean", "moments", "variance"]
 
 # Nodes and depth (in natural logarithms below the mode) of the rule, for single and double precision.
 _RULES = {"float32": (32, 22.0), "float64": (64, 42.0)}
@@ -84,6 +84,18 @@ def variance(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Float[Array, "..."]:
     return _variance(h, a, b)
 
 
+def covariance(h: ArrayLike, a: ArrayLike, b: ArrayLike, orders: Sequence[int]) -> Float[Array, "... k k"]:
+    """Covariances <x^k x^l> - <x^k><x^l> for k, l in `orders`, formed from the distances to the means.
+
+    Raises `InputError` as `check` does.
+
+    >>> covariance(0.0, 0.5, 0.0, (1, 2)).round(4).tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
+    check(h, a, b)
+    return _covariance(h, a, b, tuple(orders))
+
+
 def log_partition_above_mode(h: Array, a: Array, b: Array) -> Float[Array, "..."]:
     """ln Z less the exponent at the upper mode: small where both are large."""
     return jnp.log(jnp.sum(_rule(h, a, b).weight, axis=-1))
@@ -115,6 +127,16 @@ def _variance(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
     probability = _normalised(rule.weight)
     centre = jnp.sum(probability * rule.distance, axis=-1, keepdims=True)
     return jnp.sum(probability * (rule.distance - centre) ** 2, axis=-1)
+
+
+@partial(jax.jit, static_argnums=3)
+def _covariance(h: ArrayLike, a: ArrayLike, b: ArrayLike, orders: tuple[int, ...]) -> Array:
+    rule = _rule(*promote(h, a, b))
+    probability = _normalised(rule.weight)
+    powers = [rule.x**order for order in orders]
+    away = [power - jnp.sum(probability * power, axis=-1, keepdims=True) for power in powers]
+    rows = [jnp.stack([jnp.sum(probability * x * y, axis=-1) for y in away], axis=-1) for x in away]
+    return jnp.stack(rows, axis=-2)
 
 
 def _normalised(weight: Array) -> Array:

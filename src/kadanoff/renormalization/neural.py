@@ -29,7 +29,7 @@ from kadanoff.errors import InputError, StoreError
 from kadanoff.observables import Observable
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
-from kadanoff.renormalization.weights_folder import read_header, read_weights, write_weights
+from kadanoff.store.weights_folder import read_header, read_weights, write_weights
 
 __all__ = ["NeuralObservable", "PhaseNetwork", "PhaseRecord", "learn_phase"]
 

@@ -59,7 +59,7 @@ def jsonable(value: Any, name: str) -> Any:
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Versions of what decides the numbers; read from the installed metadata, since importing jax is slow."""
     found = {"python": platform.python_version()}
     for package in ("kadanoff", "jax", "numpy", "zarr"):
@@ -126,7 +126,7 @@ class Layout:
             dtype=name,
             weights=kept,
             block=int(block),
-            versions=_versions(),
+            versions=versions(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

@@ -18,8 +18,8 @@ from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 from kadanoff.renormalization.inverse.untrained import untrained_inverse
-from kadanoff.renormalization.weights_folder import read_header, read_weights, write_weights
 from kadanoff.store.durable import checksum
+from kadanoff.store.weights_folder import read_header, read_weights, write_weights
 
 __all__ = ["LearntInverse", "TrainingRecord", "require_fit", "require_temperature"]
 

@@ -1,4 +1,4 @@
-"""Trained weights on disk: a folder with a header that says what they are, written last and whole."""
+"""Learnt arrays on disk: a folder with a header that says what they are, written last and whole."""
 
 import io
 import json
@@ -10,7 +10,7 @@ import equinox as eqx
 from kadanoff.errors import StoreError
 from kadanoff.store.durable import atomic_write, checksum
 
-__all__ = ["read_header", "read_weights", "write_weights"]
+__all__ = ["read_content", "read_header", "read_weights", "write_content", "write_weights"]
 
 _FORMAT = 1
 
@@ -19,16 +19,23 @@ Tree = TypeVar("Tree")
 
 def write_weights(path: str | Path, kind: str, weights: Any, header: dict[str, Any]) -> Path:
     """Write weights and a header `kind`.json into a folder; `StoreError` when the path is a file."""
+    buffer = io.BytesIO()
+    eqx.tree_serialise_leaves(buffer, weights)
+    return write_content(path, kind, buffer.getvalue(), header)
+
+
+def write_content(
+    path: str | Path, kind: str, content: bytes, header: dict[str, Any], file: str = "weights.eqx"
+) -> Path:
+    """Write content into a file of a folder, and a header `kind`.json; `StoreError` when the path is a file."""
     folder = Path(path)
     article = "an" if kind[0] in "aeiou" else "a"
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, but {article} {kind} is a folder: give another path")
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    eqx.tree_serialise_leaves(buffer, weights)
-    atomic_write(folder / "weights.eqx", buffer.getvalue())
-    header = {"format": _FORMAT, "kind": kind, "checksum": checksum(buffer.getvalue()), **header}
-    # The header comes last and whole: a folder that has one has its weights.
+    atomic_write(folder / file, content)
+    header = {"format": _FORMAT, "kind": kind, "checksum": checksum(content), **header}
+    # The header comes last and whole: a folder that has one has its content.
     atomic_write(folder / f"{kind}.json", (json.dumps(header, indent=1) + "\n").encode())
     return folder
 
@@ -50,8 +57,13 @@ def read_header(path: str | Path, kind: str, make: str) -> dict[str, Any]:
 
 def read_weights(path: str | Path, header: dict[str, Any], like: Tree) -> Tree:
     """The weights, in a tree of the shape of `like`; ValueError when they are not those of the header."""
-    content = (Path(path) / "weights.eqx").read_bytes()
+    return eqx.tree_deserialise_leaves(io.BytesIO(read_content(path, header)), like)
+
+
+def read_content(path: str | Path, header: dict[str, Any], file: str = "weights.eqx") -> bytes:
+    """The content that `write_content` wrote; ValueError when it is not that of the header."""
+    content = (Path(path) / file).read_bytes()
     # Folders of the first release have no checksum.
     if header.get("checksum", checksum(content)) != checksum(content):
         raise ValueError("the checksum of the weights differs")
-    return eqx.tree_deserialise_leaves(io.BytesIO(content), like)
+    return content

@@ -1,0 +1,166 @@
+"""Learning from data, KL(q||p): one call for every method."""
+
+import difflib
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields as fields_of
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kadanoff.actions.base import has_spins
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError, KadanoffWarning
+from kadanoff.learning.data.conditionals import has_conditionals, log_conditionals
+from kadanoff.learning.data.contrastive_divergence import ContrastiveDivergence
+from kadanoff.learning.data.likelihood import Likelihood
+from kadanoff.learning.data.parameters import Parameters
+from kadanoff.learning.data.pseudo_likelihood import PseudoLikelihood, window
+from kadanoff.learning.data.result import DataFit
+from kadanoff.learning.data.samples import Samples
+from kadanoff.learning.data.score_matching import ScoreMatching, score
+from kadanoff.learning.data.solution import Method
+from kadanoff.sampling.run import Progress
+from kadanoff.statistics import Estimate
+
+__all__ = ["METHODS", "fit_data"]
+
+#: Ways to learn from data, by name.
+METHODS: dict[str, type[Method]] = {
+    "likelihood": Likelihood,
+    "contrastive divergence": ContrastiveDivergence,
+    "pseudo-likelihood": PseudoLikelihood,
+    "score matching": ScoreMatching,
+}
+_SCORE_SITES = 1 << 14  # whose conditionals or Laplacians are made at once
+
+
+def fit_data(
+    model: Any,
+    data: "Ensemble | ArrayLike",
+    method: str | Method = "likelihood",
+    *,
+    train: Sequence[str] | None = None,
+    held_out: float = 0.1,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> DataFit:
+    """Learn the couplings of an action from fields: minimise KL(q||p), or a divergence that is easier to minimise.
+
+    **Arguments:**
+
+    - `model`: the action to start from, `InhomogeneousPhi4` on any graph, an action of a lattice, or a user's.
+    - `data`: an `Ensemble`, whose chains, autocorrelation and weights are respected, or an array (n, *shape) of
+        independent fields.
+    - `method`: "likelihood", "contrastive divergence", "pseudo-likelihood" or "score matching", or one of these
+        made with options; `options` go to the method that is named, see `kadanoff.learning.data`.
+    - `train`: names of the couplings to learn; all real ones if left out.
+    - `held_out`: share of the data kept for the score, not learnt from.
+
+    Raises `InputError` for data that cannot be used (see `Samples.of`), unknown methods, options and couplings, and
+    for what a method refuses. Warns where the fitted couplings are beyond what the action accepts.
+
+    >>> import kadanoff as kd
+    >>> data = np.random.default_rng(0).normal(size=(2000, 4, 4))  # S = sum phi^2/2
+    >>> fit = fit_data(kd.Phi4(2.0, 0.0), data, "score matching", train=("mass2", "kappa"))
+    >>> bool(np.all(np.abs(fit.pulls(kd.Phi4(1.0, 0.0, 0.0))) < 4))
+    True
+    """
+    begun = time.perf_counter()
+    name, chosen = _chosen(method, options)
+    parameters = Parameters(model, train)
+    samples, rest = Samples.of(data, parameters.action).split(held_out)
+    report: Progress = progress or (lambda done, total, message: None)
+    solution = chosen.solve(parameters, samples, seed, report)
+    if not np.all(np.isfinite(solution.vector)):
+        raise InputError(f"{name} found no finite couplings: start nearer to the data, or give more fields")
+    covariance = None
+    if solution.influence is not None:
+        covariance = samples.resampled(solution.influence).covariance
+        covariance = covariance if solution.noise is None else covariance + solution.noise
+    fitted = parameters.at(solution.vector)
+    usable = _usable(fitted)
+    kind = _score_name(fitted)
+    return DataFit(
+        model=fitted,
+        method=name,
+        parameters=parameters,
+        values=solution.vector,
+        covariance=covariance,
+        history=tuple(solution.history),
+        held_out=_held_out(fitted, samples, rest) if rest is not None and usable else None,
+        score=kind,
+        fields=len(samples.fields),
+        seed=seed,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _chosen(method: str | Method, options: dict[str, Any]) -> tuple[str, Method]:
+    if not isinstance(method, str):
+        if options:
+            raise InputError(
+                f"{type(method).__name__} has its options already: leave {', '.join(options)} out"
+            )
+        names = [name for name, cls in METHODS.items() if isinstance(method, cls)]
+        return (names or [type(method).__name__])[0], method
+    if method not in METHODS:
+        near = difflib.get_close_matches(method, METHODS, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown method {method!r}; {hint}choose from {', '.join(METHODS)}")
+    known = [entry.name for entry in fields_of(METHODS[method])]  # pyright: ignore[reportArgumentType]
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise InputError(f"{method} has no option {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
+    return method, METHODS[method](**options)
+
+
+def _usable(fitted: Any) -> bool:
+    """Whether the action's own checks accept the fitted couplings; warns where they do not."""
+    check = getattr(fitted, "__check_init__", None)
+    try:
+        if check is not None:
+            check()
+        return True
+    except InputError as error:
+        warnings.warn(
+            f"the fitted couplings are the solution, but no action to sample: {error}",
+            KadanoffWarning,
+            stacklevel=3,
+        )
+        return False
+
+
+def _score_name(action: Any) -> str:
+    if has_conditionals(action):
+        return "log pseudo-likelihood per site"
+    return "log-probability unknown" if has_spins(action) else "-(Hyvarinen score) per site"
+
+
+def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
+    """Mean score of the fields held out, per site."""
+    known = has_conditionals(action)
+    if not known and has_spins(action):
+        return None
+    half = jnp.asarray(max(window(samples.fields), window(rest.fields)))
+    volume = rest.fields[0].size
+    rows = max(1, _SCORE_SITES // (volume if known else volume**2))
+    parts = [
+        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), half, known), np.float64)
+        for i in range(0, len(rest.fields), rows)
+    ]
+    found = rest.resampled(np.concatenate(parts)[:, None] / volume)
+    return Estimate(found.values[0], found.errors[0])
+
+
+@eqx.filter_jit
+def _scores(action: Any, fields: Any, half: Any, known: bool) -> Any:
+    if known:
+        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, half)))(fields)
+    return jax.vmap(lambda field: -score(action, field))(fields)

@@ -1,0 +1,95 @@
+"""Maximum likelihood by persistent chains: the mean operators of the model follow those of the data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kadanoff.errors import InputError
+from kadanoff.learning.data.moments import Chains, natural_step
+from kadanoff.learning.data.newton import decrement
+from kadanoff.learning.data.parameters import Parameters
+from kadanoff.learning.data.samples import Samples
+from kadanoff.learning.data.solution import Solution, solve
+from kadanoff.sampling.run import Progress
+from kadanoff.sampling.state import Sampler
+
+__all__ = ["Likelihood"]
+
+_LARGEST = 0.5  # nats that one step may move the model: chains can follow
+_RATE = 0.5  # of the Newton step: chains lag behind the couplings
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Minimise KL(q||p): d/dg of the mean log-likelihood is <dS/dg>_model - <dS/dg>_data.
+
+    Natural gradient, with the Fisher matrix Cov(dS/dg) of the chains; they start at fields of the data and persist
+    while the couplings change. Those of the last half of `steps` are averaged; as many steps at these fixed couplings
+    then measure the model, and one Newton step ends. What the finite chains add to the error is counted.
+
+    - `chains`: how many (at most as many as there are data), `sweeps` updates of each between two steps.
+    - `sampler`: that of `kd.sample` unless given.
+
+    Source: L. Younes, Stochastics 65 (1999) 177 (persistent chains); S. Amari, Neural Comput. 10 (1998) 251.
+    """
+
+    steps: int = 100
+    chains: int = 1000
+    sweeps: int = 2
+    sampler: Sampler | None = None
+
+    def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
+        """Follow the gradient, then measure at rest."""
+        if min(self.steps, self.chains, self.sweeps) < 1:
+            raise InputError("likelihood needs at least one step, chain and sweep")
+        rng = np.random.default_rng(seed)
+        picks = rng.choice(len(samples.fields), self.chains, p=samples.weights)
+        chains = Chains.start(parameters, samples.fields[picks], self.sampler, seed)
+        vector = parameters.within(parameters.values)
+        ours = parameters.operators(vector, samples.fields)
+        target = samples.weights @ ours
+        mean, history = np.zeros_like(vector), []
+        late = self.steps // 2
+        for step in range(self.steps):
+            chains.advance(vector, self.sweeps, tune=step < late)
+            theirs = parameters.operators(vector, chains.fields)
+            gradient, fisher = theirs.mean(axis=0) - target, _covariance(theirs)
+            move = natural_step(gradient, fisher, fisher, _LARGEST)
+            history.append((step, float(move @ fisher @ move) * len(samples.fields)))
+            vector = parameters.within(vector + _RATE * move)
+            if step >= late:
+                mean += vector / (self.steps - late)
+            progress(step + 1, 2 * self.steps, f"likelihood, distance {history[-1][1]:.3g}")
+        return self._at_rest(parameters, chains, mean, ours - target, target, history, progress)
+
+    def _at_rest(
+        self,
+        parameters: Parameters,
+        chains: Chains,
+        vector: np.ndarray,
+        away: np.ndarray,
+        target: np.ndarray,
+        history: list[tuple[int, float]],
+        progress: Progress,
+    ) -> Solution:
+        """Measure the model at fixed couplings, and make the last Newton step."""
+        sums, squares = 0.0, 0.0
+        for step in range(self.steps):
+            chains.advance(vector, self.sweeps)
+            theirs = parameters.operators(vector, chains.fields)
+            sums = sums + theirs
+            squares = squares + theirs.T @ theirs / len(theirs) / self.steps
+            progress(self.steps + step + 1, 2 * self.steps, "likelihood, measuring")
+        by_chain = np.asarray(sums) / self.steps
+        mean = by_chain.mean(axis=0)
+        fisher = np.asarray(squares) - np.outer(mean, mean)
+        history.append((self.steps, decrement(mean - target, fisher) * len(away)))
+        noise = _covariance(by_chain) / len(by_chain)
+        inverse = solve(fisher, np.eye(len(fisher)))
+        final = vector + solve(fisher, mean - target)
+        return Solution(final, -solve(fisher, away.T).T, inverse @ noise @ inverse.T, history)
+
+
+def _covariance(rows: np.ndarray) -> np.ndarray:
+    away = rows - rows.mean(axis=0)
+    return away.T @ away / max(len(rows) - 1, 1)

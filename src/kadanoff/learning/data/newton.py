@@ -1,0 +1,88 @@
+"""Newton's method for couplings: steps kept where the model stays a density, and shortened until they descend."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse.linalg import splu
+
+from kadanoff.errors import InputError
+from kadanoff.learning.data.solution import solve
+
+__all__ = ["Objective", "decrement", "minimise", "solve_any"]
+
+_DONE = 1e-3  # Newton decrement in squared statistical errors: far below what the data can tell
+_HALVINGS = 25
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A mean over data to minimise, in double precision."""
+
+    def value(self, vector: Float[np.ndarray, " K"]) -> float:
+        """The objective; not finite where the couplings are no density."""
+        ...
+
+    def slopes(self, vector: Float[np.ndarray, " K"]) -> tuple[Float[np.ndarray, " K"], Any]:
+        """Its gradient, and its Hessian: an array, or a sparse one."""
+        ...
+
+
+def minimise(
+    objective: Objective,
+    start: Float[np.ndarray, " K"],
+    count: float,
+    steps: int,
+    positive: np.ndarray,
+    report: Callable[[int, float], None] = lambda step, distance: None,
+) -> tuple[Float[np.ndarray, " K"], list[tuple[int, float]]]:
+    """Minimise an objective that is a mean over `count` independent data; give the vector and its history.
+
+    Ends when the decrement, in squared statistical errors of so many data, is negligible, or after `steps`. The
+    components at `positive` lose at most four fifths of their value in one step, so that they stay positive.
+
+    Raises `InputError` when the objective is not finite at the start.
+    """
+    vector, history = start.astype(np.float64), []
+    value = objective.value(vector)
+    if not np.isfinite(value):
+        raise InputError("the model to start from is no density for these data: give finite couplings, b > 0")
+    for step in range(steps):
+        gradient, hessian = objective.slopes(vector)
+        direction = -solve_any(hessian, gradient)
+        # Far from the minimum a Hessian from some of the data may point upwards.
+        if direction @ gradient > 0:
+            direction = -gradient / np.abs(hessian.diagonal())
+        distance = float(-direction @ gradient * count)
+        history.append((step, distance))
+        report(step, distance)
+        if distance < _DONE:
+            break
+        length = _longest(vector, direction, positive)
+        for _ in range(_HALVINGS):
+            trial = objective.value(vector + length * direction)
+            if np.isfinite(trial) and trial <= value + 1e-7 * abs(value):
+                vector, value = vector + length * direction, trial
+                break
+            length /= 2
+        else:
+            break
+    return vector, history
+
+
+def solve_any(matrix: Any, right: np.ndarray) -> np.ndarray:
+    """Solve with a dense or a sparse matrix."""
+    return solve(matrix, right) if isinstance(matrix, np.ndarray) else splu(matrix.tocsc()).solve(right)
+
+
+def decrement(gradient: np.ndarray, matrix: np.ndarray) -> float:
+    """Square of a gradient in the metric of the inverse matrix."""
+    return float(gradient @ solve(matrix, gradient))
+
+
+def _longest(vector: np.ndarray, direction: np.ndarray, positive: np.ndarray) -> float:
+    if not len(positive):
+        return 1.0
+    fall = -direction[positive] / vector[positive]
+    return float(min(1.0, 0.8 / max(fall.max(), 1e-300))) if fall.max() > 0 else 1.0
