@@ -158,7 +158,7 @@ def test_what_cannot_be_matched_is_refused(lattices: tuple[Ensemble, Ensemble]) 
         match_steps(large, small, Majority(b=2), steps=4, samples=20)
     with pytest.raises(InputError, match="2 or more"):
         match(block(large, Majority(b=2)), small, b=1)
-    with pytest.raises(InputError, match="no scalar coupling 'mass2'"):
+    with pytest.raises(InputError, match="Ising has no coupling 'mass2'; choose from beta"):
         match(block(large, Majority(b=2)), small, coupling="mass2")
     with pytest.raises(InputError, match="blocked lattice"):
         match(large, small)
