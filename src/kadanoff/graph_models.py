@@ -1,4 +1,4 @@
-"""Actions on graphs as files: the graph and the couplings of every edge and site, bit for bit."""
+"""Actions on graphs as the file that a run keeps: the graph and the couplings of every edge and site, bit for bit."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,9 @@ import numpy as np
 from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4
 from kadanoff.errors import StoreError
 from kadanoff.graph import Graph
-from kadanoff.store.durable import atomic_write
 from kadanoff.store.state import pack_state, unpack_state
 
-__all__ = ["MODELS", "MODEL_FILE", "load_graph", "load_model", "pack_model", "save_model"]
+__all__ = ["MODELS", "MODEL_FILE", "load_graph", "load_graph_model", "pack_graph_model"]
 
 #: Name of the file in the folder of a run.
 MODEL_FILE = "model.npz"
@@ -24,20 +23,16 @@ MODELS: dict[str, tuple[type, tuple[str, ...]]] = {
 }
 
 
-def save_model(action: Any, path: str | Path) -> Path:
-    """Keep an action of `MODELS` as one file of arrays, readable by `numpy.load`.
+def pack_graph_model(action: Any) -> bytes:
+    """The bytes of an action's file: the same for the same action. Other actions on graphs keep their graph only.
 
     >>> import tempfile, kadanoff as kd
     >>> action = kd.InhomogeneousPhi4.random(kd.Graph.grid((4, 4)), seed=3)
-    >>> load_model(save_model(action, tempfile.mkdtemp() + "/model.npz")).graph == action.graph
+    >>> path = Path(tempfile.mkdtemp()) / "model.npz"
+    >>> _ = path.write_bytes(pack_graph_model(action))
+    >>> load_graph_model(path).graph == action.graph
     True
     """
-    atomic_write(Path(path), pack_model(action))
-    return Path(path)
-
-
-def pack_model(action: Any) -> bytes:
-    """The bytes of an action's file: the same for the same action. Other actions on graphs keep their graph only."""
     graph: Graph = action.graph
     names = MODELS.get(type(action).__name__, (None, ()))[1]
     arrays = {
@@ -49,10 +44,10 @@ def pack_model(action: Any) -> bytes:
     return pack_state({**arrays, **{name: np.asarray(getattr(action, name)) for name in names}})
 
 
-def load_model(path: str | Path) -> Any:
+def load_graph_model(path: str | Path) -> Any:
     """Read an action from its file; `StoreError` for files that hold none.
 
-    >>> load_model("nowhere.npz")
+    >>> load_graph_model("nowhere.npz")
     Traceback (most recent call last):
     kadanoff.errors.StoreError: nowhere.npz cannot be read (No such file or directory): give the file of a saved model
     """
@@ -70,7 +65,7 @@ def load_model(path: str | Path) -> Any:
 
 
 def load_graph(path: str | Path) -> Graph:
-    """Read the graph alone; `StoreError` as `load_model`."""
+    """Read the graph alone; `StoreError` as `load_graph_model`."""
     arrays = _arrays(Path(path))
     try:
         shape, steps, edges = (arrays[name] for name in ("shape", "steps", "edges"))
@@ -90,7 +85,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             f"{path} cannot be read ({error.strerror}): give the file of a saved model"
         ) from error
     except Exception as error:  # whatever zip and numpy say of bytes that are no archive of arrays
-        raise StoreError(f"{path} is no saved model: give the file that save_model wrote") from error
+        raise StoreError(f"{path} is no saved model: give the model.npz of a run") from error
     if not {"action", "shape", "steps", "edges"} <= set(arrays):
-        raise StoreError(f"{path} holds arrays, but no model: give the file that save_model wrote")
+        raise StoreError(f"{path} holds arrays, but no model: give the model.npz of a run")
     return arrays

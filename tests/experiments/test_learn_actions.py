@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Phi4, total
-from kadanoff.experiments import learn_homogeneous, learn_long_range, three_steps
+from kadanoff.experiments import learn_homogeneous, learn_long_range, reweighting
 from kadanoff.experiments.lattice_targets import ImaginaryMass, homogeneous, long_range, spread
 
 
@@ -52,7 +52,7 @@ def test_a_gap_remains_to_longer_ranges(tmp_path):
 @pytest.mark.slow
 @pytest.mark.statistical
 def test_one_sample_answers_for_real_and_complex_actions(tmp_path):
-    result = three_steps.run(tmp_path, quick=True, seed=0)
+    result = reweighting.run(tmp_path, quick=True, seed=0)
     trusted = [row for row in result.rows if row["trusted"]]
     assert {row["label"] for row in trusted if row["estimator"] == "S"} >= {"0.95", "1", "1.05"}
     assert {row["label"] for row in trusted} >= {"0.9", "0.95", "1", "1.05", "1.1"}

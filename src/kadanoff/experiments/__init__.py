@@ -23,7 +23,7 @@ EXPERIMENTS: dict[str, str] = {
     "certificate": "kadanoff.experiments.certificate",
     "learn-homogeneous": "kadanoff.experiments.learn_homogeneous",
     "learn-long-range": "kadanoff.experiments.learn_long_range",
-    "reweighting": "kadanoff.experiments.three_steps",
+    "reweighting": "kadanoff.experiments.reweighting",
     "recovery": "kadanoff.experiments.recovery",
     "couplings": "kadanoff.experiments.couplings",
     "image": "kadanoff.experiments.image",

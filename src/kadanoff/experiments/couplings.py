@@ -6,13 +6,12 @@ five couplings (mass2, quartic, kappa, next-nearest, sextic) are fitted to both 
 
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kadanoff.actions import LongerRangePhi4, couplings
 from kadanoff.errors import KadanoffWarning
-from kadanoff.experiments.recovery import fits
+from kadanoff.experiments.recovery import CHAINS, FULL, QUICK, fits
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
 from kadanoff.learning.data import DataFit
@@ -21,23 +20,11 @@ from kadanoff.sampling.run import Progress
 
 __all__ = ["run"]
 
-_CHAINS, _SIDE = 100, 8
+_SIDE = 8
 _TRUTHS = {
     "phi^4": {"mass2": -0.5, "quartic": 0.7, "kappa": 1.0, "next_nearest": 0.0, "sextic": 0.0},
     "more terms": {"mass2": -0.5, "quartic": 0.7, "kappa": 0.9, "next_nearest": 0.1, "sextic": 0.05},
 }
-
-
-@dataclass(frozen=True)
-class _Effort:
-    """How much is done: the only difference between a quick run and a full one."""
-
-    draws: int
-    steps: int
-
-
-_QUICK = _Effort(draws=20, steps=25)
-_FULL = _Effort(draws=100, steps=100)
 
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
@@ -45,14 +32,14 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     from kadanoff.plots.recovery import plot_couplings
 
     begun = time.perf_counter()
-    effort = _QUICK if quick else _FULL
+    effort = QUICK if quick else FULL
     report: Progress = progress or (lambda done, total, message: None)
     found: dict[str, dict[str, DataFit]] = {}
     for number, (title, truth) in enumerate(_TRUTHS.items()):
         data = sample(
             LongerRangePhi4(**truth),
             Lattice((_SIDE, _SIDE)),
-            chains=_CHAINS,
+            chains=CHAINS,
             draws=effort.draws,
             thin=8,
             seed=seed + number,
@@ -69,7 +56,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     fitted = {title: {name: fit.couplings for name, fit in some.items()} for title, some in found.items()}
     picture = plot_couplings(fitted, _TRUTHS, Path(out) / "couplings.png")
     notes = [
-        f"{_CHAINS * effort.draws} configurations of {_SIDE} x {_SIDE} of each theory, a tenth of them held out; "
+        f"{CHAINS * effort.draws} configurations of {_SIDE} x {_SIDE} of each theory, a tenth of them held out; "
         "fits start from (mass2, quartic, kappa) = (0.5, 1, 0.5) without the other terms",
         "vanish: the couplings within two standard errors of zero, as the fit sees it",
         "quartic and sextic are strongly correlated: together they fix the shape of the site potential",

@@ -22,21 +22,21 @@ from kadanoff.sampling import ColourBlock, sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
 
-__all__ = ["fits", "run"]
+__all__ = ["CHAINS", "FULL", "QUICK", "Effort", "fits", "run"]
 
-_CHAINS = 100
+CHAINS = 100
 
 
 @dataclass(frozen=True)
-class _Effort:
+class Effort:
     """How much is done: the only difference between a quick run and a full one."""
 
     draws: int
     steps: int
 
 
-_QUICK = _Effort(draws=20, steps=25)
-_FULL = _Effort(draws=100, steps=100)
+QUICK = Effort(draws=20, steps=25)
+FULL = Effort(draws=100, steps=100)
 
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
@@ -44,12 +44,12 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     from kadanoff.plots.recovery import plot_recovery
 
     begun = time.perf_counter()
-    effort = _QUICK if quick else _FULL
+    effort = QUICK if quick else FULL
     report: Progress = progress or (lambda done, total, message: None)
     truth = _inhomogeneous(seed)
     data = sample(
         truth,
-        chains=_CHAINS,
+        chains=CHAINS,
         draws=effort.draws,
         thermalize=100,
         sampler=ColourBlock(sweeps=4),
@@ -59,14 +59,14 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     many = fits(InhomogeneousPhi4.random(truth.graph, seed + 1), data, effort.steps, seed, report)
     uniform = Phi4(-0.5, 0.7)
     fields = sample(
-        uniform, Lattice((8, 8)), chains=_CHAINS, draws=effort.draws, thin=4, seed=seed, progress=report
+        uniform, Lattice((8, 8)), chains=CHAINS, draws=effort.draws, thin=4, seed=seed, progress=report
     )
     few = fits(Phi4(0.5, 1.0, 0.5), fields, effort.steps, seed, report)
     rows = [_row_of_many(name, fit, truth) for name, fit in many.items()]
     rows += [_row_of_few(name, fit, uniform) for name, fit in few.items()]
     picture = plot_recovery(many, truth, Path(out) / "recovery.png")
     notes = [
-        f"{_CHAINS * effort.draws} configurations ({_CHAINS} chains), a tenth of them held out; "
+        f"{CHAINS * effort.draws} configurations ({CHAINS} chains), a tenth of them held out; "
         "every method starts from the same random couplings and knows nothing of the true ones",
         "pulls: (fitted - true)/error, with errors from the scatter between chains; of 80 pulls the root mean square "
         "should be 1 and 95 % should lie within 2; p_value is "

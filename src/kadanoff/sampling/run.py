@@ -31,7 +31,7 @@ from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.statistics import gamma_method
 from kadanoff.store.durable import deferred_interrupt
 
-__all__ = ["Progress", "default_sampler", "sample", "space_of"]
+__all__ = ["Progress", "advance", "default_sampler", "sample", "space_of"]
 
 #: Called with (done, total, message); total is None while it is not known.
 Progress = Callable[[float, float | None, str], None]
@@ -213,7 +213,7 @@ def _thermalise(
     progress(0, steps, "thermalising")
     for begin in range(0, steps, _TUNING_ROUND):
         count = min(_TUNING_ROUND, steps - begin)
-        state, info = _whole(_advance, sampler, jax.random.fold_in(key, begin), action, state, count)
+        state, info = _whole(advance, sampler, jax.random.fold_in(key, begin), action, state, count)
         if begin + count <= tuned:
             state = sampler.tune(state, info)
         progress(begin + count, steps, "thermalising")
@@ -227,9 +227,11 @@ def _whole(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @eqx.filter_jit
-def _advance(
+def advance(
     sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int
 ) -> tuple[ChainState, Any]:
+    """Take `steps` steps of a sampler; give the state after them, and what the steps tell of themselves on average."""
+
     def body(state: ChainState, key: Array) -> tuple[ChainState, Any]:
         return sampler.step(key, action, state)
 
@@ -242,7 +244,7 @@ def _draw_block(
     sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, draws: int, thin: int
 ) -> tuple[ChainState, Array]:
     def body(state: ChainState, key: Array) -> tuple[ChainState, Array]:
-        state, _ = _advance(sampler, key, action, state, thin)
+        state, _ = advance(sampler, key, action, state, thin)
         return state, state.fields.astype(jnp.int8) if has_spins(action) else state.fields
 
     state, fields = jax.lax.scan(body, state, jax.random.split(key, draws))

@@ -9,8 +9,8 @@ import numpy as np
 
 from kadanoff.actions.base import couplings, has_spins
 from kadanoff.graph import Graph
+from kadanoff.graph_models import MODEL_FILE, MODELS, pack_graph_model
 from kadanoff.lattice import Lattice
-from kadanoff.models import MODEL_FILE, MODELS, pack_model
 from kadanoff.observables import measure
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store import Store
@@ -81,7 +81,7 @@ class FolderSink:
             "sampler": repr(sampler),
             **vars(plan),
         }
-        model = pack_model(action) if isinstance(lattice, Graph) else None
+        model = pack_graph_model(action) if isinstance(lattice, Graph) else None
         if model is not None:  # the arrays are in a file beside; the record knows them by their checksum
             config["model"] = {"file": MODEL_FILE, "checksum": checksum(model)}
         self.store = Store.open_or_create(
