@@ -84,7 +84,7 @@ def plot_bounds(
 
 
 def plot_histograms(
-    samples: Mapping[str, tuple[Float[np.ndarray, "chain draw"], ...]],
+    samples: Mapping[str, tuple[Float[np.ndarray, "_ _"], ...]],
     symbols: Sequence[str],
     path: str | Path,
 ) -> Path:
