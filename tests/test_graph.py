@@ -1,6 +1,7 @@
 """Graphs: edges, neighbours, colourings, and what is refused."""
 
 import jax.numpy as jnp
+import networkx
 import numpy as np
 import pytest
 
@@ -65,6 +66,49 @@ def test_a_million_edges() -> None:
     assert graph.neighbours[0].shape == (708**2, 4)
 
 
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+def test_maximal_cliques_are_joined_and_have_no_room_for_another_site(graph: Graph) -> None:
+    joined = np.eye(graph.volume, dtype=bool)
+    joined[graph.edges[:, 0], graph.edges[:, 1]] = joined[graph.edges[:, 1], graph.edges[:, 0]] = True
+    covered = np.eye(graph.volume, dtype=bool)
+    for size, cliques in graph.maximal_cliques.items():
+        assert cliques.shape[1] == size
+        assert len(np.unique(cliques, axis=0)) == len(cliques)
+        for clique in cliques:
+            assert joined[np.ix_(clique, clique)].all()
+            assert joined[clique].all(axis=0).sum() == size
+            covered[np.ix_(clique, clique)] = True
+    assert np.array_equal(covered, joined)  # every edge lies in a clique
+
+
+@pytest.mark.parametrize(
+    ("graph", "count"),
+    [
+        (Graph.grid((6, 6)), {2: 72}),
+        (Graph.grid((6, 6), "triangular"), {3: 72}),
+        (Graph.grid((6, 6), "diagonals"), {4: 36}),
+        (Graph.complete(5), {5: 1}),
+        (Graph([(0, 1), (1, 2), (2, 0), (2, 3)]), {2: 1, 3: 1}),
+    ],
+)
+def test_cliques_of_the_talk(graph: Graph, count: dict[int, int]) -> None:
+    assert {size: len(cliques) for size, cliques in graph.maximal_cliques.items()} == count
+
+
+def test_a_periodic_lattice_of_other_steps() -> None:
+    graph = Graph.periodic((5, 5), [(1, 0), (0, 1), (2, 0), (0, 2)])
+    assert np.all(graph.degrees == 8)
+    assert not graph.is_lattice
+    assert Graph.periodic((4, 6), [(1, 0), (0, 1)]) == GRAPHS["square"]
+    assert not Graph.periodic((5, 5), [(1, 0), (1, 1)]).is_lattice  # two steps, but no square lattice
+
+
+def test_a_networkx_graph_has_the_same_links() -> None:
+    names = networkx.Graph([("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")])
+    assert Graph.from_networkx(names) == Graph([(0, 1), (0, 2), (1, 2), (2, 3)])
+    assert Graph.from_networkx(networkx.MultiGraph([(0, 1), (0, 1)])).degrees.tolist() == [2, 2]
+
+
 def test_graphs_are_frozen_and_compare_by_edges() -> None:
     graph = Graph.complete(3)
     assert graph == Graph([(0, 1), (0, 2), (1, 2)])
@@ -93,6 +137,11 @@ def test_graphs_are_frozen_and_compare_by_edges() -> None:
         (lambda: Graph.grid((4, 4), "hexagonal"), "unknown kind of grid"),
         (lambda: Graph.grid((4, 4, 4), "triangular"), "two dimensions"),
         (lambda: Graph.grid((1, 4)), "2 or more"),
+        (lambda: Graph.periodic((4, 4), [(1,)]), "2 whole numbers each"),
+        (lambda: Graph.periodic((4, 4), [(1, 0), (0, 1), (4, 0)]), "to itself"),
+        (lambda: Graph.periodic((4,), [(2,)]), "2 parts"),
+        (lambda: Graph.from_networkx(networkx.DiGraph([(0, 1)])), "undirected links"),
+        (lambda: Graph.from_networkx(networkx.Graph([(0, 1), (1, 1)])), "joined to itself"),
         (lambda: Graph.complete(1), "2 sites or more"),
         (lambda: Graph.bipartite(0, 3), "a site or more"),
     ],

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
     from kadanoff.actions import LongerRangePhi4 as LongerRangePhi4
+    from kadanoff.actions import MarkovRandomField as MarkovRandomField
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
     from kadanoff.actions import Phi4 as Phi4
     from kadanoff.actions import conjugate as conjugate
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
     from kadanoff.graph import Graph as Graph
     from kadanoff.lattice import Lattice as Lattice
     from kadanoff.learning import DataFit as DataFit
+    from kadanoff.learning import VariationalFit as VariationalFit
     from kadanoff.learning import fit_data as fit_data
+    from kadanoff.learning import fit_variational as fit_variational
+    from kadanoff.learning import natural_gradient as natural_gradient
     from kadanoff.learning.partition import free_energy as free_energy
-    from kadanoff.models import load_model as load_model
-    from kadanoff.models import save_model as save_model
+    from kadanoff.markov import canonical_potentials as canonical_potentials
+    from kadanoff.markov import markov_property as markov_property
+    from kadanoff.multihistogram import MultiHistogram as MultiHistogram
+    from kadanoff.network import Phi4Network as Phi4Network
+    from kadanoff.network.estimator import Phi4RBM as Phi4RBM
     from kadanoff.observables import Observable as Observable
+    from kadanoff.overlap import Overlap as Overlap
+    from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
@@ -60,9 +69,14 @@ if TYPE_CHECKING:
     from kadanoff.sampling import Metropolis as Metropolis
     from kadanoff.sampling import Mixture as Mixture
     from kadanoff.sampling import SwendsenWang as SwendsenWang
+    from kadanoff.sampling import Tempering as Tempering
     from kadanoff.sampling import Wolff as Wolff
     from kadanoff.sampling import sample as sample
+    from kadanoff.saved_models import load_model as load_model
+    from kadanoff.saved_models import save_model as save_model
     from kadanoff.statistics import Estimate as Estimate
+    from kadanoff.trajectory import Trajectory as Trajectory
+    from kadanoff.trajectory import reweight_along as reweight_along
 
 __version__ = "0.1.0"
 
@@ -75,6 +89,7 @@ _HOMES = {
         "InhomogeneousPhi4",
         "Ising",
         "LongerRangePhi4",
+        "MarkovRandomField",
         "NearestNeighbourAction",
         "Phi4",
         "conjugate",
@@ -85,10 +100,14 @@ _HOMES = {
     "errors": ("KadanoffError",),
     "graph": ("Graph",),
     "lattice": ("Lattice",),
-    "learning": ("DataFit", "fit_data"),
+    "learning": ("DataFit", "VariationalFit", "fit_data", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
-    "models": ("load_model", "save_model"),
+    "markov": ("canonical_potentials", "markov_property"),
+    "multihistogram": ("MultiHistogram",),
+    "network": ("Phi4Network",),
+    "network.estimator": ("Phi4RBM",),
     "observables": ("Observable",),
+    "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
     "renormalization": (
         "BlockMean",
@@ -125,10 +144,13 @@ _HOMES = {
         "Metropolis",
         "Mixture",
         "SwendsenWang",
+        "Tempering",
         "Wolff",
         "sample",
     ),
+    "saved_models": ("load_model", "save_model"),
     "statistics": ("Estimate",),
+    "trajectory": ("Trajectory", "reweight_along"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -10,6 +10,7 @@ from jaxtyping import Inexact, Num
 
 from kadanoff.actions.base import as_action
 from kadanoff.errors import InputError
+from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.observables import (
     OBSERVABLES,
@@ -46,7 +47,8 @@ class Ensemble:
     by a pure map). `log_weight` (chain, draw), real or complex, multiplies every configuration in every mean.
     `depth` counts how often the fields were blocked since they were simulated; growth lowers it. `parent` is
     the ensemble that this one was made from, configuration by configuration, so that errors propagate from
-    the simulated ancestor.
+    the simulated ancestor. `graph` is where the sites lie, None on a hypercubic lattice; by default it is that of the
+    action.
 
     >>> import numpy as np, kadanoff as kd
     >>> ensemble = Ensemble(np.ones((2, 5, 4, 4), dtype=np.float32), kd.Phi4(-0.9515, 0.7))
@@ -60,6 +62,7 @@ class Ensemble:
     depth: int = 0
     parent: "Ensemble | None" = None
     history: tuple[str, ...] = ()
+    graph: Graph | None = None
     _series: dict[Any, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,10 @@ class Ensemble:
             raise InputError(f"fields must have the shape (chain, draw, *lattice), got {self.fields.shape}")
         if self.chains < 1 or self.draws < 1:
             raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
+        if self.graph is None:
+            object.__setattr__(self, "graph", getattr(self.action, "graph", None))
+        if self.graph is not None and self.graph.shape != tuple(self.fields.shape[2:]):
+            raise InputError(f"fields on {self.graph!r} have its shape, got {tuple(self.fields.shape[2:])}")
         if self.log_weight is not None and np.shape(self.log_weight) != (self.chains, self.draws):
             raise InputError(
                 f"log_weight has the shape {np.shape(self.log_weight)}, but there are {self.chains} chains "
@@ -82,8 +89,7 @@ class Ensemble:
     @property
     def on_lattice(self) -> bool:
         """Whether the sites form a hypercubic lattice, not another graph: `lattice` then tells only the shape."""
-        graph = getattr(self.action, "graph", None)
-        return graph is None or graph.is_lattice
+        return self.graph is None or self.graph.is_lattice
 
     @property
     def chains(self) -> int:
@@ -114,12 +120,13 @@ class Ensemble:
 
     def map_blocks(self, function: Callable[[np.ndarray], Mapping[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
         """Apply a function of flat configurations (n, *lattice) block by block; join its series as (chain,
-        draw).
+        draw, ...).
         """
         parts: list[dict[Any, np.ndarray]] = []
         for begin, stop, fields in self.blocks():
             values = function(fields.reshape(-1, *self.lattice.shape))
-            parts.append({name: v.reshape(self.chains, stop - begin) for name, v in values.items()})
+            layout = (self.chains, stop - begin)
+            parts.append({name: v.reshape(*layout, *v.shape[1:]) for name, v in values.items()})
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def raw(self, names: Sequence[str | Callable]) -> dict[Any, Inexact[np.ndarray, "chain draw"]]:
@@ -150,9 +157,7 @@ class Ensemble:
                 f"{entry.name} needs the action that the fields follow, and this ensemble has none"
             )
         if entry.needs_lattice and not self.on_lattice:
-            raise InputError(
-                f"{entry.name} is defined on hypercubic lattices, and this is {self.action.graph!r}"
-            )
+            raise InputError(f"{entry.name} is defined on hypercubic lattices, and this is {self.graph!r}")
         if entry.sites == ("real" if self.spins else "spins"):
             have = "spins" if self.spins else "real numbers"
             raise InputError(
@@ -199,7 +204,8 @@ class Ensemble:
         # tuples key the conjugate operators of the old action
         gone = ("action_density", "schwinger_dyson")
         kept = {k: v for k, v in self._series.items() if k not in gone and not isinstance(k, tuple)}
-        return replace(self, action=None if action is None else as_action(action), _series=kept)
+        graph = getattr(action, "graph", self.graph)
+        return replace(self, action=None if action is None else as_action(action), graph=graph, _series=kept)
 
     def select(self, draws: slice | None = None, chains: slice | None = None) -> "Ensemble":
         """Some of the draws or chains; the ancestry is cut alike."""
@@ -214,7 +220,9 @@ class Ensemble:
 
     def derive(self, fields: Any, step: str, depth: int, action: Any = None) -> "Ensemble":
         """An ensemble made from this one, configuration by configuration."""
-        return Ensemble(fields, action, self.log_weight, depth, self, (*self.history, step))
+        same = np.shape(fields)[2:] == self.lattice.shape
+        graph = self.graph if same and action is None else None
+        return Ensemble(fields, action, self.log_weight, depth, self, (*self.history, step), graph)
 
     def __repr__(self) -> str:
         """Say what it holds."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -86,14 +87,37 @@ class Graph:
             raise InputError(
                 f"a {kind} grid has two dimensions, got {lattice.dimension} sides in {lattice.shape}"
             )
-        unit = np.eye(lattice.dimension, dtype=int)
-        steps = (*(tuple(map(int, step)) for step in unit), *_DIAGONALS[kind])
+        return cls.periodic(
+            lattice.shape, (*np.eye(lattice.dimension, dtype=int).tolist(), *_DIAGONALS[kind])
+        )
+
+    @classmethod
+    def periodic(cls, shape: int | Iterable[int], steps: Iterable[Iterable[int]]) -> "Graph":
+        """Make any periodic lattice: every site x of a torus has links of its own to x + step, for each step.
+
+        A step that leads halfway around gives double links.
+
+        >>> Graph.periodic((6,), [(1,), (2,)]).degrees.tolist()  # a ring with next-nearest neighbours
+        [4, 4, 4, 4, 4, 4]
+        """
+        lattice = Lattice(shape)
+        paths = tuple(tuple(map(int, step)) for step in steps)
+        if not paths or any(len(step) != lattice.dimension for step in paths):
+            raise InputError(
+                f"steps on {lattice.shape} are one or more, of {lattice.dimension} whole numbers each, got {paths}"
+            )
+        around = [step for step in paths if not np.any(np.mod(step, lattice.shape))]
+        if around:
+            raise InputError(f"step {around[0]} leads every site of {lattice.shape} to itself; leave it out")
         site = np.arange(lattice.volume).reshape(lattice.shape)
         axes = tuple(range(lattice.dimension))
-        far = [np.roll(site, tuple(-s for s in step), axes).ravel() for step in steps]
-        edges = np.stack([np.tile(site.ravel(), len(steps)), np.concatenate(far)], axis=1)
+        far = [np.roll(site, tuple(-s for s in step), axes).ravel() for step in paths]
+        edges = np.stack([np.tile(site.ravel(), len(paths)), np.concatenate(far)], axis=1)
+        unit = np.eye(lattice.dimension, dtype=int).tolist()
+        if not all(step in [list(path) for path in paths] for step in unit):
+            cls(edges)  # refuses lattices that fall into parts
         graph = cls.__new__(cls)
-        graph._set(lattice.shape, edges, steps)
+        graph._set(lattice.shape, edges, paths)
         return graph
 
     @classmethod
@@ -119,6 +143,21 @@ class Graph:
         near, far = np.meshgrid(np.arange(first), first + np.arange(second), indexing="ij")
         return cls(np.stack([near.ravel(), far.ravel()], axis=1))
 
+    @classmethod
+    def from_networkx(cls, graph: Any) -> "Graph":
+        """Take the graph of a `networkx.Graph`; sites are its nodes in their order, attributes are left behind.
+
+        >>> import networkx
+        >>> Graph.from_networkx(networkx.petersen_graph())
+        Graph(shape=(10,), edges=15)
+        """
+        if not hasattr(graph, "nodes") or graph.is_directed():
+            raise InputError(
+                f"a graph of undirected links is needed, networkx.Graph, got {type(graph).__name__}"
+            )
+        number = {node: index for index, node in enumerate(graph.nodes)}
+        return cls([(number[first], number[second]) for first, second in graph.edges()], sites=len(number))
+
     @property
     def dimension(self) -> int:
         """Number of axes of a field."""
@@ -132,7 +171,7 @@ class Graph:
     @property
     def is_lattice(self) -> bool:
         """Whether this is a hypercubic grid, on which everything defined on a `Lattice` means the same."""
-        return len(self.steps) == self.dimension
+        return self.steps == tuple(map(tuple, np.eye(self.dimension, dtype=int).tolist()))
 
     @cached_property
     def _adjacency(self) -> csr_array:
@@ -170,13 +209,48 @@ class Graph:
         >>> Graph.grid((2, 2)).colouring.tolist()
         [[0, 1], [1, 0]]
         """
-        order = breadth_first_order(self._adjacency, 0, directed=False, return_predecessors=False)
-        colour = np.full(self.volume, -1, dtype=np.int64)
-        start, far = self._adjacency.indptr, self._adjacency.indices
-        for site in order:
-            taken = {int(colour[other]) for other in far[start[site] : start[site + 1]]}
-            colour[site] = next(c for c in range(len(taken) + 1) if c not in taken)
+        order, before = breadth_first_order(self._adjacency, 0, directed=False)
+        parity = [0] * self.volume
+        previous = before.tolist()
+        for site in order[1:].tolist():
+            parity[site] = 1 - parity[previous[site]]
+        two = np.asarray(parity)
+        first, second = self.edges.T
+        colour = two if np.all(two[first] != two[second]) else self._greedy(order.tolist())
         return colour.reshape(self.shape)
+
+    def _greedy(self, order: list[int]) -> Int[np.ndarray, " n"]:
+        """The smallest colour that no neighbour has, site by site; lists are faster than arrays here."""
+        colour = [-1] * self.volume
+        start: Any = self._adjacency.indptr.tolist()
+        far: Any = self._adjacency.indices.tolist()
+        for site in order:
+            taken = {colour[other] for other in far[start[site] : start[site + 1]]}
+            free = 0
+            while free in taken:
+                free += 1
+            colour[site] = free
+        return np.asarray(colour)
+
+    @cached_property
+    def maximal_cliques(self) -> dict[int, Int[np.ndarray, "c k"]]:
+        """Sites of all maximal cliques, each in ascending order, by the number k of their sites.
+
+        A clique is a set of sites each two of which are joined; a maximal one is within no larger one.
+
+        >>> {k: len(found) for k, found in Graph.grid((4, 4), "triangular").maximal_cliques.items()}
+        {3: 32}
+
+        Source: C. Bron, J. Kerbosch, Comm. ACM 16 (1973) 575, by networkx.
+        """
+        import networkx  # slow to import, and only cliques want it
+
+        graph = networkx.Graph()
+        graph.add_edges_from(self.edges.tolist())
+        found: dict[int, list[list[int]]] = {}
+        for clique in networkx.find_cliques(graph):
+            found.setdefault(len(clique), []).append(sorted(clique))
+        return {size: np.asarray(sorted(found[size]), np.int32) for size in sorted(found)}
 
     @cached_property
     def colours(self) -> int:

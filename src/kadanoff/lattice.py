@@ -135,3 +135,13 @@ def sum_of_rolls(field: Float[Array, "..."], dimension: int, shifts: tuple[int, 
     """Sum of the field shifted along each of its last `dimension` axes by each of `shifts`."""
     rolled = [jnp.roll(field, shift, axis) for axis in range(-dimension, 0) for shift in shifts]
     return sum(rolled[1:], rolled[0])
+
+
+def site_name(shape: tuple[int, ...], number: int | np.integer) -> int | tuple[int, ...]:
+    """What a message calls a site: its number on a line of sites, else its coordinates.
+
+    >>> site_name((4,), 3), site_name((2, 2), 3)
+    (3, (1, 1))
+    """
+    place = tuple(int(axis) for axis in np.unravel_index(number, shape))
+    return place[0] if len(place) == 1 else place

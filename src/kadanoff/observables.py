@@ -176,10 +176,10 @@ def measure(
 def in_batches(
     fields: Num[Array, "config ..."] | np.ndarray,
     function: Callable[[Array], Sequence[tuple[Array, Array]]],
-) -> list[Inexact[np.ndarray, " config"]]:
+) -> list[Inexact[np.ndarray, "config ..."]]:
     """Apply a function of many fields batch by batch, so that its temporaries stay small.
 
-    `function` gives compensated pairs, each (config,); the answer has them as double-precision series.
+    `function` gives compensated pairs, each (config, ...); the answer has them as double-precision series.
     """
     volume = int(np.prod(fields.shape[1:]))
     batch = max(1, min(len(fields), _SITES_PER_BATCH // volume))

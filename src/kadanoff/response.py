@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Inexact
+from jaxtyping import Array, Inexact, Num
 
 from kadanoff.actions.base import couplings, with_array_leaves
 from kadanoff.ensemble import Ensemble
@@ -19,6 +19,8 @@ from kadanoff.statistics import Estimate, derived, normalised_weights
 from kadanoff.summation import compensated_pair
 
 __all__ = ["conjugate_series", "derivative", "simulated_action", "with_coupling"]
+
+_BINS = 64  # runs of draws into which a chain is summed for array couplings, at most
 
 
 def simulated_action(ensemble: Ensemble) -> Any:
@@ -34,7 +36,7 @@ def simulated_action(ensemble: Ensemble) -> Any:
 
 def conjugate_series(
     ensemble: Ensemble, names: Sequence[str | Observable] | None = None
-) -> dict[Any, Inexact[np.ndarray, "chain draw"]]:
+) -> dict[Any, Inexact[np.ndarray, "chain draw *coupling"]]:
     """Give dS/dg, summed over the sites, for every configuration of the simulated ancestor of an ensemble.
 
     One series (chain, draw) in double precision for every scalar coupling g of the simulated action, or for
@@ -42,7 +44,10 @@ def conjugate_series(
     density and are summed without loss. Computed once and kept with the ancestor. An observable O among `names`
     stands for an external coupling Y to it, S - V Y O at Y = 0: its series is -V O, and no action is needed.
 
-    Raises `InputError` for an ensemble without an action, for names that are no scalar couplings of it, and for
+    The name of an array of couplings gives (chain, draw, *coupling), one number a coupling, by reverse
+    differentiation in the precision of the fields, and is not kept; `derivative` never holds it all.
+
+    Raises `InputError` for an ensemble without an action, for names that are no couplings of it, and for
     observables that are no mean of one series.
 
     >>> import kadanoff as kd, numpy as np
@@ -73,10 +78,17 @@ def _external(root: Ensemble, entry: Observable) -> np.ndarray:
 
 def _of_action(root: Ensemble, names: Sequence[str] | None) -> dict[str, np.ndarray]:
     action = with_array_leaves(simulated_action(root))
-    scalars = [name for name, value in couplings(action).items() if not isinstance(value, list)]
-    wanted = tuple(scalars if names is None else names)
-    for name in wanted:
-        _require(name, scalars, action)
+    known = couplings(action)
+    scalars = [name for name, value in known.items() if not isinstance(value, list)]
+    asked = tuple(scalars if names is None else names)
+    for name in asked:
+        _require(name, list(known), action, "coupling")
+    arrays = [name for name in asked if name not in scalars]
+    of_arrays = {
+        name: root.map_blocks(lambda fields, name=name: {name: _array_conjugates(fields, action, name)})[name]
+        for name in arrays
+    }
+    wanted = tuple(name for name in asked if name in scalars)
     missing = tuple(name for name in wanted if ("conjugate", name) not in root._series)
     if missing:
         found = root.map_blocks(
@@ -89,7 +101,7 @@ def _of_action(root: Ensemble, names: Sequence[str] | None) -> dict[str, np.ndar
             )
         )
         root._series.update({("conjugate", name): values for name, values in found.items()})
-    return {name: root._series["conjugate", name] for name in wanted}
+    return of_arrays | {name: root._series["conjugate", name] for name in wanted}
 
 
 def with_coupling(action: Any, name: str, value: float) -> Any:
@@ -100,7 +112,7 @@ def with_coupling(action: Any, name: str, value: float) -> Any:
     Phi4(mass2=-0.95, quartic=0.7, kappa=1.0)
     """
     scalars = [key for key, old in couplings(action).items() if not isinstance(old, list)]
-    _require(name, scalars, action)
+    _require(name, scalars, action, "scalar coupling")
     old = getattr(action, name)
     new = jnp.asarray(value, old.dtype) if eqx.is_array(old) else float(value)
     changed = eqx.tree_at(lambda a: getattr(a, name), action, new)
@@ -110,7 +122,7 @@ def with_coupling(action: Any, name: str, value: float) -> Any:
     return changed
 
 
-def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Observable = "mass2") -> Estimate:
+def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Observable = "mass2") -> Any:
     """Response of an observable to a coupling of the simulated action, d<O>/dg = -Cov(O, dS/dg), with its
     error.
 
@@ -119,6 +131,8 @@ def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Obser
     the response to the coupling that was simulated. An observable that is a function f of several means
     responds with sum_k df/dmean_k d mean_k/dg. An observable as `coupling` stands for an external one, as in
     `conjugate_series`: d<O>/dY at Y = 0.
+
+    Gives an `Estimate`; for an array of couplings an array of them, of its shape, in one pass over the fields.
 
     Raises `InputError` for an unknown coupling, and for observables that contain the action, hence the
     coupling.
@@ -134,15 +148,24 @@ def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Obser
             f"{entry.name} contains the action, so its response is more than a covariance; choose another"
         )
     primaries = ensemble.primaries(entry)
+    if isinstance(coupling, str) and _is_array(ensemble.simulated.action, coupling):
+        return _derivatives(ensemble, entry, primaries, coupling)
     operator = conjugate_series(ensemble, (coupling,))[coupling]
-    weights = _weights(ensemble)
-    operator = operator - np.sum(weights * operator)
-    response = -np.sum(weights * primaries * operator, axis=(1, 2))
-    size = np.abs(np.sum(weights * primaries, axis=(1, 2))) + primaries.std(axis=(1, 2))
+    operator = operator - np.sum(_weights(ensemble) * operator)
+    stacked = np.concatenate([primaries, primaries * operator, operator[None]])
+    return _response(ensemble, entry, stacked, ensemble.log_weight)
+
+
+def _response(ensemble: Ensemble, entry: Observable, stacked: np.ndarray, log_weight: Any) -> Estimate:
+    """The slope of an observable from its primaries O_k, all O_k D, and D = dS/dg, stacked (2 k + 1, chain, draw)."""
+    function, count = evaluate(entry, ensemble.lattice), len(stacked) // 2
+    weights = _normalised(log_weight, stacked.shape[1:])
+    means, primaries = np.sum(weights * stacked, axis=(1, 2)), stacked[:count]
+    response = means[:count] * means[-1] - means[count:-1]
+    size = np.abs(means[:count]) + primaries.std(axis=(1, 2))
     largest = np.max(np.abs(response) / np.where(size > 0, size, 1))
     # A thousandth of the means: five points are then exact to ten digits, for curved f too.
     step = 1e-3 / largest if largest > 0 else 1.0
-    function, count = evaluate(entry, ensemble.lattice), len(primaries)
 
     def slope(means: np.ndarray) -> Any:
         value, product, conjugate = means[:count], means[count:-1], means[-1]
@@ -151,8 +174,44 @@ def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Obser
         far = function(value + 2 * direction) - function(value - 2 * direction)
         return (8 * near - far) / (12 * step)
 
-    stacked = np.concatenate([primaries, primaries * operator, operator[None]])
-    return derived(slope, stacked, ensemble.log_weight)
+    return derived(slope, stacked, log_weight)
+
+
+def _derivatives(ensemble: Ensemble, entry: Observable, primaries: np.ndarray, coupling: str) -> np.ndarray:
+    """Responses to every element of an array of couplings.
+
+    Each chain is summed in runs of draws: the weighted means of a run, with its weight, are one draw of the rest.
+    """
+    root = ensemble.simulated
+    action = with_array_leaves(simulated_action(root))
+    weights = _weights(ensemble)
+    shape = np.shape(getattr(action, coupling))
+    bins = min(_BINS, ensemble.draws)
+    place = np.arange(ensemble.draws) * bins // ensemble.draws
+    # Every run holds 1, all O_k, all O_k D and D, where D is counted from the first configuration on.
+    factors = np.concatenate([np.ones((1, *weights.shape)), primaries])
+    plain = np.zeros((len(factors), ensemble.chains, bins), weights.dtype)
+    mixed = np.zeros((*plain.shape, int(np.prod(shape))), weights.dtype)
+    origin: Any = None
+    for begin, stop, fields in root.blocks():
+        operators = _array_conjugates(fields.reshape(-1, *root.lattice.shape), action, coupling)
+        operators = operators.reshape(ensemble.chains, stop - begin, -1)
+        origin = operators[0, 0] if origin is None else origin
+        parts = weights[:, begin:stop] * factors[:, :, begin:stop]
+        for run in np.unique(place[begin:stop]):
+            here = place[begin:stop] == run
+            plain[:, :, run] += parts[:, :, here].sum(axis=2)
+            mixed[:, :, run] += np.einsum("kcd,cdp->kcp", parts[:, :, here], operators[:, here] - origin)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        even = ensemble.log_weight is None and ensemble.draws % bins == 0
+        log_weight = None if even else np.log(plain[0])
+        means = np.where(plain[:1] == 0, 0, plain / plain[:1])
+        products = np.where(plain[:1, ..., None] == 0, 0, mixed / plain[:1, ..., None])
+    found = np.empty(mixed.shape[-1], dtype=object)
+    for index in range(len(found)):
+        stacked = np.concatenate([means[1:], products[1:, ..., index], products[:1, ..., index]])
+        found[index] = _response(ensemble, entry, stacked, log_weight)
+    return found.reshape(shape)
 
 
 @eqx.filter_jit
@@ -173,15 +232,41 @@ def _terms(action: Any, name: str, field: Array) -> Array:
     return jax.jvp(density, (coupling,), (jnp.ones_like(coupling),))[1]
 
 
-def _require(name: str, scalars: Sequence[str], action: Any) -> None:
-    if name not in scalars or not hasattr(action, name):
+@eqx.filter_jit
+def _reverse(fields: Array, action: Any, name: str) -> list[tuple[Array, Array]]:
+    def of(part: Any) -> Array:
+        def total(value: Array, field: Array) -> Array:
+            return jnp.sum(part(eqx.tree_at(lambda a: getattr(a, name), action, value).density(field)))
+
+        return jax.vmap(jax.grad(total), (None, 0))(getattr(action, name), fields)
+
+    found = of(jnp.real)
+    if jnp.iscomplexobj(jax.eval_shape(action.density, fields[0])):
+        found = found + 1j * of(jnp.imag)
+    return [(found, jnp.zeros_like(found))]
+
+
+def _array_conjugates(
+    fields: Num[np.ndarray, "config ..."], action: Any, name: str
+) -> Inexact[np.ndarray, "config *coupling"]:
+    """dS/dg of every configuration for an array of couplings."""
+    return in_batches(fields, lambda chunk: _reverse(chunk, action, name))[0]
+
+
+def _is_array(action: Any, name: str) -> bool:
+    return action is not None and isinstance(couplings(action).get(name), list)
+
+
+def _require(name: str, known: Sequence[str], action: Any, kind: str) -> None:
+    if name not in known or not hasattr(action, name):
         raise InputError(
-            f"{type(action).__name__} has no scalar coupling {name!r}; "
-            f"choose from {', '.join(scalars) or 'none'}"
+            f"{type(action).__name__} has no {kind} {name!r}; choose from {', '.join(known) or 'none'}"
         )
 
 
 def _weights(ensemble: Ensemble) -> np.ndarray:
-    if ensemble.log_weight is None:
-        return np.full((ensemble.chains, ensemble.draws), 1 / (ensemble.chains * ensemble.draws))
-    return normalised_weights(ensemble.log_weight)
+    return _normalised(ensemble.log_weight, (ensemble.chains, ensemble.draws))
+
+
+def _normalised(log_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return np.full(shape, 1 / np.prod(shape)) if log_weight is None else normalised_weights(log_weight)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Inexact
 
-from kadanoff.actions.base import as_action, difference
+from kadanoff.actions.base import as_action, difference, require_density
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import OverlapError, OverlapWarning
 from kadanoff.observables import Observable, in_batches, observable
@@ -35,7 +35,8 @@ def reweight(ensemble: Ensemble, target: Any) -> Ensemble:
     another class of action. The result's ancestor has the target as its action, so that reweighting again
     starts there.
 
-    Raises `OverlapError` when fewer than about 10 effective configurations are left. Warns (`OverlapWarning`)
+    Raises `InputError` for a target that is no action of such fields, and `OverlapError` when fewer than about 10
+    effective configurations are left. Warns (`OverlapWarning`)
     below 5 % of the configurations, and when the average phase is lost in its noise.
 
     >>> import kadanoff as kd
@@ -45,6 +46,7 @@ def reweight(ensemble: Ensemble, target: Any) -> Ensemble:
     True
     """
     target = as_action(target)
+    require_density(target, ensemble.simulated.lattice.shape)
     shift = log_ratio(ensemble, target)
     result = _shifted(ensemble, shift, target, f"reweighted to {target!r}")
     _judge(result.log_weight, repr(target))

@@ -12,6 +12,7 @@ from typing import Any
 from kadanoff.actions import ACTIONS
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
+from kadanoff.graph_models import MODEL_FILE, MODELS, load_graph_model
 from kadanoff.store import Store
 from kadanoff.store.durable import atomic_write
 
@@ -84,6 +85,8 @@ def stored_action(store: Store) -> Any:
             return found(**content["couplings"]) if isinstance(found, type) else found
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{record} is damaged ({error}): restore it from a copy") from error
+    if store.config.get("action") in MODELS:
+        return load_graph_model(store.path / MODEL_FILE)
     made = ACTIONS.get(str(store.config.get("action")))
     if made is None:
         raise StoreError(

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from kadanoff.actions import InhomogeneousIsing
 from kadanoff.experiments.result import Result
+from kadanoff.graph import Graph
 from kadanoff.report.rows import as_text, tables
+from kadanoff.report.run import run_page
 from kadanoff.runs import open_ensemble
+from kadanoff.sampling import sample
 from kadanoff.statistics import Estimate
 
 pytestmark = pytest.mark.exact
@@ -45,6 +49,14 @@ def test_page_of_a_run(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
         assert f"<h2>{heading}</h2>" in page
     assert "Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0) on 8x8" in page
     assert "<td>seed</td><td>1</td>" in page and "jax " in page
+
+
+def test_page_of_spins_on_a_graph_has_no_integration_by_parts(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    sample(InhomogeneousIsing(Graph.complete(3), 0.2), draws=8, chains=4, thermalize=0, out=run)
+    title, sections = run_page(run)
+    assert title == "InhomogeneousIsing(Graph(shape=(3,), edges=3)) on 3"
+    assert "Schwinger-Dyson" not in "".join(sections)
 
 
 def test_default_place_and_foreign_text(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:

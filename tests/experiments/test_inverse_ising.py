@@ -25,3 +25,8 @@ def test_compatible_growth_inverts_and_gives_exponents_near_the_known_ones(tmp_p
     first = [row for row in result.rows if row["label"] == "8 -> 16"]
     assert len(first) == 5
     assert all(abs(row["binder_pull"]) < 4 for row in first)
+    eigenvalues = {row["variant"]: row for row in result.rows if row["label"].endswith(", blocked")}
+    assert len(eigenvalues) == 6 and abs(eigenvalues["direct"]["y_H"].value - 1.875) < 0.01
+    # Growth keeps the exponents of direct fields but for its bias, which is of the size that slopes show.
+    for row in eigenvalues.values():
+        assert abs(row["y_T_pull"]) < 4 and abs(row["y_H"].value - eigenvalues["direct"]["y_H"].value) < 0.01

@@ -139,3 +139,12 @@ def test_a_random_site_of_tied_spins_is_the_majority_rule():
     blocks = jnp.array([[1, 1, -1, -1]] * 1000, dtype=jnp.int8)
     drawn = np.asarray(RandomMajoritySite(b=2).reduce(key(2), blocks))
     assert abs(drawn.mean()) < 0.16
+
+
+@pytest.mark.exact
+def test_grown_fields_whose_depth_is_below_zero_are_blocked_too():
+    fields = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), size=(2, 3, 4, 4))
+    grown, plain = (block(Ensemble(fields, depth=depth), Majority(b=2)) for depth in (-2, 0))
+    assert grown.depth == -1
+    settled = np.abs(fields.reshape(2, 3, 2, 2, 2, 2).sum(axis=(3, 5))) > 0
+    np.testing.assert_array_equal(grown.fields[settled], plain.fields[settled])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Action, Phi4
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
-from kadanoff.renormalization.crossing import find_crossing, reweighted_curve
+from kadanoff.renormalization.crossing import find_crossing
 from kadanoff.reweighting import reweight
 
 
@@ -109,6 +110,8 @@ def test_what_cannot_be_compared_is_refused():
         find_crossing(blocked, direct, points=3)
     with pytest.raises(InputError, match="beta"):
         find_crossing(blocked, direct, coupling="beta")
+    with pytest.raises(InputError, match="the same in all configurations"):
+        find_crossing(blocked, direct.derive(direct.fields, "still", 0).select(slice(1), slice(1)))
     with pytest.raises(OverlapError, match="closer together"):
         find_crossing(blocked, gaussian(6.0, 1))
     with pytest.raises(OverlapError, match="overlap"):

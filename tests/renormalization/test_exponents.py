@@ -160,7 +160,7 @@ def test_what_cannot_be_estimated_is_refused():
     assert set(critical_exponents(nameless, samples=20).values) == {"ratio"}
     with pytest.raises(InputError, match="no simulated ancestor with an action"):
         critical_exponents(nameless, ("derivative",))
-    with pytest.raises(InputError, match="no scalar coupling 'beta'"):
+    with pytest.raises(InputError, match="Phi4 has no coupling 'beta'; choose from mass2, quartic, kappa"):
         critical_exponents(levels, ("derivative",), coupling="beta")
     with pytest.raises(InputError, match="at least 2"):
         critical_exponents(levels, samples=1)

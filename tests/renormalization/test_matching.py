@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Ising, Phi4
+from kadanoff.curves import Curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import BlockMean, Majority, MajorityMean, block
-from kadanoff.renormalization.crossing import Crossing, Curve
+from kadanoff.renormalization.crossing import Crossing
 from kadanoff.renormalization.matching import Matching, match, match_steps
 from kadanoff.sampling import sample
 
@@ -157,7 +158,7 @@ def test_what_cannot_be_matched_is_refused(lattices: tuple[Ensemble, Ensemble]) 
         match_steps(large, small, Majority(b=2), steps=4, samples=20)
     with pytest.raises(InputError, match="2 or more"):
         match(block(large, Majority(b=2)), small, b=1)
-    with pytest.raises(InputError, match="no scalar coupling 'mass2'"):
+    with pytest.raises(InputError, match="Ising has no coupling 'mass2'; choose from beta"):
         match(block(large, Majority(b=2)), small, coupling="mass2")
     with pytest.raises(InputError, match="blocked lattice"):
         match(large, small)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Ising
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
 from kadanoff.observables import Observable, measure, observable
 from kadanoff.renormalization import NeuralObservable, learn_phase
-from kadanoff.renormalization.crossing import find_crossing, reweighted_curve
+from kadanoff.renormalization.crossing import find_crossing
 from kadanoff.response import conjugate_series, derivative
 from kadanoff.reweighting import reweight_external
 

@@ -1,5 +1,10 @@
 """The stability matrix where decimation is exact, at small critical lattices, and where it must be refused."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -92,3 +97,25 @@ def test_what_gives_no_matrix_is_refused():
             kd.stability_matrix(many, rule, **{"operators": [nearest], "steps": 1, **options})
     with pytest.raises(InputError, match="dimensions"):
         kd.stability_matrix(ring(0.1), rule, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.statistical
+def test_the_benchmark_in_three_dimensions_runs_and_is_near():
+    # One step from 16^3 by whole families: corrections to scaling of 0.2 and 0.05, and 4 standard errors.
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "stability_3d.py"
+    command = [
+        sys.executable,
+        str(script),
+        *"--side 16 --chains 64 --draws 32 --steps 1 --samples 50".split(),
+    ]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = re.findall(r"^16x16x16->8x8x8 +(even|odd) +(\d) +([\d.]+)\((\d+)\)", printed, re.MULTILINE)
+    assert [(sector, int(size)) for sector, size, *_ in rows] == [
+        *(("even", size) for size in range(1, 6)),
+        *(("odd", size) for size in range(1, 4)),
+    ]
+    for row, exact, bias in ((rows[4], 1.587, 0.2), (rows[-1], 2.482, 0.05)):
+        value, digits = float(row[2]), row[3]
+        error = int(digits) / 10 ** len(row[2].partition(".")[2])
+        assert abs(value - exact) < bias + 4 * error and error < 0.1

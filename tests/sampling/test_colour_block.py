@@ -3,16 +3,23 @@
 Each test compares up to ten numbers, each within 4.5 standard errors (about 3e-4 for all of them).
 """
 
+from pathlib import Path
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4, Phi4
+from kadanoff.actions import Action, InhomogeneousIsing, InhomogeneousPhi4, MarkovRandomField, Phi4
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, StoreError
+from kadanoff.exact import enumerate_spins
 from kadanoff.graph import Graph
+from kadanoff.graph_models import load_graph_model, pack_graph_model
 from kadanoff.lattice import Lattice
 from kadanoff.random import key as key_of
+from kadanoff.renormalization import BlockMean, block
+from kadanoff.runs import open_ensemble
 from kadanoff.sampling import ColourBlock, HybridMonteCarlo, default_sampler, sample
 
 SIGMAS = 4.5
@@ -26,6 +33,17 @@ SAMPLERS = {
     "metropolis": ColourBlock("metropolis", sweeps=2),
     "hybrid": HybridMonteCarlo(),
 }
+
+#: A triangle with a tail, and potentials of its two cliques that favour some signs and a sum.
+KITE = Graph([(0, 1), (1, 2), (2, 0), (2, 3)])
+
+
+def edge(values):
+    return 1.5 + jnp.tanh(values[:, 0] * values[:, 1])
+
+
+def triangle(values):
+    return jnp.exp(jnp.sin(0.7 * values.sum(axis=1)))
 
 
 def pair_means(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +119,37 @@ def test_sharp_wells_agree_with_enumeration() -> None:
     assert np.all(np.abs(found - expected) < SIGMAS * error + 2 / b)
 
 
+@pytest.mark.statistical
+def test_spins_of_cliques_agree_with_enumeration() -> None:
+    action = MarkovRandomField(KITE, {2: edge, 3: triangle}, spins=True)
+    ensemble = sample(action, chains=256, draws=64, seed=2)
+    found, error = pair_means(ensemble)
+    exact = enumerate_spins(action, KITE)
+    spins = exact.fields.astype(float)
+    upper = np.triu_indices(4)
+    values = np.concatenate([spins, spins[:, upper[0]] * spins[:, upper[1]]], axis=1)
+    assert ensemble.spins
+    assert np.all(np.abs(found - exact.probability @ values) < SIGMAS * np.maximum(error, 1e-12))
+
+
+@pytest.mark.statistical
+def test_real_fields_of_cliques_agree_with_quadrature() -> None:
+    def bounded(values):
+        return (edge(values) if values.shape[1] == 2 else triangle(values)) * jnp.exp(
+            -(values**4).sum(axis=1)
+        )
+
+    action = MarkovRandomField(KITE, bounded)
+    found, error = pair_means(sample(action, sampler=SAMPLERS["metropolis"], chains=256, draws=64, seed=3))
+    x = np.linspace(-3, 3, 31, dtype=np.float32)
+    fields = np.stack(np.meshgrid(x, x, x, x, indexing="ij"), axis=-1).reshape(-1, 4)
+    weight = np.exp(-np.asarray(jax.vmap(lambda field: action.density(field).sum())(fields), float))
+    weight /= weight.sum()
+    upper = np.triu_indices(4)
+    values = np.concatenate([fields, fields[:, upper[0]] * fields[:, upper[1]]], axis=1)
+    assert np.all(np.abs(found - weight @ values) < SIGMAS * error)
+
+
 @pytest.mark.exact
 def test_a_chain_draws_the_same_wherever_it_runs() -> None:
     action, sampler = InhomogeneousPhi4.random(Graph.complete(4)), ColourBlock("metropolis")
@@ -126,15 +175,86 @@ def test_observables_of_a_graph_leave_out_those_of_lattices() -> None:
 
 
 @pytest.mark.exact
-def test_what_is_refused(tmp_path) -> None:
+def test_fields_on_a_graph_stay_there_without_their_action() -> None:
+    action = InhomogeneousPhi4.random(Graph([(3, 1), (1, 0), (1, 2)]))
+    bare = Ensemble(np.ones((2, 8, 4), np.float32), action).with_action(None)
+    assert bare.action is None
+    assert not bare.on_lattice
+    assert not {"xi_over_L", "neighbours"} & set(bare.observables())
+    assert bare.derive(bare.fields, "as they are", 0).graph == action.graph
+    assert bare.derive(bare.fields[..., :2], "cut", 0).graph is None
+    assert bare.select(draws=slice(0, 4)).graph == action.graph
+    with pytest.raises(InputError, match="blocks are cut from hypercubic lattices"):
+        block(bare, BlockMean(2))
+    with pytest.raises(InputError, match="have its shape"):
+        Ensemble(np.ones((2, 8, 3), np.float32), graph=action.graph)
+
+
+@pytest.mark.exact
+def test_a_run_on_a_graph_is_kept_resumed_and_opened(tmp_path) -> None:
+    graph = KITE
+    rng = np.random.default_rng(0)
+    w, r = rng.normal(size=len(graph.edges)), rng.normal(size=graph.shape)
+    action = InhomogeneousIsing(graph, w, r)
+    plan = {"chains": 4, "thermalize": 10, "seed": 3}
+    whole = sample(action, draws=40, **plan)
+
+    def stop(done, total, message):
+        if message == "drawing" and done >= 16:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(action, draws=40, out=tmp_path / "run", progress=stop, **plan)
+    assert open_ensemble(tmp_path / "run").draws == 16
+    resumed = sample(action, draws=40, out=tmp_path / "run", **plan)
+    np.testing.assert_array_equal(np.asarray(resumed.fields), whole.fields)
+    opened = open_ensemble(tmp_path / "run")
+    assert opened.graph == graph
+    np.testing.assert_array_equal(opened.action.w, action.w)
+    np.testing.assert_array_equal(opened.action.r, action.r)
+    assert opened.observables()["action_density"] == whole.observables()["action_density"]
+    other = InhomogeneousIsing(graph, np.nextafter(np.float32(w), 9), r)
+    with pytest.raises(StoreError, match="holds another run: its config.model.checksum"):
+        sample(other, draws=40, out=tmp_path / "run", **plan)
+
+
+def _kept(action: Action, path: Path) -> Path:
+    path.write_bytes(pack_graph_model(action))
+    return path
+
+
+@pytest.mark.exact
+def test_a_model_file_that_is_none_is_refused(tmp_path) -> None:
+    action = InhomogeneousPhi4.random(Graph.complete(3))
+    grid = InhomogeneousPhi4.random(Graph.grid((3, 4), "triangular"))
+    assert load_graph_model(_kept(grid, tmp_path / "grid.npz")).graph == grid.graph
+    good = _kept(action, tmp_path / "model.npz")
+    assert float(load_graph_model(good).b[2]) == float(action.b[2])
+    good.write_bytes(good.read_bytes()[:200])
+    np.savez(tmp_path / "other.npz", x=np.ones(3))
+    _kept(MarkovRandomField(KITE, {2: edge, 3: triangle}), tmp_path / "field.npz")
+    for name, message in {
+        "model.npz": "is no saved model",
+        "other.npz": "but no model",
+        "field.npz": "potentials are functions",
+        "none.npz": "cannot be read",
+    }.items():
+        with pytest.raises(StoreError, match=message):
+            load_graph_model(tmp_path / name)
+
+
+@pytest.mark.exact
+def test_what_is_refused() -> None:
     action = InhomogeneousPhi4.random(Graph.complete(3))
     assert isinstance(default_sampler(action), ColourBlock)
     refusals = {
         "unknown update": lambda: ColourBlock("wolff"),
-        "none; use": lambda: ColourBlock().init(Phi4(1.0, 1.0), jnp.zeros((1, 4, 4))),
+        "has none; use": lambda: ColourBlock().init(Phi4(1.0, 1.0), jnp.zeros((1, 4, 4))),
+        "not the potentials of": lambda: ColourBlock().init(
+            MarkovRandomField(KITE, {2: edge, 3: triangle}), jnp.zeros((1, 4))
+        ),
         "have the shape": lambda: ColourBlock().init(action, jnp.zeros((1, 4))),
         "leave the lattice out": lambda: sample(action, Lattice((4, 4)), draws=1),
-        "kept in memory only": lambda: sample(action, draws=1, out=tmp_path / "run"),
         "say which": lambda: sample(Phi4(1.0, 1.0), draws=1),
     }
     for message, call in refusals.items():

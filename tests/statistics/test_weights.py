@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kadanoff.errors import OverlapError
-from kadanoff.statistics import average_phase, effective_sample_size, normalised_weights
+from kadanoff.statistics import average_phase, effective_sample_size, normalised_weights, tail_shape
 
 pytestmark = pytest.mark.exact
 
@@ -56,3 +56,16 @@ def test_cancelling_phases():
     assert effective_sample_size(log_w) == pytest.approx(2.0)
     with pytest.raises(OverlapError, match="cancel"):
         normalised_weights(log_w)
+
+
+@pytest.mark.parametrize("shape", [0.2, 0.5, 0.9])
+def test_the_tail_of_pareto_weights_is_found(shape):
+    uniform = np.random.default_rng(1).uniform(size=(40, 1000))
+    found = tail_shape(-shape * np.log(uniform))
+    assert found == pytest.approx(shape, abs=0.15)  # 600 weights are fitted: an error of (1 + k)/sqrt(600)
+    assert tail_shape(-shape * np.log(uniform) + 1j * uniform) == pytest.approx(found)
+
+
+def test_weights_without_a_tail():
+    assert tail_shape(np.zeros(100)) == -np.inf
+    assert np.isnan(tail_shape(np.zeros(10)))

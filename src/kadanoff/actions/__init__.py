@@ -16,6 +16,7 @@ from kadanoff.actions.base import (
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.ising import Ising
 from kadanoff.actions.longer_range import LongerRangePhi4
+from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.actions.phi4 import Phi4
 
 #: Actions of the library by the name of their class, as runs record it.
@@ -30,6 +31,7 @@ __all__ = [
     "InhomogeneousPhi4",
     "Ising",
     "LongerRangePhi4",
+    "MarkovRandomField",
     "NearestNeighbourAction",
     "PairAction",
     "Phi4",

@@ -25,6 +25,7 @@ __all__ = [
     "difference",
     "gradient",
     "has_spins",
+    "require_density",
     "total",
     "with_array_leaves",
 ]
@@ -46,6 +47,9 @@ class Action(eqx.Module):
 
     #: Whether a site takes the values +1 and -1 only; else it takes every real number.
     spins: ClassVar[bool] = False
+
+    #: Names of couplings that bound the action from below while they are positive; learning keeps them so.
+    positive: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def density(self, field: Num[Array, "..."]) -> Float[Array, "..."]:
@@ -86,9 +90,15 @@ class FunctionAction(Action):
 
     function: Callable[[Array], Array] = eqx.field(static=True)
 
-    def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Spread S evenly over the sites, so that the terms sum to S."""
-        return jnp.full(field.shape, self.function(field) / field.size, dtype=field.dtype)
+    def density(self, field: Float[Array, "..."]) -> Inexact[Array, "..."]:
+        """Spread S evenly over the sites, so that the terms sum to S; `InputError` when S is no single number."""
+        value = jnp.asarray(self.function(field))
+        if value.shape:
+            raise InputError(
+                f"{getattr(self.function, '__name__', 'the function')}(field) returned the shape {value.shape} "
+                "where S is a single number; sum it over the sites"
+            )
+        return jnp.full(field.shape, value / field.size)
 
 
 ActionType = TypeVar("ActionType")
@@ -117,6 +127,36 @@ def as_action(action: Any) -> Any:
     raise InputError(
         f"{type(action).__name__} is not an action: it has neither `density(field)` nor is it a function"
     )
+
+
+def require_density(action: HasDensity, shape: tuple[int, ...]) -> Any:
+    """Give the type of the density of an action on real fields of a shape, without computing anything.
+
+    Raises `InputError` in one line for an action that fails on such a field, or has not one term a site.
+
+    >>> import kadanoff as kd
+    >>> require_density(kd.Phi4(-0.9515, 0.7), (4, 4)).shape
+    (4, 4)
+    """
+    name = type(action).__name__
+    if isinstance(action, FunctionAction):
+        name = getattr(action.function, "__name__", name)
+    try:
+        density = jax.eval_shape(action.density, jax.ShapeDtypeStruct(shape, jnp.float32))
+    except InputError:
+        raise
+    except Exception as error:
+        said = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"the action {name} fails on a field of shape {shape} ({type(error).__name__}: {said}); "
+            "write it with jax.numpy, for one field"
+        ) from error
+    if density.shape != shape:
+        raise InputError(
+            f"the density of {name} has the shape {density.shape} on a field of shape {shape}; "
+            "give one term for every site"
+        )
+    return density
 
 
 def has_spins(action: Any) -> bool:

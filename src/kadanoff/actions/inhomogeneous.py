@@ -15,6 +15,7 @@ from kadanoff import random
 from kadanoff.actions.base import Action
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
+from kadanoff.lattice import site_name
 
 __all__ = ["InhomogeneousIsing", "InhomogeneousPhi4", "PairAction"]
 
@@ -73,6 +74,8 @@ class InhomogeneousPhi4(PairAction):
     a: Float[Array, "..."]
     b: Float[Array, "..."]
 
+    positive: ClassVar[tuple[str, ...]] = ("b",)
+
     def __init__(self, graph: Graph, w: ArrayLike, a: ArrayLike, b: ArrayLike, r: ArrayLike = 0.0) -> None:
         """Set the couplings."""
         self.graph, self.w = graph, _spread("w", w, (len(graph.edges),), "edge")
@@ -88,8 +91,8 @@ class InhomogeneousPhi4(PairAction):
         b = np.asarray(self.b).ravel()
         if b.min() < 0:
             raise InputError(
-                f"b={b.min():g} < 0 at site {_site(self.graph, int(b.argmin()))} leaves the action unbounded below; "
-                "give b >= 0"
+                f"b={b.min():g} < 0 at site {site_name(self.graph.shape, b.argmin())} leaves the action unbounded "
+                "below; give b >= 0"
             )
         if b.min() == 0:
             _require_bounded(self, np.flatnonzero(b == 0))
@@ -179,17 +182,13 @@ def _spread(name: str, value: Any, shape: tuple[int, ...], owner: str) -> Array:
     return coupling
 
 
-def _site(graph: Graph, number: int) -> int | tuple[int, ...]:
-    if graph.dimension == 1:
-        return number
-    return tuple(int(axis) for axis in np.unravel_index(number, graph.shape))
-
-
 def _require_finite(action: PairAction, names: tuple[str, ...]) -> None:
     for name in names:
         wrong = np.flatnonzero(~np.isfinite(np.asarray(getattr(action, name)).ravel()))
         if wrong.size:
-            place = f"edge {int(wrong[0])}" if name == "w" else f"site {_site(action.graph, int(wrong[0]))}"
+            place = (
+                f"edge {int(wrong[0])}" if name == "w" else f"site {site_name(action.graph.shape, wrong[0])}"
+            )
             raise InputError(f"couplings must be finite numbers, but {name} at {place} is not")
 
 
@@ -208,7 +207,7 @@ def _require_bounded(action: InhomogeneousPhi4, free: np.ndarray) -> None:
     else:
         values, vectors = eigsh(form, k=1, which="SA")
     if values[0] <= 0:
-        site = _site(action.graph, int(free[np.argmax(np.abs(vectors[:, 0]))]))
+        site = site_name(action.graph.shape, free[np.argmax(np.abs(vectors[:, 0]))])
         raise InputError(
             f"b=0 at site {site} where the quadratic form is not positive (lowest eigenvalue {values[0]:.3g}): "
             "the action is unbounded below or has no normalisable distribution; give b > 0 there, or a larger a"

@@ -1,5 +1,6 @@
 """The phi^4 theory with more terms: next-nearest neighbours and phi^6."""
 
+from dataclasses import fields
 from itertools import combinations
 
 import jax.numpy as jnp
@@ -54,7 +55,7 @@ class LongerRangePhi4(Action):
 
     def __check_init__(self) -> None:
         """Refuse couplings that define no distribution."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        given = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if any(isinstance(value, Tracer) for value in given.values()):
             return
         for name, value in given.items():

@@ -1,5 +1,7 @@
 """The phi^4 lattice field theory."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -29,6 +31,8 @@ class Phi4(NearestNeighbourAction):
     mass2: Float[Array, ""]
     quartic: Float[Array, ""]
     kappa: Float[Array, ""]
+
+    positive: ClassVar[tuple[str, ...]] = ("quartic",)
 
     def __init__(self, mass2: float | Array, quartic: float | Array, kappa: float | Array = 1.0) -> None:
         """Set the couplings."""

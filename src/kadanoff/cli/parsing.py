@@ -55,7 +55,11 @@ Out = Annotated[
 ]
 ActionName = Annotated[
     str,
-    typer.Option("--action", metavar="NAME", help="phi4, ising, or FILE.py:NAME for an action of your own."),
+    typer.Option(
+        "--action",
+        metavar="NAME",
+        help="phi4, ising, longer-range, or FILE.py:NAME for one of your own.",
+    ),
 ]
 Mass2 = Annotated[float | None, typer.Option("--mass2", help="Mass squared (phi4: -0.9515).")]
 Quartic = Annotated[float | None, typer.Option("--quartic", help="Coupling of phi^4 / 4 (phi4: 0.7).")]
@@ -76,6 +80,10 @@ Factor = Annotated[float | None, typer.Option("--factor", help="Factor of the bl
 ACTIONS: dict[str, tuple[str, dict[str, float]]] = {
     "phi4": ("Phi4", {"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0}),
     "ising": ("Ising", {"beta": 0.440687}),
+    "longer-range": (
+        "LongerRangePhi4",
+        {"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0, "next_nearest": 1.0, "sextic": 0.0},
+    ),
 }
 
 

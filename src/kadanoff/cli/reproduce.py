@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
         quick: Annotated[
             bool, typer.Option("--quick", help="Fewer samples: at most 90 seconds on two cores.")
         ] = False,
+        image: Annotated[
+            Path | None, typer.Option("--image", metavar="FILE", help="An image of your own (image).")
+        ] = None,
         seed: Seed = 0,
         out: Out = None,
         as_json: Json = False,
@@ -34,8 +37,13 @@ def register(app: typer.Typer) -> None:
         The headline table, in 90 seconds and in full:
           kadanoff reproduce table1 --quick
           kadanoff reproduce table1 --out runs/table1
+
+        \b
+        Couplings whose equilibrium is an image of your own:
+          kadanoff reproduce image --image portrait.png --out runs/portrait
         """
         import difflib
+        import inspect
 
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.rows import print_rows
@@ -62,8 +70,14 @@ def register(app: typer.Typer) -> None:
             raise InputError(f"{folder} is a file, but --out is a folder: give another path")
         with at_work() as task:
             experiment = importlib.import_module(EXPERIMENTS[name])
+            own = {"image": image} if image is not None else {}
+            for option in own:
+                if option not in inspect.signature(experiment.run).parameters:
+                    raise InputError(
+                        f"--{option} belongs to another experiment; {name} has none: leave it out"
+                    )
             folder.mkdir(parents=True, exist_ok=True)
-            result = experiment.run(folder, quick=quick, seed=seed, progress=task.kept_in(folder))
+            result = experiment.run(folder, quick=quick, seed=seed, progress=task.kept_in(folder), **own)
             saved = result.save(folder)
         if as_json:
             found = result.as_dict()

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.observables import Observable, evaluate, observable
-from kadanoff.renormalization.crossing import reweighted_curve
 from kadanoff.response import conjugate_series, simulated_action
 from kadanoff.statistics import Estimate, bootstrap
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kadanoff.errors import StoreError
-from kadanoff.models import data_fingerprint
+from kadanoff.saved_models import data_fingerprint
 from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.monitor import Record
 from kadanoff.network.scaling import Scaling

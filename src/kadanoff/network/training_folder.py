@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kadanoff.errors import InputError, StoreError
-from kadanoff.models import data_fingerprint, save_model
+from kadanoff.saved_models import data_fingerprint, save_model
 from kadanoff.network.estimator import Callback, Phi4RBM
 from kadanoff.network.monitor import Record
 from kadanoff.network.saved import HEADER, load_rbm, options_of, rbm_record, require_own, save_rbm

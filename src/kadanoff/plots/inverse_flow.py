@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.plots.style import COLOURS, MARKERS, band, figure, legend, points, reference, save
-from kadanoff.renormalization.crossing import reweighted_curve
 from kadanoff.response import conjugate_series, simulated_action
 from kadanoff.statistics import Estimate
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kadanoff.curves import Curve
 from kadanoff.plots.style import COLOURS, band, figure, legend, points, reference, save
-from kadanoff.renormalization.crossing import Curve
 from kadanoff.renormalization.matching import Matching
 from kadanoff.renormalization.neural import PhaseRecord
 from kadanoff.statistics import Estimate

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.plots.style import COLOURS, figure, save
@@ -29,7 +29,7 @@ def draw_run(ensemble: Ensemble, folder: str | Path) -> list[Path]:
     return [configurations({size: last}, field), history(np.asarray(ensemble.series("m")), run)]
 
 
-def configurations(fields: Mapping[str, Float[np.ndarray, "..."]], path: str | Path) -> Path:
+def configurations(fields: Mapping[str, Num[np.ndarray, "..."]], path: str | Path) -> Path:
     """Draw fields side by side with one colour scale, each under its name.
 
     A field of one dimension is drawn as a curve; of three or four, a plane through the origin.

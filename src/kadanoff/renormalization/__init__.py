@@ -1,5 +1,6 @@
 """The renormalization group: blocking down, learnt inverses up, crossings, exponents, certificates."""
 
+from kadanoff.curves import Curve, reweighted_curve
 from kadanoff.renormalization.blocking import (
     BLOCKING_RULES,
     BlockingRule,
@@ -12,7 +13,7 @@ from kadanoff.renormalization.blocking import (
     block,
 )
 from kadanoff.renormalization.certificate import certificate
-from kadanoff.renormalization.crossing import Crossing, Curve, find_crossing, reweighted_curve
+from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
 from kadanoff.renormalization.inverse import (
     CompatibleMonteCarlo,

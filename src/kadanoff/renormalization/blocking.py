@@ -211,7 +211,8 @@ def block_fields(rule: BlockingRule, key: PRNGKeyArray, fields: Num[Array, "conf
 def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int = 0) -> Ensemble:
     """Block every configuration `steps` times; weights and ancestry are kept, the depth rises by `steps`.
 
-    Raises `InputError` when b does not divide every side, or a side would fall below 2.
+    Raises `InputError` when b does not divide every side, a side would fall below 2, or the sites lie on another graph
+    than a hypercubic lattice.
 
     >>> import numpy as np, kadanoff as kd
     >>> fine = kd.Ensemble(np.ones((1, 3, 8, 8), dtype=np.float32))
@@ -220,11 +221,16 @@ def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int =
     """
     if steps < 1:
         raise InputError(f"the number of blocking steps must be positive, got {steps}")
+    if not ensemble.on_lattice:
+        raise InputError(
+            f"blocks are cut from hypercubic lattices, and these fields lie on {ensemble.graph!r}"
+        )
     for step in range(steps):
         coarse = ensemble.lattice.blocked(rule.b)
         fields: np.ndarray | None = None
         for begin, stop, fine in ensemble.blocks():
-            chunk_key = make_key(seed, step, ensemble.depth, begin)
+            # Keys fold in unsigned numbers, and grown fields may have a depth below zero.
+            chunk_key = make_key(seed, step, ensemble.depth % 2**32, begin)
             flat = block_fields(rule, chunk_key, jnp.asarray(fine.reshape(-1, *ensemble.lattice.shape)))
             blocked = np.asarray(flat).reshape(ensemble.chains, stop - begin, *coarse.shape)
             if fields is None:

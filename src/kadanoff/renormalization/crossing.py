@@ -13,43 +13,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.actions.base import couplings, has_spins
+from kadanoff.actions.base import couplings
+from kadanoff.curves import Curve, bootstrapped_curve, log_weights_along, simulated_at
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
-from kadanoff.observables import Observable, evaluate, observable
-from kadanoff.response import conjugate_series, simulated_action, with_coupling
-from kadanoff.reweighting import log_ratio
-from kadanoff.statistics import Estimate, bootstrap, effective_sample_size
+from kadanoff.observables import Observable, observable
+from kadanoff.response import conjugate_series, simulated_action
+from kadanoff.statistics import Estimate, effective_sample_size
 
-__all__ = ["Crossing", "Curve", "find_crossing", "reweighted_curve"]
+__all__ = ["Crossing", "find_crossing"]
 
 _FRACTION = 0.05  # effective fraction of the configurations down to which a curve is trusted
 _FEWEST = 10  # and effective configurations
 _MISSED = 0.02  # fraction of the resamples that may have no crossing; about two standard errors at each end
-
-
-@dataclass(frozen=True)
-class Curve:
-    """An observable against a coupling, from one ensemble by reweighting.
-
-    - `couplings`: (point,) values of the coupling, all within the overlap of the sample.
-    - `values`, `errors`: (point,) the observable and its standard error.
-    - `effective`: (point,) effective fraction of the configurations, of which there are `configurations`.
-    - `samples`: (resample, point) bootstrap curves; one resample takes the same configurations at every
-      point.
-    """
-
-    couplings: Float[np.ndarray, " point"]
-    values: Float[np.ndarray, " point"]
-    errors: Float[np.ndarray, " point"]
-    effective: Float[np.ndarray, " point"]
-    samples: Float[np.ndarray, "resample point"]
-    configurations: int
-
-    @property
-    def least_effective(self) -> float:
-        """Effective number of configurations where it is least."""
-        return float(self.effective.min()) * self.configurations
 
 
 @dataclass(frozen=True)
@@ -122,7 +98,7 @@ def find_crossing(
         raise InputError(
             f"cannot search {points} points from {low:g} to {high:g}; give 4 or more and low < high"
         )
-    weights = [_log_weights(ensemble, coupling, grid) for ensemble in (blocked, direct)]
+    weights = [log_weights_along(ensemble, coupling, grid) for ensemble in (blocked, direct)]
     effective = [np.array([effective_sample_size(w) for w in weight]) / weight[0].size for weight in weights]
     least = [max(_FRACTION, _FEWEST / weight[0].size) for weight in weights]
     trusted = (effective[0] >= least[0]) & (effective[1] >= least[1])
@@ -133,28 +109,15 @@ def find_crossing(
             f"to {high:g}; simulate the two closer together, narrow the span, or take more configurations"
         )
     curves = [
-        _curve(ensemble, observable(name), grid[keep], weight[keep], part[keep], samples, (seed, index))
+        bootstrapped_curve(
+            ensemble, observable(name), grid[keep], weight[keep], part[keep], samples, (seed, index)
+        )
         for index, (ensemble, weight, part) in enumerate(
             zip((blocked, direct), weights, effective, strict=True)
         )
     ]
     value, reason, zeros = _solve(curves[0], curves[1], label)
     return Crossing(observable(name).name, label, value, reason, curves[0], curves[1], zeros)
-
-
-def reweighted_curve(
-    ensemble: Ensemble,
-    name: str | Observable,
-    grid: Float[np.ndarray, " point"],
-    coupling: str | Observable = "mass2",
-    *,
-    samples: int = 400,
-    seed: int = 0,
-) -> Curve:
-    """Evaluate an observable against a coupling as in `find_crossing`; every point is trusted to the caller."""
-    weights = _log_weights(ensemble, coupling, grid)
-    effective = np.array([effective_sample_size(w) for w in weights]) / weights[0].size
-    return _curve(ensemble, observable(name), grid, weights, effective, samples, (seed,))
 
 
 def _label(coupling: str | Observable) -> str:
@@ -181,8 +144,13 @@ def _common_span(
         return span
     ranges = []
     for ensemble in ensembles:
-        centre = _simulated_at(ensemble, coupling)
+        centre = simulated_at(ensemble, coupling)
         spread = float(conjugate_series(ensemble, (coupling,))[coupling].std())
+        if not spread > 0:
+            raise InputError(
+                f"what couples to {_label(coupling)} is the same in all configurations of one ensemble, so weights "
+                "cannot tell its values apart; take more configurations, or simulate where they fluctuate"
+            )
         # Gaussian weights of log-variance 1.5**2 leave exp(-1.5**2) = 10 % of the configurations.
         ranges.append((centre - 1.5 / spread, centre + 1.5 / spread))
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
@@ -194,38 +162,6 @@ def _common_span(
     return low, high
 
 
-def _simulated_at(ensemble: Ensemble, coupling: str | Observable) -> float:
-    if isinstance(coupling, Observable):
-        return 0.0
-    return float(getattr(simulated_action(ensemble), coupling, np.nan))
-
-
-def _log_weights(ensemble: Ensemble, coupling: str | Observable, grid: np.ndarray) -> np.ndarray:
-    """Log-weights at every value of the coupling, (point, chain, draw)."""
-    if isinstance(coupling, Observable) or _is_linear(ensemble, coupling, grid[[0, -1]]):
-        # One conjugate operator then serves every point: A - S = (g - g0) dS/dg.
-        shift = grid - _simulated_at(ensemble, coupling)
-        weights = -shift[:, None, None] * conjugate_series(ensemble, (coupling,))[coupling]
-    else:
-        action = simulated_action(ensemble)
-        weights = np.stack([log_ratio(ensemble, with_coupling(action, coupling, float(v))) for v in grid])
-    if ensemble.log_weight is not None:
-        weights = weights + ensemble.log_weight
-    if np.iscomplexobj(weights):
-        raise InputError("a crossing needs real weights; start from ensembles without complex ones")
-    return weights
-
-
-def _is_linear(ensemble: Ensemble, coupling: str, ends: np.ndarray) -> bool:
-    """Whether S is linear in the coupling: dS/dg of a few fields is the same at both ends of the range."""
-    targets = [with_coupling(simulated_action(ensemble), coupling, float(value)) for value in ends]
-    shape = (1, 2, *[4] * ensemble.lattice.dimension)
-    probes = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    few = Ensemble(np.sign(probes) if has_spins(targets[0]) else probes)
-    low, high = (conjugate_series(few.with_action(target), (coupling,))[coupling] for target in targets)
-    return bool(np.allclose(low, high, rtol=1e-6, atol=0))
-
-
 def _longest_run(trusted: np.ndarray) -> np.ndarray:
     """Keep the longest run of neighbouring trusted points."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], trusted, [False]]).astype(int)))
@@ -235,34 +171,6 @@ def _longest_run(trusted: np.ndarray) -> np.ndarray:
         longest = np.argmax(stops - starts)
         keep[starts[longest] : stops[longest]] = True
     return keep
-
-
-def _curve(
-    ensemble: Ensemble,
-    entry: Observable,
-    grid: np.ndarray,
-    log_weights: np.ndarray,
-    effective: np.ndarray,
-    samples: int,
-    seed: tuple[int, ...],
-) -> Curve:
-    """Bootstrap the whole curve at once, from the weighted sums that all its points are ratios of."""
-    if entry.needs_action:
-        raise InputError(
-            f"{entry.name} contains the action, hence the coupling that varies: it has no curve by weights alone"
-        )
-    weights = np.exp(log_weights - log_weights.max(axis=(1, 2), keepdims=True))
-    primaries = ensemble.primaries(entry)
-    width, function = len(primaries) + 1, evaluate(entry, ensemble.lattice)
-    stacked = np.concatenate([weights[:, None], weights[:, None] * primaries], axis=1)
-
-    def values(means: np.ndarray) -> np.ndarray:
-        rows = means.reshape(len(grid), width)
-        return np.array([function(row[1:] / row[0]) for row in rows])
-
-    result = bootstrap(values, stacked.reshape(-1, *stacked.shape[2:]), np.array(seed), samples)
-    count = ensemble.chains * ensemble.draws
-    return Curve(grid, result.values, result.errors, effective, result.samples, count)
 
 
 def _solve(blocked: Curve, direct: Curve, coupling: str) -> tuple[Estimate | None, str, np.ndarray | None]:

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from kadanoff.curves import Curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.observables import Observable
 from kadanoff.renormalization.blocking import BlockingRule, block
-from kadanoff.renormalization.crossing import Crossing, Curve, find_crossing
+from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.statistics import Estimate
 
 __all__ = ["MATCHED", "Matching", "match", "match_steps"]

@@ -8,7 +8,7 @@ from kadanoff.statistics import Estimate
 __all__ = ["as_text", "flatten", "tables"]
 
 #: Columns that say which row it is, wherever they stand in the mapping.
-LABELS = ("label", "side", "level", "variant", "estimator", "observable")
+LABELS = ("label", "side", "level", "epoch", "variant", "estimator", "observable")
 
 
 def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -29,8 +29,8 @@ def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def as_text(value: Any) -> str:
     """Write a cell: estimates in shorthand, numbers with four significant digits, nothing for None.
 
-    >>> as_text({"value": 0.5439, "error": 0.0004, "tau_int": None}), as_text(2.0), as_text(None)
-    ('0.5439(4)', '2', '')
+    >>> as_text({"value": 0.5439, "error": 0.0004, "tau_int": None}), as_text(2.0), as_text(1 - 2j), as_text(None)
+    ('0.5439(4)', '2', '1-2i', '')
     """
     if isinstance(value, Mapping) and _is_estimate(value):
         return str(Estimate(_number(value["value"]), _number(value["error"])))
@@ -40,6 +40,8 @@ def as_text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, complex):
+        return f"{value.real:.4g}{value.imag:+.4g}i"
     if isinstance(value, list | tuple):
         return ", ".join(map(as_text, value))
     return str(value)

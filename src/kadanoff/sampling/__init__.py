@@ -8,6 +8,7 @@ from kadanoff.sampling.metropolis import Metropolis
 from kadanoff.sampling.mixture import LocalAndCluster, Mixture
 from kadanoff.sampling.run import default_sampler, sample
 from kadanoff.sampling.state import ChainState, Info, Sampler, start
+from kadanoff.sampling.tempering import LadderReport, Tempering, TemperingInfo, TemperingState
 
 __all__ = [
     "ChainState",
@@ -15,11 +16,15 @@ __all__ = [
     "HeatBath",
     "HybridMonteCarlo",
     "Info",
+    "LadderReport",
     "LocalAndCluster",
     "Metropolis",
     "Mixture",
     "Sampler",
     "SwendsenWang",
+    "Tempering",
+    "TemperingInfo",
+    "TemperingState",
     "Wolff",
     "default_sampler",
     "sample",

@@ -11,6 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff import quartic
 from kadanoff.actions.base import has_spins
 from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
+from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.metropolis import tuned_width
@@ -25,7 +26,8 @@ class ColourBlock(eqx.Module):
     """Sweeps over the colours of a graph; the sites of a colour have no link and are updated together.
 
     `update` is "heat bath", exact draws of every site from its conditional, or "metropolis", proposals of
-    phi + width (u - 1/2), or of the opposite spin; the width is tuned during thermalisation only.
+    phi + width (u - 1/2), or of the opposite spin; the width is tuned during thermalisation only. A
+    `MarkovRandomField` takes "metropolis".
 
     >>> import jax, kadanoff as kd
     >>> action = kd.InhomogeneousPhi4.random(kd.Graph.complete(3))
@@ -50,10 +52,15 @@ class ColourBlock(eqx.Module):
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for other actions, and fields of another shape."""
-        if not isinstance(action, PairAction):
+        if not isinstance(action, PairAction | MarkovRandomField):
             raise InputError(
-                f"ColourBlock updates actions of pairs on a graph, and {type(action).__name__} is none; "
-                "use InhomogeneousPhi4 or InhomogeneousIsing, or HybridMonteCarlo, which needs only `density`"
+                f"ColourBlock updates pairs or cliques of a graph, and {type(action).__name__} has none; use "
+                "InhomogeneousPhi4, InhomogeneousIsing or MarkovRandomField, or HybridMonteCarlo for any `density`"
+            )
+        if isinstance(action, MarkovRandomField) and self.update == "heat bath":
+            raise InputError(
+                "a heat bath draws quartic sites and spins with links, not the potentials of a MarkovRandomField; use "
+                "ColourBlock('metropolis')"
             )
         if fields.shape[1:] != action.graph.shape:
             raise InputError(
@@ -62,8 +69,12 @@ class ColourBlock(eqx.Module):
         return chain_state(fields, chain, self.width if self.update == "metropolis" else 1.0)
 
     @eqx.filter_jit
-    def step(self, key: PRNGKeyArray, action: PairAction, state: ChainState) -> tuple[ChainState, Info]:
+    def step(
+        self, key: PRNGKeyArray, action: PairAction | MarkovRandomField, state: ChainState
+    ) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
+        if isinstance(action, MarkovRandomField):
+            return _clique_sweeps(key, action, state, self.sweeps)
         graph = action.graph
         blocks = [np.flatnonzero(graph.colouring.ravel() == colour) for colour in range(graph.colours)]
         where = [np.asarray(graph.neighbours[0][block]) for block in blocks]
@@ -119,3 +130,26 @@ class ColourBlock(eqx.Module):
     def tune(self, state: ChainState, info: Info) -> ChainState:
         """Widen or narrow the proposal by how far the acceptance is from its target; nothing for a heat bath."""
         return tuned_width(state, info, self.target_acceptance) if self.update == "metropolis" else state
+
+
+def _clique_sweeps(
+    key: PRNGKeyArray, action: MarkovRandomField, state: ChainState, sweeps: int
+) -> tuple[ChainState, Info]:
+    """Metropolis sweeps of many chains: a clique has at most one site of a colour, whose change is its own."""
+    graph, spins = action.graph, has_spins(action)
+    site = jnp.arange(graph.volume, dtype=jnp.uint32).reshape(graph.shape)
+    chain = state.chain.reshape(-1, *[1] * graph.dimension)
+    rise = jax.vmap(action.rise)
+
+    def sweep(carry: tuple[Array, Array], key: PRNGKeyArray) -> tuple[tuple[Array, Array], None]:
+        fields, accepted = carry
+        for colour in range(graph.colours):
+            words = site_words(jax.random.fold_in(key, colour), site, chain)
+            moved = -fields if spins else fields + state.step_size * (uniform(words[0]) - 0.5)
+            new = jnp.where(graph.colouring == colour, moved, fields)
+            accept = (graph.colouring == colour) & (uniform(words[1]) < jnp.exp(-rise(fields, new)))
+            fields, accepted = jnp.where(accept, new, fields), accepted + accept.sum() / fields.size
+        return (fields, accepted), None
+
+    (fields, accepted), _ = jax.lax.scan(sweep, (state.fields, jnp.zeros(())), jax.random.split(key, sweeps))
+    return eqx.tree_at(lambda s: s.fields, state, fields), Info(accepted / sweeps)

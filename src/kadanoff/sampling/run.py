@@ -13,6 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff import random
 from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins
 from kadanoff.actions.inhomogeneous import PairAction
+from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
@@ -25,11 +26,12 @@ from kadanoff.sampling.mixture import LocalAndCluster
 from kadanoff.sampling.sinks import FolderSink, MemorySink, Plan, magnetisation
 from kadanoff.sampling.state import ChainState, Sampler, require_start
 from kadanoff.sampling.state import start as starting_fields
+from kadanoff.sampling.tempering import Tempering, TemperingState
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.statistics import gamma_method
 from kadanoff.store.durable import deferred_interrupt
 
-__all__ = ["Progress", "default_sampler", "sample", "space_of"]
+__all__ = ["Progress", "advance", "default_sampler", "sample", "space_of"]
 
 #: Called with (done, total, message); total is None while it is not known.
 Progress = Callable[[float, float | None, str], None]
@@ -56,6 +58,8 @@ def default_sampler(action: Any) -> Sampler:
         return clusters
     if isinstance(action, PairAction):
         return ColourBlock()
+    if isinstance(action, MarkovRandomField) and has_spins(action):
+        return ColourBlock("metropolis")
     return HybridMonteCarlo()
 
 
@@ -94,8 +98,6 @@ def sample(
     """
     action = as_action(action)
     space = space_of(action, lattice)
-    if out is not None and isinstance(space, Graph):
-        raise InputError(f"runs of {type(action).__name__} are kept in memory only: leave `out` away")
     if draws is None and target_error is None:
         target_error = 0.003
     chains = max(8, min(128, (1 << 21) // space.volume)) if chains is None else chains
@@ -121,8 +123,11 @@ def sample(
     plan = Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
     sink = MemorySink() if out is None else FolderSink(Path(out), action, space, sampler, plan)
     try:
-        _run(action, space, sampler, plan, sink, progress or (lambda done, total, message: None))
-        ensemble = Ensemble(sink.fields(), action, history=(f"simulated {action!r} on {space.shape}",))
+        state = _run(action, space, sampler, plan, sink, progress or (lambda done, total, message: None))
+        history = [f"simulated {action!r} on {space.shape}"]
+        if isinstance(sampler, Tempering) and isinstance(state, TemperingState):
+            history.append(f"tempered, {sampler.report(state)}")
+        ensemble = Ensemble(sink.fields(), action, history=tuple(history))
     finally:
         sink.close()
     if start == "mixed":
@@ -165,16 +170,13 @@ def _run(
     plan: Plan,
     sink: MemorySink | FolderSink,
     progress: Progress,
-) -> None:
+) -> ChainState:
     root = random.key(plan.seed)
-    resumed = sink.resume()
+    fields = starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action))
+    state, done = sampler.init(action, fields), 0
+    resumed = sink.resume(state)
     if resumed is None:
-        state = sampler.init(
-            action,
-            starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action)),
-        )
         state = _thermalise(sampler, jax.random.fold_in(root, 1), action, state, plan.thermalize, progress)
-        done = 0
     else:
         state, done = resumed
     series = sink.magnetisation()
@@ -185,6 +187,7 @@ def _run(
         sink.append(np.asarray(fields), state)
         series.append(magnetisation(np.asarray(fields)))
         done += count
+    return state
 
 
 def _finished(plan: Plan, series: list[np.ndarray], progress: Progress) -> bool:
@@ -210,7 +213,7 @@ def _thermalise(
     progress(0, steps, "thermalising")
     for begin in range(0, steps, _TUNING_ROUND):
         count = min(_TUNING_ROUND, steps - begin)
-        state, info = _whole(_advance, sampler, jax.random.fold_in(key, begin), action, state, count)
+        state, info = _whole(advance, sampler, jax.random.fold_in(key, begin), action, state, count)
         if begin + count <= tuned:
             state = sampler.tune(state, info)
         progress(begin + count, steps, "thermalising")
@@ -224,9 +227,11 @@ def _whole(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @eqx.filter_jit
-def _advance(
+def advance(
     sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int
 ) -> tuple[ChainState, Any]:
+    """Take `steps` steps of a sampler; give the state after them, and what the steps tell of themselves on average."""
+
     def body(state: ChainState, key: Array) -> tuple[ChainState, Any]:
         return sampler.step(key, action, state)
 
@@ -239,7 +244,7 @@ def _draw_block(
     sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, draws: int, thin: int
 ) -> tuple[ChainState, Array]:
     def body(state: ChainState, key: Array) -> tuple[ChainState, Array]:
-        state, _ = _advance(sampler, key, action, state, thin)
+        state, _ = advance(sampler, key, action, state, thin)
         return state, state.fields.astype(jnp.int8) if has_spins(action) else state.fields
 
     state, fields = jax.lax.scan(body, state, jax.random.split(key, draws))

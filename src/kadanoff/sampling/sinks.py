@@ -9,10 +9,12 @@ import numpy as np
 
 from kadanoff.actions.base import couplings, has_spins
 from kadanoff.graph import Graph
+from kadanoff.graph_models import MODEL_FILE, MODELS, pack_graph_model
 from kadanoff.lattice import Lattice
 from kadanoff.observables import measure
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store import Store
+from kadanoff.store.durable import atomic_write, checksum
 
 __all__ = ["FolderSink", "MemorySink", "Plan", "magnetisation"]
 
@@ -44,7 +46,7 @@ class MemorySink:
     def __init__(self) -> None:
         self.parts: list[np.ndarray] = []
 
-    def resume(self) -> tuple[ChainState, int] | None:
+    def resume(self, state: ChainState) -> tuple[ChainState, int] | None:
         """Nothing is left of an earlier run."""
         return None
 
@@ -71,13 +73,17 @@ class FolderSink:
     def __init__(
         self, path: Path, action: Any, lattice: Lattice | Graph, sampler: Sampler, plan: Plan
     ) -> None:
+        name = type(action).__name__
         config = {
-            "action": type(action).__name__,
-            "couplings": couplings(action),
+            "action": name,
+            "couplings": None if name in MODELS else couplings(action),
             "lattice": list(lattice.shape),
             "sampler": repr(sampler),
             **vars(plan),
         }
+        model = pack_graph_model(action) if isinstance(lattice, Graph) else None
+        if model is not None:  # the arrays are in a file beside; the record knows them by their checksum
+            config["model"] = {"file": MODEL_FILE, "checksum": checksum(model)}
         self.store = Store.open_or_create(
             path,
             "simulate",
@@ -87,14 +93,16 @@ class FolderSink:
             dtype="int8" if has_spins(action) else "float32",
             block=plan.block,
         )
+        if model is not None:
+            atomic_write(path / MODEL_FILE, model)
 
-    def resume(self) -> tuple[ChainState, int] | None:
-        """The state after the last block and the number of draws kept, None for a run that has none."""
+    def resume(self, state: ChainState) -> tuple[ChainState, int] | None:
+        """A state like `state` after the last block and the number of draws kept, None for a run that has none."""
         saved = self.store.state()
         if saved is None:
             return None
-        arrays = {name: jnp.asarray(saved[name]) for name in ("fields", "chain", "step_size")}
-        return ChainState(**arrays), self.store.draws
+        arrays = {name: jnp.asarray(saved[name]) for name in vars(state)}
+        return type(state)(**arrays), self.store.draws
 
     def magnetisation(self) -> list[np.ndarray]:
         """Magnetisation of the blocks that were kept before."""
@@ -102,7 +110,7 @@ class FolderSink:
 
     def append(self, fields: np.ndarray, state: ChainState) -> None:
         """Commit a block with the state from which the next one goes on."""
-        restart = {name: np.asarray(getattr(state, name)) for name in ("fields", "chain", "step_size")}
+        restart = {name: np.asarray(value) for name, value in vars(state).items()}
         self.store.append(fields, state=restart)
 
     def fields(self) -> Any:

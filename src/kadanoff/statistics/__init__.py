@@ -5,7 +5,8 @@ A *series* is an array (chain, draw); *primaries* are a stack of them (k, chain,
 
 - few long chains or many short ones: `gamma_method`, and `derived` for functions of several (weighted) means;
 - vectors with their covariance, or functions too rough for a gradient: `jackknife`, `bootstrap`;
-- reweighting: `normalised_weights`, `effective_sample_size`, `average_phase`.
+- several distributions at once: `solve_mbar`;
+- reweighting: `normalised_weights`, `effective_sample_size`, `average_phase`, `tail_shape`.
 """
 
 from kadanoff.statistics.estimate import Estimate
@@ -16,12 +17,19 @@ from kadanoff.statistics.gamma import (
     gamma_method,
     integrated_autocorrelation_time,
 )
-from kadanoff.statistics.resampling import Resampled, bootstrap, jackknife
-from kadanoff.statistics.weights import average_phase, effective_sample_size, normalised_weights
+from kadanoff.statistics.mbar import Mbar, solve_mbar
+from kadanoff.statistics.resampling import Resampled, bootstrap, jackknife, multiplicities
+from kadanoff.statistics.weights import (
+    average_phase,
+    effective_sample_size,
+    normalised_weights,
+    tail_shape,
+)
 
 __all__ = [
     "Autocorrelation",
     "Estimate",
+    "Mbar",
     "Resampled",
     "autocorrelation",
     "average_phase",
@@ -31,5 +39,8 @@ __all__ = [
     "gamma_method",
     "integrated_autocorrelation_time",
     "jackknife",
+    "multiplicities",
     "normalised_weights",
+    "solve_mbar",
+    "tail_shape",
 ]

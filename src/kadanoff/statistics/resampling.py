@@ -20,7 +20,7 @@ from kadanoff.statistics._primaries import Primaries, evaluate
 from kadanoff.statistics.estimate import Estimate
 from kadanoff.statistics.gamma import MANY_CHAINS, autocorrelation
 
-__all__ = ["Resampled", "bootstrap", "jackknife"]
+__all__ = ["Resampled", "bootstrap", "jackknife", "multiplicities"]
 
 _MAX_BLOCKS = 1024  # more would be slower, and the error is known to 2 % already
 
@@ -131,14 +131,48 @@ def _prepare(
     chains, length = data.fluctuations.shape[1:]
     if chains * length == 1:
         raise InputError("one draw has no spread to resample: add draws or chains.")
-    edges, inflation = np.zeros(1, dtype=int), 1.0
-    if over == "block" or chains < MANY_CHAINS:
-        edges, inflation = _blocks(data.fluctuations)
+    edges, inflation = _edges(data.fluctuations, over)
     # Sums of fluctuations, not of values: no rounding when a mean is much larger than its spread.
     weights = np.ones((chains, length)) if data.weights is None else data.weights
     stacked = np.concatenate([data.fluctuations, weights[None]])
     sums = np.add.reduceat(stacked, edges, axis=2).reshape(len(stacked), -1).T
     return data.means, sums, values, inflation
+
+
+def multiplicities(
+    primaries: ArrayLike, seed: ArrayLike, samples: int = 500
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """How often every draw counts in each bootstrap resample, for estimates that are no function of a few means.
+
+    The units are those of `bootstrap`, by the autocorrelation of the primaries (k, chain, draw). Answers the counts
+    (resample, unit), with mean one, and the unit of every draw (chain, draw). Counts are spread about one by the
+    factors that `bootstrap` has on the variance, so they are no whole numbers, and some are slightly negative.
+
+    Raises `InputError` for wrong shapes, values that are not finite, or one draw only.
+
+    >>> counts, unit = multiplicities(np.random.default_rng(0).normal(size=(1, 16, 10)), seed=0, samples=3)
+    >>> counts.shape, unit.shape, counts.mean(axis=1).round(12).tolist()
+    ((3, 16), (16, 10), [1.0, 1.0, 1.0])
+    """
+    data = Primaries.of(primaries, None)
+    chains, length = data.fluctuations.shape[1:]
+    if chains * length == 1:
+        raise InputError("one draw has no spread to resample: add draws or chains.")
+    edges, inflation = _edges(data.fluctuations, "chain")
+    count = chains * len(edges)
+    within = np.searchsorted(edges, np.arange(length), side="right") - 1
+    unit = np.arange(chains)[:, None] * len(edges) + within
+    rng = np.random.default_rng(_integers(seed))
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=samples)
+    spread = 1 + (drawn.astype(np.float64) - 1) * math.sqrt(inflation * count / (count - 1))
+    return spread, unit.astype(np.intp)
+
+
+def _edges(fluctuations: NDArray[Any], over: str) -> tuple[NDArray[np.intp], float]:
+    """Where units start within each chain, and a factor for the variance."""
+    if over == "block" or len(fluctuations[0]) < MANY_CHAINS:
+        return _blocks(fluctuations)
+    return np.zeros(1, dtype=int), 1.0
 
 
 def _blocks(fluctuations: NDArray[Any]) -> tuple[NDArray[np.intp], float]:

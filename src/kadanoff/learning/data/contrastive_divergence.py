@@ -40,7 +40,7 @@ class ContrastiveDivergence:
         if min(self.steps, self.sweeps) < 1:
             raise InputError("contrastive divergence needs at least one step and sweep")
         chains = Chains.start(parameters, samples.fields, self.sampler, seed)
-        vector = parameters.within(parameters.vector)
+        vector = parameters.within(parameters.values)
         ours = parameters.operators(vector, samples.fields)
         weights, history = samples.weights, []
         away = ours - weights @ ours

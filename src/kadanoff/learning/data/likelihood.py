@@ -45,7 +45,7 @@ class Likelihood:
         rng = np.random.default_rng(seed)
         picks = rng.choice(len(samples.fields), self.chains, p=samples.weights)
         chains = Chains.start(parameters, samples.fields[picks], self.sampler, seed)
-        vector = parameters.within(parameters.vector)
+        vector = parameters.within(parameters.values)
         ours = parameters.operators(vector, samples.fields)
         target = samples.weights @ ours
         mean, history = np.zeros_like(vector), []

@@ -1,10 +1,8 @@
 """What likelihood and contrastive divergence share: chains of the model whose operators are to match the data's."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -14,7 +12,7 @@ from kadanoff import random
 from kadanoff.actions.base import has_spins
 from kadanoff.errors import InputError
 from kadanoff.learning.data.parameters import Parameters
-from kadanoff.sampling.run import default_sampler
+from kadanoff.sampling.run import advance, default_sampler
 from kadanoff.sampling.state import ChainState, Sampler
 
 __all__ = ["Chains", "natural_step"]
@@ -40,13 +38,13 @@ class Chains:
         cls, parameters: Parameters, fields: np.ndarray, sampler: Sampler | None, seed: int, number: int = 0
     ) -> "Chains":
         """Start one chain at each field."""
-        count = len(parameters.vector)
+        count = len(parameters.values)
         if count > _MOST:
             raise InputError(
                 f"{count} couplings have a Fisher matrix of {8 * count**2 / 2**30:.1f} GiB: take pseudo-likelihood, "
                 "or train fewer couplings"
             )
-        action = parameters.action(parameters.vector)
+        action = parameters.at(parameters.values)
         chosen = default_sampler(action) if sampler is None else sampler
         if sampler is None and not hasattr(action, "graph") and has_spins(action):
             from kadanoff.sampling.heat_bath import HeatBath
@@ -66,8 +64,8 @@ class Chains:
     def advance(self, vector: Float[np.ndarray, " K"], steps: int, tune: bool = False) -> None:
         """Update every chain with these couplings; raises `InputError` when a field ceases to be finite."""
         key = random.key(self.seed, 71, self.moves)
-        action = self.parameters.action(vector)
-        self.state, info = _advance(self.sampler, key, action, self.state, steps)
+        action = self.parameters.at(vector)
+        self.state, info = advance(self.sampler, key, action, self.state, steps)
         self.moves += 1
         if tune:
             self.state = self.sampler.tune(self.state, info)
@@ -76,17 +74,6 @@ class Chains:
                 "the chains of the model left every finite field: its couplings are no density any more; start from "
                 "couplings nearer to the data, such as those of pseudo-likelihood or score matching"
             )
-
-
-@eqx.filter_jit
-def _advance(
-    sampler: Sampler, key: Array, action: Any, state: ChainState, steps: int
-) -> tuple[ChainState, Any]:
-    def body(state: ChainState, key: Array) -> tuple[ChainState, Any]:
-        return sampler.step(key, action, state)
-
-    state, infos = jax.lax.scan(body, state, jax.random.split(key, steps))
-    return state, jax.tree_util.tree_map(lambda x: jnp.mean(x, axis=0), infos)
 
 
 def natural_step(

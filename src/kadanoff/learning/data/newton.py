@@ -34,7 +34,7 @@ def minimise(
     start: Float[np.ndarray, " K"],
     count: float,
     steps: int,
-    positive: np.ndarray | None = None,
+    positive: np.ndarray,
     report: Callable[[int, float], None] = lambda step, distance: None,
 ) -> tuple[Float[np.ndarray, " K"], list[tuple[int, float]]]:
     """Minimise an objective that is a mean over `count` independent data; give the vector and its history.
@@ -81,8 +81,8 @@ def decrement(gradient: np.ndarray, matrix: np.ndarray) -> float:
     return float(gradient @ solve(matrix, gradient))
 
 
-def _longest(vector: np.ndarray, direction: np.ndarray, positive: np.ndarray | None) -> float:
-    if positive is None:
+def _longest(vector: np.ndarray, direction: np.ndarray, positive: np.ndarray) -> float:
+    if not len(positive):
         return 1.0
     fall = -direction[positive] / vector[positive]
     return float(min(1.0, 0.8 / max(fall.max(), 1e-300))) if fall.max() > 0 else 1.0

@@ -28,7 +28,7 @@ class PairSites:
     ) -> None:
         self._parameters, self._ridge = parameters, ridge
         self._flat, self._weights = fields.reshape(len(fields), -1), weights
-        graph = parameters.template.graph
+        graph = parameters.action.graph
         self._near, edges, valid = graph.neighbours
         places = {name: parameters.places(name) for name in "wrab"}
         # Where the local couplings of each site (edges, r, a, b) stand in the vector; -1 where there is none to train.
@@ -43,7 +43,7 @@ class PairSites:
 
     def value(self, vector: Float[np.ndarray, " K"]) -> float:
         """The objective, with the ridge."""
-        action = self._parameters.action(vector)
+        action = self._parameters.at(vector)
         found = sum(
             float(self._weights[p] @ np.asarray(_energies(action, jnp.asarray(self._flat[p])), np.float64))
             for p in self._parts
@@ -52,7 +52,7 @@ class PairSites:
 
     def slopes(self, vector: Float[np.ndarray, " K"]) -> tuple[np.ndarray, csr_array]:
         """Gradient and Hessian."""
-        action, size = self._parameters.action(vector), len(vector)
+        action, size = self._parameters.at(vector), len(vector)
         gradient, blocks = np.zeros(size), 0.0
         for p in self._parts:
             residual, covariance = _moments(action, jnp.asarray(self._flat[p]))
@@ -67,7 +67,7 @@ class PairSites:
 
     def terms(self, vector: Float[np.ndarray, " K"]) -> Float[np.ndarray, "n K"]:
         """The gradient of every field, the ridge included."""
-        action = self._parameters.action(vector)
+        action = self._parameters.at(vector)
         parts = [self._scattered(p, _moments(action, jnp.asarray(self._flat[p]))[0]) for p in self._parts]
         return np.concatenate(parts) + self._ridge * vector
 
@@ -81,7 +81,7 @@ class PairSites:
         edges = np.asarray(self._ahead(part), np.float64) * x[..., None]
         local = np.concatenate([edges, np.stack([x, square, fourth], axis=-1)], axis=-1)
         kept = self._index >= 0
-        size = len(self._parameters.vector)
+        size = len(self._parameters.values)
         places, flat = self._index[kept], local[:, kept]
         collect = coo_array(
             (np.ones(len(places)), (places, np.arange(len(places)))), shape=(size, len(places))

@@ -24,7 +24,7 @@ __all__ = ["PseudoLikelihood", "window"]
 
 _SITES = 1 << 17  # handled at once, times some 100 nodes each
 _FOR_HESSIAN = 1000  # fields that make the Hessian of an action in general: it needs one pass a coupling
-_MANY = 8192  # couplings beyond which errors are left out
+_MANY = 2048  # couplings beyond which errors are left out
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,18 @@ class PseudoLikelihood:
 
     def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
         """Minimise; nothing is random."""
-        require_conditionals(parameters.template)
+        require_conditionals(parameters.action)
         ridge = self._precisions(parameters)
-        quartic = isinstance(parameters.template, InhomogeneousPhi4)
+        quartic = isinstance(parameters.action, InhomogeneousPhi4)
         kind = PairSites if quartic else _AnyConditionals
         objective: Any = kind(parameters, samples.fields, samples.weights, ridge)
-        start = parameters.within(parameters.vector)
-        positive = parameters.places("b") if quartic else None
+        start = parameters.within(parameters.values)
         vector, history = minimise(
             objective,
             start,
             len(samples.fields),
             self.steps,
-            None if positive is None else positive.ravel(),
+            parameters.positive,
             lambda step, distance: progress(step + 1, None, f"pseudo-likelihood, distance {distance:.3g}"),
         )
         if len(vector) > _MANY:
@@ -66,7 +65,7 @@ class PseudoLikelihood:
         return Solution(vector, -solve_any(hessian, np.ascontiguousarray(terms.T)).T, history=history)
 
     def _precisions(self, parameters: Parameters) -> Float[np.ndarray, " K"]:
-        ridge = np.zeros(len(parameters.vector))
+        ridge = np.zeros(len(parameters.values))
         for name, precision in self.ridge.items():
             places = parameters.places(name)
             if places is None or not precision >= 0:
@@ -124,7 +123,7 @@ def window(fields: np.ndarray) -> np.float32:
 
 
 def _one(parameters: Parameters, vector: Array, field: Array, half: Array) -> Array:
-    return -jnp.sum(log_conditionals(parameters.action(vector), field, half))
+    return -jnp.sum(log_conditionals(parameters.at(vector), field, half))
 
 
 @eqx.filter_jit

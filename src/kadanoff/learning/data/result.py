@@ -23,7 +23,8 @@ class DataFit:
         many. It comes from the scatter of the data (chains and autocorrelation respected) and of simulated chains,
         without assuming that the data follow the model.
     - `history`: (step, distance); a distance of 1 is about one standard error from the solution.
-    - `held_out`: mean of `score` over the fields held out, per site, greater is better; None without any.
+    - `held_out`: mean of `score` over the fields held out, per site, greater is better; None without any, or where
+        the fitted couplings are no density.
     """
 
     model: Any
@@ -41,7 +42,7 @@ class DataFit:
     @property
     def names(self) -> list[str]:
         """Names of the trained couplings: `mass2`, `w[3]`, `a[0,1]`."""
-        return self.parameters.names
+        return self.parameters.components
 
     @cached_property
     def couplings(self) -> dict[str, Estimate]:
@@ -54,7 +55,7 @@ class DataFit:
     @property
     def errors(self) -> Any:
         """Standard errors as a module of the action's own type: `fit.errors.w`; those that are fixed keep values."""
-        return self.parameters.action(self._deviations)
+        return self.parameters.at(self._deviations)
 
     @property
     def _deviations(self) -> Float[np.ndarray, " K"]:
@@ -64,8 +65,21 @@ class DataFit:
 
     def pulls(self, truth: Any) -> Float[np.ndarray, " K"]:
         """Deviations from another action of the same kind, in standard errors."""
-        known = Parameters(Parameters.of(truth).template, self.parameters.free).vector
+        known = Parameters(truth, self.parameters.names).values
         return (self.values - known) / self._deviations
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the model, ready for JSON."""
+        return {
+            "model": type(self.model).__name__,
+            "method": self.method,
+            "couplings": {name: estimate.as_dict() for name, estimate in self.couplings.items()},
+            "held_out": None if self.held_out is None else self.held_out.as_dict(),
+            "score": self.score,
+            "fields": self.fields,
+            "history": [list(entry) for entry in self.history],
+            "fit_seconds": self.seconds,
+        }
 
     def __str__(self) -> str:
         """A few lines for people."""

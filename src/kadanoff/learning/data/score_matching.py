@@ -36,8 +36,8 @@ class ScoreMatching:
 
     def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
         """Solve the linear system; nothing is random."""
-        _require_smooth(parameters.template, samples.fields)
-        count, weights = len(parameters.vector), samples.weights
+        _require_smooth(parameters.action, samples.fields)
+        count, weights = len(parameters.values), samples.weights
         matrix, right = np.zeros((count, count)), np.zeros(count)
         _require_linear(parameters, samples.fields[:2])
         origin = jnp.zeros(count)
@@ -86,12 +86,12 @@ def _derivatives(parameters: Parameters, vector: Array, fields: Array) -> tuple[
     """Of every field: grad O (n, site, K), laplacian O (n, K), and the force at these couplings (n, site)."""
 
     def force(values: Array, field: Array) -> Array:
-        return gradient(parameters.action(values), field).ravel()
+        return gradient(parameters.at(values), field).ravel()
 
     def one(field: Array) -> tuple[Array, Array, Array]:
         rest = force(vector, field)
         jacobian = jax.jacfwd(force)(vector, field)
-        laplacian = jax.grad(lambda values: _laplacian(parameters.action(values), field))(vector)
+        laplacian = jax.grad(lambda values: _laplacian(parameters.at(values), field))(vector)
         return jacobian, laplacian, rest
 
     return jax.vmap(one)(fields)
@@ -106,12 +106,12 @@ def _batches(fields: np.ndarray, count: int) -> list[slice]:
 def _require_linear(parameters: Parameters, fields: np.ndarray) -> None:
     two = [
         _derivatives(parameters, jnp.asarray(vector, jnp.float32), jnp.asarray(fields))[0]
-        for vector in (parameters.vector + 0.5, 2 * parameters.vector - 1)
+        for vector in (parameters.values + 0.5, 2 * parameters.values - 1)
     ]
     if not np.allclose(two[0], two[1], rtol=1e-3, atol=1e-4 * float(np.abs(two[0]).max())):
         raise InputError(
             "score matching solves for couplings in which the action is linear, and "
-            f"{type(parameters.template).__name__} is not: take likelihood"
+            f"{type(parameters.action).__name__} is not: take likelihood"
         )
 
 
@@ -139,7 +139,7 @@ def _require_regular(matrix: np.ndarray, parameters: Parameters) -> None:
     scale = 1 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     if values[0] < _SINGULAR * values[-1]:
-        name = parameters.names[int(np.argmax(np.abs(vectors[:, 0])))]
+        name = parameters.components[int(np.argmax(np.abs(vectors[:, 0])))]
         raise InputError(
             f"the data do not determine the couplings ({name} among them): the linear system is singular; give more "
             "fields, or name fewer couplings in `train`"

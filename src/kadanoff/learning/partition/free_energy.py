@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff import random
-from kadanoff.actions.base import as_action
+from kadanoff.actions import PairAction, as_action, has_spins
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
@@ -66,6 +66,11 @@ def free_energy(
     if chains < 2:
         raise InputError(f"an error needs 2 chains or more, got {chains}")
     target = on_graph(action, space)
+    if has_spins(target) and not isinstance(target, PairAction):
+        raise InputError(
+            f"free energies of spins are found for Ising and InhomogeneousIsing, not for {type(action).__name__}; for "
+            "few sites kd.exact.enumerate_spins has ln Z, else give annealed_importance_sampling a path of your own"
+        )
     draw_key, run_key = jax.random.split(random.key(seed))
     begin = _STARTS[start](draw_key, action, space, chains)
     sampler = default_sampler(target) if sampler is None else sampler

@@ -13,7 +13,7 @@ from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4, Ising, PairA
 from kadanoff.actions.base import Action
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
-from kadanoff.lattice import Lattice
+from kadanoff.lattice import Lattice, site_name
 
 __all__ = ["Blend", "Start", "gaussian_start", "on_graph", "site_start"]
 
@@ -85,7 +85,7 @@ def site_start(key: PRNGKeyArray, action: Any, space: Lattice | Graph, chains: i
     bad = np.flatnonzero(~np.asarray((b > 0) | ((b == 0) & (a > 0))).ravel())
     if bad.size:
         raise InputError(
-            f"site {_place(space, bad[0])} alone has no normalisable density (a={a.ravel()[bad[0]]:.3g}, "
+            f"site {site_name(space.shape, bad[0])} alone has no normalisable density (a={a.ravel()[bad[0]]:.3g}, "
             f"b={b.ravel()[bad[0]]:.3g}): its free energy cannot start from decoupled sites; "
             "start from a Gaussian, start='gaussian'"
         )
@@ -116,7 +116,7 @@ def gaussian_start(key: PRNGKeyArray, action: Any, space: Lattice | Graph, chain
     form, source = (np.asarray(part, np.float64) for part in _quadratic_form(action, space.shape))
     values, modes = np.linalg.eigh(form)
     if not values[0] > 0:
-        where = _place(space, int(np.argmax(np.abs(modes[:, 0]))))
+        where = site_name(space.shape, np.argmax(np.abs(modes[:, 0])))
         shape = (
             "the uniform mode" if np.ptp(modes[:, 0]) < 1e-4 else f"the mode with its peak at site {where}"
         )
@@ -177,8 +177,3 @@ def _site_terms(action: Any, shape: tuple[int, ...]) -> tuple[Array, Array, Arra
 
 def _graph(space: Lattice | Graph) -> Graph:
     return space if isinstance(space, Graph) else Graph.grid(space.shape)
-
-
-def _place(space: Lattice | Graph, number: int) -> int | tuple[int, ...]:
-    place = tuple(int(axis) for axis in np.unravel_index(number, space.shape))
-    return place[0] if len(place) == 1 else place

@@ -12,8 +12,8 @@ import pytest
 
 import kadanoff as kd
 from kadanoff.errors import InputError, StoreError
-from kadanoff.models import data_fingerprint, model_record
 from kadanoff.renormalization.inverse.network import OddNetwork
+from kadanoff.saved_models import data_fingerprint, model_record
 
 pytestmark = pytest.mark.exact
 

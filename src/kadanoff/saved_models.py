@@ -208,9 +208,4 @@ def _class(home: str, path: Path) -> type:
 def _graph(content: dict[str, Any], arrays: list[np.ndarray]) -> Graph:
     edges, steps = arrays[content["edges"]["array"]], tuple(map(tuple, content["steps"]))
     shape = tuple(content["shape"])
-    for kind in ("square", "triangular", "diagonals") if steps else ():
-        if kind == "square" or len(shape) == 2:
-            grid = Graph.grid(shape, kind)
-            if grid.steps == steps:
-                return grid
-    return Graph(edges, sites=shape[0])
+    return Graph.periodic(shape, steps) if steps else Graph(edges, sites=shape[0])

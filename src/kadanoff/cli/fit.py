@@ -1,0 +1,254 @@
+"""Learn the couplings of an action: from data, or from another action."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kadanoff.cli import data_files, parsing
+from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
+from kadanoff.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from kadanoff.cli.console import ProgressCallback
+
+__all__ = ["register"]
+
+_GRID = "inhomogeneous"
+_SHOWN = 12  # couplings of a table; all are in the JSON and in the folder
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("fit")
+    def fit(
+        target: Annotated[
+            str,
+            typer.Argument(
+                metavar="TARGET", help="Data (run, .npy, .npz, image) or action (name, FILE.py:NAME)."
+            ),
+        ],
+        model: Annotated[
+            str, typer.Option("--model", help="inhomogeneous, phi4, longer-range, FILE.py:NAME.")
+        ] = _GRID,
+        graph: Annotated[str, typer.Option("--graph", help="square, triangular or diagonals.")] = "square",
+        method: Annotated[
+            str | None,
+            typer.Option(
+                "--method",
+                help="Data: likelihood, contrastive-divergence, pseudo-likelihood, score-matching. "
+                "Action: natural, adam, descent.",
+            ),
+        ] = None,
+        train: Annotated[
+            str | None, typer.Option("--train", metavar="A,B,..", help="Learn only these couplings.")
+        ] = None,
+        steps: Annotated[int | None, typer.Option("--steps", help="Steps at most.")] = None,
+        held_out: Annotated[float, typer.Option("--held-out", help="Share of the data to score.")] = 0.1,
+        chains: Annotated[bool, typer.Option("--chains", help="The array is (chain, draw, ...).")] = False,
+        array: Annotated[str | None, typer.Option("--array", help="Which array of a .npz file.")] = None,
+        size: Annotated[
+            str | None, typer.Option("--size", metavar="N[xNx..]", help="Grid of an action, 4x4; pixels, 32.")
+        ] = None,
+        mass2: Mass2 = None,
+        quartic: Quartic = None,
+        kappa: Kappa = None,
+        beta: Beta = None,
+        coupling: CouplingPairs = None,
+        seed: Seed = 0,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Learn the couplings of a model from data, KL(q||p), or from another action, KL(p||q).
+
+        Couplings that are given belong to the target, if that is an action, else to the model that the fit starts
+        from. --out keeps the learnt model; `kadanoff.load_model` reads it.
+
+        \b
+        The three couplings of a simulation, and 64 ones of a grid that learns another action:
+          kadanoff fit runs/l32 --model phi4 --method score-matching
+          kadanoff fit phi4 --mass2 -0.9515 --quartic 0.7 --size 4x4 --out runs/learnt
+
+        \b
+        Images (n, side, side) between 0 and 1 as a Markov random field; one image as an equilibrium:
+          kadanoff fit digits.npy --graph diagonals --method pseudo-likelihood --out runs/digits
+          kadanoff fit portrait.png --size 32 --out runs/portrait
+        """
+        from kadanoff.cli.console import emit_json
+        from kadanoff.cli.task import at_work, print_end
+
+        parsing.require_positive(steps=steps)
+        names = parsing.split_names(train)
+        given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
+        request = {
+            "target": target,
+            "model": model,
+            "graph": graph,
+            "method": method,
+            "train": names,
+            "steps": steps,
+            "held_out": held_out,
+            "size": size,
+            "couplings": given,
+            "seed": seed,
+        }
+        with at_work() as task:
+            found = None if out is None else _kept(out, request)
+            if found is None:
+                learnt, data, found = _learn(target, request, chains, array, task.progress)
+                if out is not None:
+                    from kadanoff.saved_models import save_model
+
+                    save_model(learnt, out, seed=seed, data=data, record={"request": request, **found})
+        if as_json:
+            about = {"target": target, "seed": seed, "store": out, "warnings": task.warnings}
+            emit_json({**found, **about, "seconds": task.seconds})
+            return
+        _show(found)
+        print_end(task, out)
+
+
+def _learn(
+    target: str, request: dict[str, Any], chains: bool, array: str | None, progress: "ProgressCallback"
+) -> tuple[Any, Any, dict[str, Any]]:
+    """The learnt model, the data it is from, and what to tell of the fit."""
+    if not data_files.is_data(target):
+        return _from_action(request, progress)
+    if Path(target).suffix.lower() in data_files.IMAGES and not Path(target).is_dir():
+        return _from_image(request, progress)
+    import numpy as np
+
+    from kadanoff.ensemble import Ensemble
+    from kadanoff.learning.data import fit_data
+
+    fields = data_files.read_fields(Path(target), chains, array)
+    sides = fields.lattice.shape if isinstance(fields, Ensemble) else np.shape(fields)[1:]
+    start = _model(request, sides, request["couplings"])
+    method = (request["method"] or "likelihood").replace("-", " ").replace("pseudo ", "pseudo-")
+    options = {} if request["steps"] is None else {"steps": request["steps"]}
+    fit = fit_data(
+        start,
+        fields,
+        method,
+        train=request["train"],
+        held_out=request["held_out"],
+        seed=request["seed"],
+        progress=progress,
+        **options,
+    )
+    return fit.model, fields, fit.as_dict()
+
+
+def _from_image(request: dict[str, Any], progress: "ProgressCallback") -> tuple[Any, Any, dict[str, Any]]:
+    from kadanoff.experiments.image import learn
+    from kadanoff.experiments.pictures import read_image
+
+    if request["model"] != _GRID or request["method"] not in (None, "pseudo-likelihood"):
+        raise InputError("one image is learnt by pseudo-likelihood on a grid: leave --model and --method out")
+    sides = parsing.parse_size(request["size"] or "32", None)
+    if len(set(sides)) > 1 or len(sides) != 2:
+        raise InputError(f"--size {request['size']}: an image is scaled to a square, give one number")
+    picture = read_image(Path(request["target"]), sides[0]).mean(axis=-1)
+    fit = learn(picture, seed=request["seed"], progress=progress)
+    return fit.model, picture, fit.as_dict()
+
+
+def _from_action(request: dict[str, Any], progress: "ProgressCallback") -> tuple[Any, Any, dict[str, Any]]:
+    from kadanoff.lattice import Lattice
+    from kadanoff.learning import fit_variational
+
+    wanted = parsing.build_action(request["target"], request["couplings"])
+    sides = parsing.parse_size(request["size"] or "4x4", None)
+    start = _model(request, sides, {})
+    options = {} if request["steps"] is None else {"epochs": request["steps"]}
+    fit = fit_variational(
+        start,
+        wanted,
+        request["method"] or "natural",
+        train=request["train"],
+        lattice=None if hasattr(start, "graph") else Lattice(sides),
+        seed=request["seed"],
+        progress=progress,
+        **options,
+    )
+    found = {
+        "model": type(fit.model).__name__,
+        "method": fit.optimiser,
+        "couplings": {name: values[-1] for name, values in fit.couplings.items()},
+        "bound": fit.at_bound(-1).as_dict(),
+        "variance": float(fit.variance[-1]),
+        "converged": fit.converged,
+        "reason": fit.reason,
+        "epochs": fit.epochs,
+    }
+    return fit.model, None, found
+
+
+def _model(request: dict[str, Any], sides: tuple[int, ...], couplings: dict[str, float]) -> Any:
+    """The model that a fit starts from."""
+    if request["model"] != _GRID:
+        return parsing.build_action(request["model"], couplings)
+    if couplings:
+        raise InputError(f"an inhomogeneous model starts at random: leave {', '.join(couplings)} out")
+    from kadanoff.actions import InhomogeneousPhi4
+    from kadanoff.graph import Graph
+
+    return InhomogeneousPhi4.random(Graph.grid(sides, request["graph"]), request["seed"])
+
+
+def _kept(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
+    """What the folder tells of a fit that it holds; `StoreError` if that is another one than was asked for."""
+    from kadanoff.saved_models import load_model, model_record
+    from kadanoff.store.layout import jsonable
+
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is a file, but a model is kept in a folder: give another path")
+    if not (out / "model.json").exists():
+        if out.exists() and any(out.iterdir()):
+            raise StoreError(f"{out} holds something else than a model: give a new or empty folder")
+        return None
+    load_model(out)
+    record = dict(model_record(out)["record"])
+    there = record.pop("request", {})
+    for name, value in jsonable(request, "request").items():
+        if there.get(name) != value:
+            raise StoreError(
+                f"{out} holds another fit: its {name} is {there.get(name)!r}, {value!r} was asked for; "
+                "give another folder"
+            )
+    return record
+
+
+def _show(found: dict[str, Any]) -> None:
+    from kadanoff.cli.console import print_table
+    from kadanoff.report.rows import as_text
+
+    rows = _rows(found["couplings"], as_text)
+    title = f"{found['model']} by {found['method']}"
+    print_table(title, ("coupling", "value"), rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        print(f"and {len(rows) - _SHOWN} more couplings: --json prints them, --out keeps them")
+    for name in ("fields", "held_out", "bound", "variance", "reason", "epochs"):
+        if found.get(name) is not None:
+            label = found["score"] + ", held out" if name == "held_out" else name
+            print(f"{label}: {as_text(found[name])}")
+
+
+def _rows(couplings: dict[str, Any], as_text: Callable[[Any], str]) -> list[tuple[str, str]]:
+    """One row a component: estimates by their names, arrays by their places."""
+    import numpy as np
+
+    rows = []
+    for name, value in couplings.items():
+        if isinstance(value, dict) or np.ndim(value) == 0:
+            rows.append((name, as_text(value)))
+        else:
+            values = np.asarray(value, np.float64)
+            places = [",".join(map(str, place)) for place in np.ndindex(values.shape)]
+            rows += [
+                (f"{name}[{place}]", as_text(float(x)))
+                for place, x in zip(places, values.ravel(), strict=True)
+            ]
+    return rows

@@ -1,0 +1,39 @@
+"""Target actions as users give them: checked once, before anything is simulated."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from kadanoff.actions.base import as_action, require_density
+from kadanoff.errors import InputError
+
+__all__ = ["checked_target"]
+
+
+def checked_target(target: Any, fields: Float[Array, "chain ..."]) -> Any:
+    """Give the target as an action that is real, scalar and finite on such fields.
+
+    Accepts an action or a bare function S(field). Raises `InputError` in one line for a function that fails on a
+    field or returns no single number, for a density that has not one term a site, and for values that are complex,
+    NaN or infinite.
+
+    >>> import jax.numpy as jnp, kadanoff as kd
+    >>> checked_target(kd.Phi4(-0.9515, 0.7), jnp.ones((2, 4, 4)))
+    Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0)
+    """
+    action = as_action(target)
+    name = getattr(target, "__name__", type(target).__name__)
+    density = require_density(action, fields.shape[1:])
+    if jnp.issubdtype(density.dtype, jnp.complexfloating):
+        raise InputError(
+            f"the target {name} is complex, and KL(p||q) needs a probability; learn its real part and reweight"
+        )
+    wrong = int(jnp.sum(~jnp.isfinite(jax.vmap(lambda field: jnp.sum(action.density(field)))(fields))))
+    if wrong:
+        raise InputError(
+            f"the target {name} is not finite on {wrong} of {len(fields)} fields drawn from the model: "
+            "define it for every real field"
+        )
+    return action

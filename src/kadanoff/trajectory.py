@@ -1,0 +1,145 @@
+"""Reweighting along a coupling: what one sample says of many actions, and how far it can be trusted."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kadanoff.ensemble import Ensemble, ObservableTable
+from kadanoff.errors import InputError, OverlapError, OverlapWarning
+from kadanoff.observables import Observable
+from kadanoff.reweighting import reweight
+from kadanoff.statistics import tail_shape
+
+__all__ = ["FEWEST", "PHASE", "TAIL", "Point", "Trajectory", "reweight_along"]
+
+#: A point is trusted with at least so many effective configurations, a tail of the weights of no larger shape, and an
+#: average phase so many times its noise, 1 / sqrt(effective configurations).
+FEWEST, TAIL, PHASE = 200, 0.5, 5.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A sample reweighted to one action, at `value` of the coupling.
+
+    - `observables`: estimates by name; empty where the overlap is lost.
+    - `effective`, `configurations`: the effective and the whole size of the sample.
+    - `phase`: the average phase of complex weights, 1 for real ones.
+    - `tail`: the shape of the tail of the weights, see `kadanoff.statistics.tail_shape`.
+    """
+
+    value: float
+    observables: ObservableTable
+    effective: float
+    configurations: int
+    phase: float
+    tail: float
+
+    @property
+    def trusted(self) -> bool:
+        """Whether estimate and error can be relied on: see `FEWEST`, `TAIL` and `PHASE`."""
+        enough = self.effective >= FEWEST and self.tail <= TAIL
+        return bool(enough and self.phase >= PHASE / np.sqrt(self.effective))
+
+    def row(self) -> dict[str, Any]:
+        """The point as a row of a table."""
+        return {
+            **self.observables,
+            "effective_fraction": self.effective / self.configurations,
+            "tail_shape": self.tail,
+            "average_phase": self.phase,
+            "trusted": self.trusted,
+        }
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Points along a coupling, in the order of its values; iterates over them and prints as a table."""
+
+    coupling: str
+    points: tuple[Point, ...]
+
+    def __iter__(self) -> Iterator[Point]:
+        """The points."""
+        return iter(self.points)
+
+    def at(self, value: float) -> Point:
+        """The point at a value of the coupling; `InputError` where there is none."""
+        for point in self.points:
+            if np.isclose(point.value, value):
+                return point
+        raise InputError(f"no point at {self.coupling} = {value}: reweight there too")
+
+    def trusted(self) -> tuple[float, float] | None:
+        """The longest run of trusted points, by its first and last value; None where there is none."""
+        best: tuple[Point, ...] = ()
+        run: tuple[Point, ...] = ()
+        for point in self.points:
+            run = (*run, point) if point.trusted else ()
+            best = max(best, run, key=len)
+        return (best[0].value, best[-1].value) if best else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a point."""
+        return [{"label": f"{self.coupling} = {point.value:g}", **point.row()} for point in self.points]
+
+    def __str__(self) -> str:
+        """One line a point."""
+        lines = []
+        for point in self.points:
+            found = "  ".join(f"{name} {estimate}" for name, estimate in point.observables.items())
+            doubt = "" if point.trusted else "  (not to be trusted)"
+            left = f"effective {point.effective:.0f} of {point.configurations}, phase {point.phase:.3f}"
+            lines.append(f"{self.coupling} = {point.value:g}: {found or 'no overlap'}  {left}{doubt}")
+        return "\n".join(lines)
+
+
+def reweight_along(
+    ensemble: Ensemble,
+    target: Callable[[float], Any],
+    values: Sequence[float] | np.ndarray,
+    observables: Sequence[str | Observable] | None = None,
+    coupling: str = "g",
+) -> Trajectory:
+    """Reweight a sample to target(g), any action or bare function S(field), real or complex, for many values of g.
+
+    `observables` are all that are defined for the ensemble by default; `coupling` is the name of g. Lost overlap is no
+    error here: every point tells what is left of the sample, and whether it can be trusted.
+
+    Raises `InputError` for values that are not finite, or none, and as `reweight` does.
+
+    >>> import kadanoff as kd
+    >>> noise = np.random.default_rng(0).normal(size=(32, 16, 2, 2)).astype(np.float32)
+    >>> sample = kd.Ensemble(noise, kd.Phi4(1.0, 0.0, kappa=0.0))
+    >>> found = reweight_along(sample, lambda m: kd.Phi4(m, 0.0, kappa=0.0), (0.9, 1.0, 9.0), ["phi2"], "mass2")
+    >>> [point.trusted for point in found], found.trusted()
+    ([True, True, False], (0.9, 1.0))
+    """
+    numbers = [float(value) for value in values]
+    if not numbers or not np.all(np.isfinite(numbers)):
+        raise InputError(f"reweighting along {coupling} needs finite values, one or more, got {list(values)}")
+    return Trajectory(
+        coupling, tuple(_point(ensemble, target(value), value, observables) for value in sorted(numbers))
+    )
+
+
+def _point(
+    ensemble: Ensemble, target: Any, value: float, observables: Sequence[str | Observable] | None
+) -> Point:
+    configurations = ensemble.chains * ensemble.draws
+    with warnings.catch_warnings():  # the point says what can be trusted
+        warnings.simplefilter("ignore", OverlapWarning)
+        try:
+            there = reweight(ensemble, target)
+        except OverlapError:
+            return Point(value, ObservableTable(), 0.0, configurations, 0.0, float("inf"))
+    return Point(
+        value,
+        there.observables(observables),
+        there.effective_sample_size,
+        configurations,
+        there.average_phase,
+        tail_shape(np.asarray(there.log_weight)),
+    )

@@ -1,0 +1,101 @@
+"""`kadanoff reweight`: one target, a path, actions and fields of one's own, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kadanoff import Phi4, reweight
+from kadanoff.runs import open_ensemble
+
+pytestmark = pytest.mark.exact
+
+OWN = """
+import jax.numpy as jnp
+import kadanoff as kd
+
+def mine(field):
+    links = field * (jnp.roll(field, 1, 0) + jnp.roll(field, 1, 1))
+    return jnp.sum(1.53 * field**2 + 0.175 * field**4 - links)
+
+def no_scalar(field):
+    return field**2
+
+class Complex(kd.Action):
+    c: float
+
+    def density(self, field):
+        return kd.Phi4(-0.9515, 0.7).density(field) + 1j * self.c * field**2
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def test_one_target_is_what_the_library_says(kadanoff, simulated: Path, tmp_path: Path) -> None:
+    answer = kadanoff(
+        "reweight", simulated, "--mass2", -0.94, "--observables", "phi2,binder", "--out", tmp_path, "--json"
+    )
+    found = json.loads(answer.out)
+    expected = reweight(open_ensemble(simulated), Phi4(-0.94, 0.7))
+    assert answer.status == 0 and list(found["observables"]) == ["phi2", "binder"]
+    assert found["observables"]["phi2"]["value"] == pytest.approx(expected.observe("phi2").value, rel=1e-9)
+    assert found["effective_sample_size"] == pytest.approx(expected.effective_sample_size)
+    assert found["couplings"]["mass2"] == pytest.approx(-0.94)
+    assert found["figures"] == [str(tmp_path / "figures" / "reweighting.png")]
+    assert Path(found["figures"][0]).is_file()
+
+
+def test_a_path_says_where_it_can_be_trusted(kadanoff, simulated: Path, own: Path, tmp_path: Path) -> None:
+    path = ("--along", "c", "--from", 0, "--to", 0.6, "--points", 3, "--out", tmp_path, "--json")
+    answer = kadanoff("reweight", simulated, "--action", f"{own}:Complex", *path)
+    found = json.loads(answer.out)
+    assert [row["label"] for row in found["rows"]] == ["c = 0", "c = 0.3", "c = 0.6"]
+    assert found["rows"][0]["average_phase"] == pytest.approx(1)
+    assert found["rows"][0]["abs_magnetization"]["value"][1] == 0
+    assert found["rows"][2]["average_phase"] < 0.2 and not found["rows"][2]["trusted"]
+    assert found["trusted"][0] == 0.0
+    assert Path(found["figures"][0]).is_file()
+
+
+def test_fields_and_functions_of_ones_own(kadanoff, simulated: Path, own: Path, tmp_path: Path) -> None:
+    fields = tmp_path / "fields.npy"
+    np.save(fields, np.asarray(open_ensemble(simulated).fields))
+    arguments = ("--action", f"{own}:mine", "--observables", "phi2", "--json")
+    file = ("reweight", fields, "--simulated", "phi4", "--simulated-coupling", "mass2=-0.9515")
+    of_file, of_run = (
+        json.loads(kadanoff(*first, *arguments).out) for first in (file, ("reweight", simulated))
+    )
+    assert of_file["observables"]["phi2"] == of_run["observables"]["phi2"]
+    assert of_file["figures"] == [] and "float32" in of_file["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "reweight to what?"),
+        (("--from", 0), "belong to --along"),
+        (("--along", "mass2"), "add --from and --to"),
+        (("--along", "mass2", "--from", 0, "--to", 0), "no range"),
+        (("--along", "mass2", "--from", 0, "--to", 1, "--points", 1), "2 or more"),
+        (("--along", "beta", "--from", 0, "--to", 1), "no scalar coupling 'beta'"),
+        (("--mass2", 4), "do not overlap"),
+        (("--mass2", -0.94, "--simulated", "phi4"), "leave --simulated out"),
+        (("--action", "{own}:no_scalar"), "where S is a single number"),
+    ],
+)
+def test_bad_usage_gets_one_line(
+    kadanoff, refused: Callable, simulated: Path, own: Path, arguments: tuple, said: str
+) -> None:
+    typed = [str(word).replace("{own}", str(own)) for word in arguments]
+    refused(kadanoff("reweight", simulated, *typed), said)
+
+
+def test_fields_in_a_file_need_their_action(kadanoff, refused: Callable, tmp_path: Path) -> None:
+    refused(kadanoff("reweight", tmp_path / "fields.npy", "--mass2", -0.9), "add --simulated NAME")

@@ -1,0 +1,88 @@
+"""Conjugate operators and responses of arrays of couplings: against numpy, and against single couplings."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kadanoff.actions import Action, InhomogeneousPhi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.graph import Graph
+from kadanoff.response import conjugate_series, derivative
+from kadanoff.reweighting import reweight
+
+pytestmark = pytest.mark.exact
+
+GRAPH = Graph.grid((2, 3))
+
+
+class OneSite(Action):
+    """A single coupling to phi^2 of the site (1, 2)."""
+
+    g: float = 1.0
+
+    def density(self, field):
+        return (0.5 * field**2).at[1, 2].add(self.g * field[1, 2] ** 2)
+
+
+class ComplexSites(Action):
+    """S = sum_i g_i (1 + i/2) phi_i^2."""
+
+    g: Any
+
+    def density(self, field):
+        return self.g * (1 + 0.5j) * field**2
+
+
+def ensemble(draws: int = 100, chains: int = 20) -> Ensemble:
+    rng = np.random.default_rng(3)
+    fields = rng.normal(size=(chains, draws, 2, 3)) * (1 + 0.2 * rng.normal(size=(chains, 1, 1, 1)))
+    return Ensemble(fields.astype(np.float32), InhomogeneousPhi4(GRAPH, w=0.2, a=0.6, b=0.05))
+
+
+def test_series_of_arrays_have_the_shape_of_the_couplings():
+    sample = ensemble()
+    phi = np.asarray(sample.fields, np.float64)
+    found = conjugate_series(sample, ("w", "b"))
+    first, second = GRAPH.edges.T
+    flat = phi.reshape(*phi.shape[:2], -1)
+    np.testing.assert_allclose(found["w"], -flat[..., first] * flat[..., second], rtol=1e-6)
+    np.testing.assert_allclose(found["b"], phi**4, rtol=1e-6)
+    assert found["w"].dtype == np.float64
+
+
+@pytest.mark.parametrize("name", ["abs_magnetization", "binder"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "reweighted"])
+@pytest.mark.parametrize("draws", [64, 100])
+def test_every_element_responds_as_a_coupling_of_its_own(name, weighted, draws):
+    sample = ensemble(draws)
+    if weighted:
+        sample = reweight(sample, InhomogeneousPhi4(GRAPH, w=0.25, a=0.65, b=0.05))
+    found = derivative(sample, name, "a")
+    single = derivative(sample.with_action(OneSite()), name, "g")
+    assert found.shape == (2, 3)
+    assert found[1, 2].value == pytest.approx(single.value, rel=1e-6)
+    # the same to the error of errors where runs of draws are summed, the same where each run is one draw
+    assert found[1, 2].error == pytest.approx(single.error, rel=0.3 if draws == 100 or weighted else 1e-6)
+
+
+def test_fields_are_read_block_by_block(monkeypatch):
+    sample = ensemble()
+    whole, several = derivative(sample, "phi2", "w"), Ensemble.blocks
+    monkeypatch.setattr(Ensemble, "blocks", lambda self: several(self, sites=20 * 7 * 6))
+    assert len(list(sample.blocks())) == 15
+    parts = derivative(sample, "phi2", "w")
+    np.testing.assert_allclose([e.value for e in parts], [e.value for e in whole], rtol=1e-9)
+    np.testing.assert_allclose([e.error for e in parts], [e.error for e in whole], rtol=1e-9)
+
+
+def test_complex_densities_have_complex_operators():
+    sample = ensemble().with_action(ComplexSites(np.ones((2, 3), np.float32)))
+    series = conjugate_series(sample, ("g",))["g"]
+    np.testing.assert_allclose(series, (1 + 0.5j) * np.asarray(sample.fields, np.float64) ** 2, rtol=1e-6)
+
+
+def test_names_that_are_no_couplings_are_refused():
+    with pytest.raises(InputError, match="no coupling 'c'; choose from w, r, a, b"):
+        derivative(ensemble(), "phi2", "c")

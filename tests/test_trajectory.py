@@ -1,0 +1,53 @@
+"""Reweighting along a coupling: Gaussians, whose means at every coupling are known."""
+
+import numpy as np
+import pytest
+
+from kadanoff.actions import Phi4
+from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
+from kadanoff.plots.trajectory import plot_trajectories
+from kadanoff.reweighting import reweight
+from kadanoff.trajectory import FEWEST, reweight_along
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    fields = np.random.default_rng(0).normal(size=(32, 64, 4, 4)).astype(np.float32)
+    return Ensemble(fields, Phi4(1.0, 0.0, 0.0))
+
+
+def gaussian(mass2: float) -> Phi4:
+    return Phi4(mass2, 0.0, 0.0)
+
+
+@pytest.mark.statistical
+def test_trusted_points_are_right(ensemble, tmp_path) -> None:
+    found = reweight_along(ensemble, gaussian, np.linspace(0.4, 2.4, 9), ["phi2"], "mass2")
+    low, high = found.trusted()
+    assert 0.4 < low < 1.0 < high < 2.4
+    for point in found:
+        if point.trusted:  # 4 standard errors each
+            assert abs(point.observables["phi2"].pull(1 / point.value)) < 4
+            assert point.effective >= FEWEST
+    assert found.at(1.15).observables["phi2"].value == pytest.approx(
+        reweight(ensemble, gaussian(1.15)).observe("phi2").value
+    )
+    assert plot_trajectories({"sample": found}, tmp_path / "path.png", ["phi2"]).is_file()
+    assert "not to be trusted" in str(found) and len(found.rows()) == 9
+
+
+@pytest.mark.exact
+def test_lost_overlap_is_a_point_and_no_error(ensemble) -> None:
+    point = next(iter(reweight_along(ensemble, gaussian, [100.0], ["phi2"])))
+    assert not point.trusted and point.observables == {} and point.effective == 0
+
+
+@pytest.mark.exact
+def test_wrong_values_are_refused(ensemble) -> None:
+    found = reweight_along(ensemble, gaussian, [1.0], ["phi2"])
+    with pytest.raises(InputError, match="reweight there too"):
+        found.at(1.1)
+    for values in ([], [np.nan]):
+        with pytest.raises(InputError, match="finite values"):
+            reweight_along(ensemble, gaussian, values)
