@@ -126,7 +126,7 @@ def test_what_is_loaded_does_all_that_the_fitted_one_does(
 def test_the_folder_tells_where_it_is_from(whole: tuple[Phi4RBM, Path], tmp_path: Path) -> None:
     record = rbm_record(save_rbm(whole[0], tmp_path / "m", data=X, record={"from": "a test"}))
     assert record["seed"] == whole[0]._seed and record["record"] == {"from": "a test"}
-    assert record["data"] == kd.models.data_fingerprint(X)
+    assert record["data"] == kd.saved_models.data_fingerprint(X)
     assert {"kadanoff", "jax", "python"} <= set(record["versions"])
     assert record["options"]["n_hidden"] == 3
     network = kd.load_model(whole[1] / NETWORK)

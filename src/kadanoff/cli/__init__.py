@@ -25,7 +25,19 @@ from kadanoff.errors import KadanoffError
 
 __all__ = ["VERBS", "app", "main"]
 
-VERBS = ("simulate", "block", "learn", "grow", "exponents", "match", "fit", "rbm", "reweight", "reproduce", "report")
+VERBS = (
+    "simulate",
+    "block",
+    "learn",
+    "grow",
+    "exponents",
+    "match",
+    "fit",
+    "rbm",
+    "reweight",
+    "reproduce",
+    "report",
+)
 """The verbs in the order of a day's work, which is the order of ``kadanoff --help``."""
 
 WRONG_INPUT = 2

@@ -1,6 +1,7 @@
 """The scikit-learn face of the phi^4 network: fit, transform, sample, score."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from kadanoff.errors import InputError
 from kadanoff.network.chains import chains_of
 from kadanoff.network.completion import annealed_states, completed
-from kadanoff.network.likelihood import log_partition
+from kadanoff.network.likelihood import best_log_partition
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.monitor import Monitor, Record
 from kadanoff.network.scaling import Scaling, checked
@@ -51,7 +52,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     - `random_state`: seed of everything.
 
     **Attributes:** `network_`, `scaling_`, `state_` (all that training needs to go on), `history_` (a `Record` an
-    epoch), `n_iter_`, `n_features_in_`, `log_partition_` (estimated when first asked for).
+    epoch), `n_iter_`, `n_features_in_`, `log_partition_` (computed when first asked for).
 
     Raises `InputError`, a `ValueError`, in one line, for data that are no table of finite numbers, that hold only
     constant columns or do not fit the units, for a wrong number of features and for options out of range.
@@ -111,10 +112,10 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._train(self._begin(X))
 
     def partial_fit(self, X: Any, y: Any = None) -> "Phi4RBM":  # noqa: N803
-        """Pass once over data; the first call chooses the scaling and starts the network, later ones go on."""
+        """Pass once over data, at the full `learning_rate`; the first call chooses the scaling and starts."""
         first = not hasattr(self, "state_")
         v = self._begin(X) if first else self._features(X)
-        self.state_, _ = self._options().epoch(self.state_, v)
+        self.state_, _ = replace(self._options(), schedule="constant").epoch(self.state_, v)
         return self._finished()
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -151,9 +152,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.inverse_transform(self.transform(X))
 
     def complete(self, X: Any, known: Any, steps: int = 500) -> np.ndarray:  # noqa: N803
-        """Fill in the features that are not `known` (a mask of the data's shape, or of one sample): their means given
-        the known ones.
-        """
+        """Fill in what is not `known` (a mask of the data's shape, or of one sample): means given the known."""
         v = jnp.asarray(self._features(X), jnp.float32)
         mask = jnp.broadcast_to(jnp.asarray(known, bool), v.shape)
         found = self.scaling_.undo(
@@ -189,7 +188,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """ln Z with its error: exact where the network is small, else by annealing; kept until the next fit."""
         check_is_fitted(self)
         if self._log_partition is None:
-            self._log_partition = log_partition(self.network_, self.state_.base, seed=self._seed)
+            self._log_partition = best_log_partition(self.network_, self.state_.base, seed=self._seed)
         return self._log_partition
 
     @property

@@ -14,7 +14,13 @@ from kadanoff.network.model import Phi4Network, interpolated
 from kadanoff.random import key as make_key
 from kadanoff.statistics import Estimate
 
-__all__ = ["log_likelihood", "log_partition", "mean_log_likelihood", "unlinked_log_partition"]
+__all__ = [
+    "best_log_partition",
+    "log_likelihood",
+    "log_partition",
+    "mean_log_likelihood",
+    "unlinked_log_partition",
+]
 
 
 class _Path(eqx.Module):
@@ -69,6 +75,14 @@ def unlinked_log_partition(network: Phi4Network) -> float:
     )
 
 
+def best_log_partition(network: Phi4Network, base: Phi4Network | None = None, **options: Any) -> Estimate:
+    """ln Z with its error: exact, with the error 0, where a layer is small; else by `log_partition`."""
+    try:
+        return Estimate(float(exact_log_partition(network)), 0.0)
+    except InputError:
+        return log_partition(network, base, **options)
+
+
 def log_likelihood(
     network: Phi4Network, v: Float[ArrayLike, "sample visible"], log_partition: float
 ) -> Float[np.ndarray, " sample"]:
@@ -83,10 +97,7 @@ def mean_log_likelihood(
     **options: Any,
 ) -> Estimate:
     """<ln p(v)> over samples, exact ln Z where the network is small; the error holds ln Z and the samples."""
-    try:
-        partition = Estimate(float(exact_log_partition(network)), 0.0)
-    except InputError:
-        partition = log_partition(network, base, **options)
+    partition = best_log_partition(network, base, **options)
     values = log_likelihood(network, v, partition.value)
     spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
     return Estimate(float(values.mean()), float(np.hypot(spread, partition.error)))

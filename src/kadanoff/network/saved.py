@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from kadanoff.errors import StoreError
-from kadanoff.saved_models import data_fingerprint
 from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.monitor import Record
 from kadanoff.network.scaling import Scaling
+from kadanoff.saved_models import data_fingerprint
 from kadanoff.statistics import Estimate
 from kadanoff.store.durable import checksum
 from kadanoff.store.layout import jsonable, versions

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kadanoff.errors import InputError, StoreError
-from kadanoff.saved_models import data_fingerprint, save_model
 from kadanoff.network.estimator import Callback, Phi4RBM
 from kadanoff.network.monitor import Record
 from kadanoff.network.saved import HEADER, load_rbm, options_of, rbm_record, require_own, save_rbm
 from kadanoff.network.training import TrainingState
+from kadanoff.saved_models import data_fingerprint, save_model
 from kadanoff.store.durable import WriterLock
 
 __all__ = ["NETWORK", "fit_in_folder"]
