@@ -14,10 +14,10 @@ import numpy as np
 from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
 from kadanoff.sampling.compiled.rows import update_row
 
-__all__ = ["random_row", "spin_sweeps", "sweeps"]
+__all__ = ["INCREMENT", "MULTIPLIER", "random_row", "spin_sweeps", "sweeps"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
-_MULTIPLIER, _INCREMENT, _HALF_WORD = np.uint32(1664525), np.uint32(1013904223), np.uint32(16)
+MULTIPLIER, INCREMENT, _HALF_WORD = np.uint32(1664525), np.uint32(1013904223), np.uint32(16)
 _BLOCK = 64  # chains that are swept together
 _WORTH = 1 << 16  # site updates that are worth waking a thread
 
@@ -42,9 +42,9 @@ def random_row(words, columns, chains, row, key):  # pragma: no cover - compiled
     `columns` come multiplied, `chains` multiplied and incremented, as the hash begins.
     """
     first, second, third, fourth = words[0], words[1], words[2], words[3]
-    shift = np.uint32(np.uint32(np.uint32(row) * _MULTIPLIER) + _INCREMENT)
-    z0 = np.uint32(np.uint32(key[0] * _MULTIPLIER) + _INCREMENT)
-    w0 = np.uint32(np.uint32(key[1] * _MULTIPLIER) + _INCREMENT)
+    shift = np.uint32(np.uint32(np.uint32(row) * MULTIPLIER) + INCREMENT)
+    z0 = np.uint32(np.uint32(key[0] * MULTIPLIER) + INCREMENT)
+    w0 = np.uint32(np.uint32(key[1] * MULTIPLIER) + INCREMENT)
     for i in range(len(columns)):
         x, y, z, w = _mix(np.uint32(columns[i] + shift), chains[i], z0, w0)
         x, y = np.uint32(x ^ np.uint32(x >> _HALF_WORD)), np.uint32(y ^ np.uint32(y >> _HALF_WORD))
@@ -71,8 +71,8 @@ def _half_sweep(rule, need, halves, colour, begin, end, lead, chains, key, g):  
     column, chain = np.empty(width, np.uint32), np.empty(width, np.uint32)
     for q in range(columns):
         for i in range(len(chains)):
-            column[q * len(chains) + i] = np.uint32(np.uint32(q) * _MULTIPLIER)
-            chain[q * len(chains) + i] = np.uint32(np.uint32(chains[i] * _MULTIPLIER) + _INCREMENT)
+            column[q * len(chains) + i] = np.uint32(np.uint32(q) * MULTIPLIER)
+            chain[q * len(chains) + i] = np.uint32(np.uint32(chains[i] * MULTIPLIER) + INCREMENT)
     words, around = np.empty((4, width), np.uint32), np.empty(width, halves.dtype)
     own, other = halves[colour], halves[1 - colour]
     share, accepted = 4 // need, 0
