@@ -118,15 +118,13 @@ def test_the_packed_loop_equals_the_masked_one(shape):
     lattice = Lattice(shape)
     fields = jax.random.normal(jax.random.key(0), (3, *shape))
     chain = jnp.array([4, 7, 9], dtype=jnp.uint32)
-    words = jax.random.key_data(jax.random.split(key(1), 3 * lattice.colours)).reshape(3, lattice.colours, -1)
+    data = jax.random.key_data(jax.random.split(key(1), 3 * lattice.colours))
 
-    def rule(labels, phi, neighbours):
-        from kadanoff.random import site_words, uniform
+    def rule(words, phi, neighbours):
+        return jnp.cos(phi + 0.3 * neighbours), jnp.abs(phi)
 
-        return jnp.cos(phi + 0.3 * neighbours) + uniform(site_words(*labels)[0]), jnp.abs(phi)
-
-    packed, rate = _checkerboard(rule, words, fields, chain, lattice)
-    masked, same = _masked(rule, words, fields, chain, lattice)
+    packed, rate = _checkerboard(rule, 2, data, fields, chain)
+    masked, same = _masked(rule, data.reshape(3, lattice.colours, -1), fields, chain, lattice, 2)
     np.testing.assert_allclose(packed, masked, atol=1e-5)
     assert float(rate) == pytest.approx(float(same), rel=1e-5)
 
@@ -197,6 +195,6 @@ def test_samplers_refuse_what_they_cannot_update():
 def test_acceptance_is_a_mean_over_sites_and_sweeps():
     fields = jnp.zeros((2, 3, 4))
     _, rate = local_sweeps(
-        lambda labels, phi, around: (phi, jnp.full_like(phi, 0.25)), key(0), fields, jnp.arange(2), 3
+        lambda words, phi, around: (phi, jnp.full_like(phi, 0.25)), key(0), fields, jnp.arange(2), 3, 1
     )
     assert float(rate) == pytest.approx(0.25)

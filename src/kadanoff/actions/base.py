@@ -24,6 +24,7 @@ __all__ = [
     "couplings",
     "difference",
     "gradient",
+    "has_quartic_sites",
     "has_spins",
     "require_density",
     "total",
@@ -162,6 +163,24 @@ def require_density(action: HasDensity, shape: tuple[int, ...]) -> Any:
 def has_spins(action: Any) -> bool:
     """Whether the sites of an action take the values +1 and -1 only."""
     return bool(getattr(action, "spins", False))
+
+
+def has_quartic_sites(action: Any) -> bool:
+    """Whether the potential of a site is a x^2 + b x^4, with (a, b) as the action's `site_couplings(dimension)`.
+
+    A class that changes the potential of its parent must give site couplings again to be believed.
+
+    >>> import kadanoff as kd
+    >>> class Tilted(kd.Phi4):
+    ...     def potential(self, phi, dimension):
+    ...         return super().potential(phi, dimension) - 0.1 * phi
+    >>> has_quartic_sites(kd.Phi4(-0.9515, 0.7)), has_quartic_sites(Tilted(-0.9515, 0.7))
+    (True, False)
+    """
+    for kind in type(action).__mro__:
+        if "site_couplings" in vars(kind) or "potential" in vars(kind):
+            return "site_couplings" in vars(kind)
+    return False
 
 
 def total(action: HasDensity, field: Num[Array, "..."]) -> Inexact[Array, ""]:

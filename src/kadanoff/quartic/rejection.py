@@ -133,6 +133,48 @@ def _redraw(key: PRNGKeyArray, current: Array, h: ArrayLike, a: ArrayLike, b: Ar
     return jnp.where(jnp.isinf(x), current, jnp.where(h < 0, -x, x))
 
 
+def envelopes(most: ArrayLike, a: Array, b: Array, count: int) -> tuple[Array, Array]:
+    """The t of the envelopes of `count` fields, of two Gaussians where negative, and the scale of the fields.
+
+    Entry k is for fields |h| with k <= count |h|/(|h| + scale) < k + 1, where scale is the field of neighbours at a
+    typical value, `most` their coupling. Any t makes draws exact; a near one makes them quick.
+    """
+    zero, _, _ = promote(0.0, a, b)
+    typical = _envelope(zero, a, b, upper_mode(zero, a, b), _hartree_precision(zero, a, b)).t
+    scale = jnp.maximum(jnp.abs(jnp.asarray(most)), 1e-3) * typical
+    share = (jnp.arange(count, dtype=scale.dtype) + 0.5) / count
+    h = scale * share / (1 - share)
+    envelope = _envelope(h, a, b, upper_mode(h, a, b), _hartree_precision(h, a, b))
+    return scale, jnp.where(envelope.split, -envelope.t, envelope.t)
+
+
+def redrawn(
+    words: Words, current: Array, h: Array, a: Array, b: Array, scale: Array, table: Array
+) -> tuple[Array, Array]:
+    """`redraw` by words and `envelopes` of the caller; the values, and 1 where one was drawn, else 0."""
+    size, zero = jnp.abs(h), jnp.zeros((), h.dtype)
+    place = jnp.minimum(len(table) * size / (size + scale), len(table) - 1).astype(jnp.int32)
+    t, split = jnp.abs(table[place]), table[place] < 0
+    variance = 0.5 / (a + b * t**2 * jnp.where(split, 3, 2))
+    pull = jnp.where(split, 2 * b * t**3, zero)
+    odds = jnp.exp(-2 * pull * size * variance)
+    envelope = _Envelope(
+        centre=(pull + size) * variance - t,
+        other=(pull - size) * variance - t,
+        sigma=jnp.sqrt(variance),
+        lower=jnp.where(split, odds / (1 + odds), zero),
+        t=t,
+        q=jnp.where(split, zero, t**2),
+        split=split,
+        log_mass=zero,
+    )
+    x = _two_trials(words, envelope, b)
+    drawn = jnp.isfinite(x)
+    # What is no density makes the variance, and so the entry, NaN.
+    x = jnp.where(drawn, jnp.where(h < 0, -x, x), current + 0 * variance)
+    return x, drawn.astype(current.dtype)
+
+
 def acceptance(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Float[Array, "..."]:
     """The mean probability to accept a proposal of `draw`: Z over the mass of the envelope.
 

@@ -1,16 +1,20 @@
 """Embedded cluster updates of Z2-symmetric nearest-neighbour actions: Swendsen-Wang and Wolff."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numba
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction
 from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
 from kadanoff.random import site_words, uniform
+from kadanoff.sampling.compiled.clusters import clusters
+from kadanoff.sampling.compiled.foreign import register
 from kadanoff.sampling.components import components
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state
@@ -22,6 +26,9 @@ class _EmbeddedCluster(eqx.Module):
     """Freeze bonds with probability 1 - exp(-2 kappa phi_x phi_y) where positive, then flip signs of
     clusters.
     """
+
+    #: Whether one cluster flips, or each with probability 1/2.
+    single: ClassVar[bool] = False
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state; `InputError` for an action without nearest-neighbour form or without phi -> -phi
@@ -43,20 +50,34 @@ class _EmbeddedCluster(eqx.Module):
         self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
     ) -> tuple[ChainState, Info]:
         """Build the clusters of every chain once and flip."""
-        fields = state.fields
-        lattice = state.lattice
+        keys = jax.random.key_data(jax.random.split(key))
+        if state.fields.dtype != jnp.float32:
+            fields = self._generic(keys, state.fields, state.chain, action.kappa)
+        else:
+            fields = jax.lax.platform_dependent(
+                keys, state.fields, state.chain, action.kappa, cpu=self._compiled, default=self._generic
+            )
+        return eqx.tree_at(lambda s: s.fields, state, fields), Info(jnp.ones(()))
+
+    def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
+        plan = jnp.array([self.single, numba.get_num_threads()], jnp.int32)
+        result = jax.ShapeDtypeStruct(fields.shape, fields.dtype)
+        call = jax.ffi.ffi_call(register(clusters), result, vmap_method="sequential")
+        return call(fields, chain, keys, jnp.asarray(kappa, jnp.float32).reshape(1), plan)
+
+    def _generic(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
+        bond_key, flip_key = jax.random.wrap_key_data(keys)
+        lattice = Lattice(fields.shape[1:])
         site = jnp.arange(lattice.volume, dtype=jnp.uint32).reshape(lattice.shape)
-        chain = state.chain.reshape(-1, *[1] * lattice.dimension)
-        bond_key, flip_key = jax.random.split(key)
+        chain = chain.reshape(-1, *[1] * lattice.dimension)
         random = site_words(bond_key, site, chain)
         bonds = []
         for mu in range(lattice.dimension):
-            strength = 2 * action.kappa * fields * jnp.roll(fields, -1, mu + 1)
+            strength = 2 * kappa * fields * jnp.roll(fields, -1, mu + 1)
             # exp loses nothing beside the 24 bits of a uniform, and is three times faster than expm1 on a CPU
             bonds.append(uniform(random[mu]) >= jnp.exp(-strength))
         labels = components(jnp.stack(bonds, axis=1))
-        flip = self._flip(flip_key, labels, chain)
-        return eqx.tree_at(lambda s: s.fields, state, jnp.where(flip, -fields, fields)), Info(jnp.ones(()))
+        return jnp.where(self._flip(flip_key, labels, chain), -fields, fields)
 
     def _flip(self, key: PRNGKeyArray, labels: Array, chain: Array) -> Array:
         raise NotImplementedError
@@ -82,6 +103,8 @@ class Wolff(_EmbeddedCluster):
 
     Source: U. Wolff, PRL 62 (1989) 361.
     """
+
+    single: ClassVar[bool] = True
 
     def _flip(self, key: PRNGKeyArray, labels: Array, chain: Array) -> Array:
         volume = labels[0].size

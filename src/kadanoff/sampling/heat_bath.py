@@ -7,11 +7,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from kadanoff import quartic
-from kadanoff.actions.base import NearestNeighbourAction, has_spins
+from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
 from kadanoff.errors import InputError
-from kadanoff.random import site_words, uniform
-from kadanoff.sampling.local import SiteLabels, local_sweeps
+from kadanoff.quartic.rejection import envelopes, redrawn
+from kadanoff.random import uniform
+from kadanoff.sampling.compiled.rows import TABLE
+from kadanoff.sampling.local import Compiled, SiteRule, local_sweeps
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state
 
@@ -22,14 +23,16 @@ class HeatBath(eqx.Module):
     """Sweeps of exact draws of every site given its neighbours, h = kappa sum of neighbours.
 
     A real site follows p(x) ~ exp(h x - a x^2 - b x^4), which an action offers by `site_couplings(dimension)`, the
-    pair (a, b); a spin follows p(s) ~ exp(h s - V(s)).
+    pair (a, b); a spin follows p(s) ~ exp(h s - V(s)). Two trials are made for a real site; where both are refused
+    (one site in a hundred at criticality, one in four at worst) it waits for the next sweep, whatever it holds. The
+    acceptance tells how many were drawn.
 
     >>> import jax, kadanoff as kd
     >>> sampler, action = kd.HeatBath(), kd.Phi4(-0.9515, 0.7)
     >>> state = sampler.init(action, jax.numpy.zeros((2, 8, 8)))
     >>> state, info = sampler.step(jax.random.key(0), action, state)
-    >>> float(info.acceptance)
-    1.0
+    >>> bool(info.acceptance > 0.9)
+    True
 
     Source: M. Creutz, PRD 21 (1980) 2308.
     """
@@ -39,7 +42,7 @@ class HeatBath(eqx.Module):
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action whose sites are not quartic."""
         require_nearest_neighbour(action, "HeatBath")
-        if not (hasattr(action, "site_couplings") or has_spins(action)):
+        if not (has_quartic_sites(action) or has_spins(action)):
             raise InputError(
                 f"HeatBath draws spins or quartic sites, but {type(action).__name__} has no spins and offers no "
                 "`site_couplings`; use Metropolis or HybridMonteCarlo"
@@ -51,36 +54,42 @@ class HeatBath(eqx.Module):
         self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
     ) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
-        draw = (_spin if has_spins(action) else _quartic_site)(action, state.fields.ndim - 1)
-
-        def rule(labels: SiteLabels, phi: Array, neighbours: Array) -> tuple[Array, Array]:
-            new = draw(labels, neighbours)
-            return new, jnp.ones_like(new)
-
-        fields, _ = local_sweeps(rule, key, state.fields, state.chain, self.sweeps)
-        return eqx.tree_at(lambda s: s.fields, state, fields), Info(jnp.ones(()))
+        dimension, spins = state.fields.ndim - 1, has_spins(action)
+        rule, compiled = (_spin if spins else _quartic_site)(action, dimension)
+        fields, drawn = local_sweeps(
+            rule, key, state.fields, state.chain, self.sweeps, 1 if spins else 4, compiled
+        )
+        return eqx.tree_at(lambda s: s.fields, state, fields), Info(drawn)
 
     def tune(self, state: ChainState, info: Info) -> ChainState:
         """Nothing to tune."""
         return state
 
 
-def _quartic_site(action: Any, dimension: int) -> Callable[[SiteLabels, Array], Array]:
+def _quartic_site(action: Any, dimension: int) -> tuple[SiteRule, Compiled]:
     a, b = action.site_couplings(dimension)
-    return lambda labels, neighbours: quartic.draw(
-        labels.key, action.kappa * neighbours, a, b, labels.site, labels.chain
-    )
+    scale, table = envelopes(2 * dimension * action.kappa, a, b, TABLE)
+
+    def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
+        first, second, third, fourth = words
+        return redrawn((first, second, third, fourth), phi, action.kappa * neighbours, a, b, scale, table)
+
+    numbers = jnp.stack([jnp.asarray(number, jnp.float32) for number in (action.kappa, a, b, scale)])
+    return rule, Compiled("heat bath", jnp.concatenate([numbers, table.astype(jnp.float32)]))
 
 
-def _spin(action: NearestNeighbourAction, dimension: int) -> Callable[[SiteLabels, Array], Array]:
+def _spin(action: NearestNeighbourAction, dimension: int) -> tuple[SiteRule, Compiled]:
     odds = spin_odds(action, dimension)
-    up = jnp.ones((), jnp.float32)
 
-    def draw(labels: SiteLabels, neighbours: Array) -> Array:
-        word = site_words(*labels)[0]
-        return jnp.where(uniform(word) * (1 + odds(neighbours)) < 1, up, -up)
+    def up(neighbours: Array) -> Array:
+        return 1 / (1 + odds(neighbours))
 
-    return draw
+    def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
+        one = jnp.ones_like(phi)
+        return jnp.where(uniform(words[0]) < up(neighbours), one, -one), one
+
+    sums = jnp.arange(-6, 7, 2, dtype=jnp.float32)  # of neighbours, in up to three dimensions
+    return rule, Compiled.of_spins("spin heat bath", up(sums))
 
 
 def spin_odds(action: NearestNeighbourAction, dimension: int) -> Callable[[Array], Array]:

@@ -5,47 +5,96 @@ compiler turns random numbers, proposal and acceptance into one pass over memory
 takes three colours and a mask.
 """
 
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numba
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.lattice import Lattice
+from kadanoff.random import site_words
+from kadanoff.sampling.compiled.foreign import register
+from kadanoff.sampling.compiled.rows import RULES
+from kadanoff.sampling.compiled.sweeps import spin_sweeps, sweeps
 
-__all__ = ["SiteLabels", "SiteRule", "local_sweeps", "pack", "unpack"]
-
-
-class SiteLabels(NamedTuple):
-    """What keys the random numbers of a half-sweep: a key of its own, global site numbers, chain numbers."""
-
-    key: PRNGKeyArray
-    site: UInt32[Array, "..."]
-    chain: UInt32[Array, "..."]
+__all__ = ["Compiled", "SiteRule", "local_sweeps", "pack", "unpack"]
 
 
 @runtime_checkable
 class SiteRule(Protocol):
-    """New value of a site from its labels, its value and the sum of its neighbours."""
+    """New value of a site from random words, its value and the sum of its neighbours."""
 
     def __call__(
-        self, labels: SiteLabels, phi: Float[Array, "..."], neighbours: Float[Array, "..."], /
+        self,
+        words: tuple[UInt32[Array, "..."], ...],
+        phi: Float[Array, "..."],
+        neighbours: Float[Array, "..."],
+        /,
     ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Return the new values and what to average over sites as the acceptance."""
         ...
 
 
+class Compiled(NamedTuple):
+    """The name of a rule of `kadanoff.sampling.compiled.rows` that does the same on a CPU, and its parameters."""
+
+    name: str
+    parameters: Float[Array, " g"]
+
+    @classmethod
+    def of_spins(cls, name: str, probability: Float[Array, "..."]) -> "Compiled":
+        """A rule with probabilities as parameters, as numbers that 24 bits of a uniform stay below."""
+        return cls(name, jnp.ceil(jnp.clip(probability, 0, 1) * 2.0**24).ravel())
+
+
 def local_sweeps(
-    rule: SiteRule, key: PRNGKeyArray, fields: Float[Array, "chain ..."], chain: Array, sweeps: int
+    rule: SiteRule,
+    key: PRNGKeyArray,
+    fields: Float[Array, "chain ..."],
+    chain: Array,
+    count: int,
+    words: int,
+    compiled: Compiled | None = None,
 ) -> tuple[Float[Array, "chain ..."], Float[Array, ""]]:
-    """Apply `sweeps` full sweeps of a site rule to every chain; return the fields and the mean acceptance."""
-    lattice = Lattice(fields.shape[1:])
-    words = jax.random.key_data(jax.random.split(key, sweeps * lattice.colours))
-    keys = words.reshape(sweeps, lattice.colours, -1)
-    if lattice.is_bipartite:
-        return _checkerboard(rule, keys, fields, chain, lattice)
-    return _masked(rule, keys, fields, chain, lattice)
+    """Apply `count` full sweeps of a site rule to every chain; return the fields and the mean acceptance.
+
+    The rule is given `words` random words a site, at most four: of (key, site, chain) alone, on whatever device.
+    """
+    lattice, chain = Lattice(fields.shape[1:]), chain.astype(jnp.uint32)
+    data = jax.random.key_data(jax.random.split(key, count * lattice.colours))
+    if not lattice.is_bipartite:
+        return _masked(rule, data.reshape(count, lattice.colours, -1), fields, chain, lattice, words)
+    generic = partial(_checkerboard, rule, words)
+    if compiled is None or not _is_compiled(compiled, fields):
+        return generic(data, fields, chain)
+    return jax.lax.platform_dependent(
+        data,
+        fields,
+        chain,
+        compiled.parameters.astype(jnp.float32),
+        cpu=partial(_call, compiled.name, words),
+        default=lambda data, fields, chain, _: generic(data, fields, chain),
+    )
+
+
+def _is_compiled(compiled: Compiled, fields: Array) -> bool:
+    dimension = fields.ndim - 1
+    return fields.dtype == jnp.float32 and 2 <= dimension <= (3 if "spin" in compiled.name else 4)
+
+
+def _call(
+    name: str, words: int, data: Array, fields: Array, chain: Array, parameters: Array
+) -> tuple[Array, Array]:
+    plan = jnp.array([RULES.index(name), words, numba.get_num_threads()], jnp.int32)
+    results = (jax.ShapeDtypeStruct(fields.shape, fields.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
+    handler = register(spin_sweeps if "spin" in name else sweeps)
+    fields, rate = jax.ffi.ffi_call(handler, results, vmap_method="sequential")(
+        fields, chain, data, parameters, plan
+    )
+    return fields, rate[0]
 
 
 def pack(fields: Float[Array, "chain ..."]) -> tuple[Array, Array]:
@@ -77,18 +126,22 @@ def _row_parity(leading: tuple[int, ...]) -> np.ndarray:
 
 
 def _checkerboard(
-    rule: SiteRule, keys: Array, fields: Array, chain: Array, lattice: Lattice
+    rule: SiteRule, words: int, data: Array, fields: Array, chain: Array
 ) -> tuple[Array, Array]:
+    """One half-sweep for every row of `data`."""
     even, odd = pack(fields)
     shape = even.shape
     parity = _row_parity(shape[:-2])
-    strides = np.cumprod((*shape[:-1], 1)[::-1])[::-1][1:]
-    site = sum(
-        jax.lax.broadcasted_iota(jnp.uint32, shape, axis)
-        * jnp.uint32(2 * stride if axis < len(strides) else 1)
-        for axis, stride in enumerate(strides)
-    )
+    strides = np.cumprod((*shape[:-2], 1)[::-1])[::-1][1:]
+    row = sum(
+        (jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * stride for axis, stride in enumerate(strides)),
+        jnp.zeros(shape, jnp.uint32),
+    ).astype(jnp.uint32)
+    column = jax.lax.broadcasted_iota(jnp.uint32, shape, len(shape) - 2)
     numbers = jnp.broadcast_to(chain, shape)
+    # A hash makes four words: enough for as many rows as share it.
+    share = 4 // words
+    site, part = row // share * shape[-2] + column, row % share
 
     def update(colour: int, word: Array, own: Array, other: Array) -> tuple[Array, Array]:
         last = len(shape) - 2
@@ -97,37 +150,42 @@ def _checkerboard(
         neighbours = other + beside
         for axis in range(last):
             neighbours = neighbours + jnp.roll(other, 1, axis) + jnp.roll(other, -1, axis)
-        offset = np.where(parity, 1 - colour, colour).astype(np.uint32)
-        labels = SiteLabels(jax.random.wrap_key_data(word), site + jnp.asarray(offset), numbers)
-        return rule(labels, own, neighbours)
+        hashed = site_words(jax.random.wrap_key_data(word), site, numbers)
+        own_words = hashed[:words]
+        for turn in range(1, share):
+            mine = hashed[turn * words : (turn + 1) * words]
+            own_words = tuple(
+                jnp.where(part == turn, new, old) for new, old in zip(mine, own_words, strict=True)
+            )
+        return rule(own_words, own, neighbours)
 
-    def sweep(state: tuple[Array, Array, Array], words: Array) -> tuple[tuple[Array, Array, Array], None]:
+    def sweep(state: tuple[Array, Array, Array], data: Array) -> tuple[tuple[Array, Array, Array], None]:
         even, odd, accepted = state
-        even, first = update(0, words[0], even, odd)
-        odd, second = update(1, words[1], odd, even)
+        even, first = update(0, data[0], even, odd)
+        odd, second = update(1, data[1], odd, even)
         return (even, odd, accepted + jnp.mean(first) + jnp.mean(second)), None
 
     start = (even, odd, jnp.zeros((), fields.dtype))
-    (even, odd, accepted), _ = jax.lax.scan(sweep, start, keys)
-    return unpack(even, odd), accepted / (2 * len(keys))
+    (even, odd, accepted), _ = jax.lax.scan(sweep, start, data.reshape(-1, 2, data.shape[-1]))
+    return unpack(even, odd), accepted / len(data)
 
 
 def _masked(
-    rule: SiteRule, keys: Array, fields: Array, chain: Array, lattice: Lattice
+    rule: SiteRule, data: Array, fields: Array, chain: Array, lattice: Lattice, words: int
 ) -> tuple[Array, Array]:
     site = jnp.arange(lattice.volume, dtype=jnp.uint32).reshape(lattice.shape)
     numbers = chain.reshape(-1, *[1] * lattice.dimension)
     colouring = lattice.colouring
 
-    def sweep(state: tuple[Array, Array], words: Array) -> tuple[tuple[Array, Array], None]:
+    def sweep(state: tuple[Array, Array], data: Array) -> tuple[tuple[Array, Array], None]:
         fields, accepted = state
         for colour in range(lattice.colours):
-            labels = SiteLabels(jax.random.wrap_key_data(words[colour]), site, numbers)
-            new, rate = rule(labels, fields, lattice.neighbour_sum(fields))
+            own_words = site_words(jax.random.wrap_key_data(data[colour]), site, numbers)[:words]
+            new, rate = rule(own_words, fields, lattice.neighbour_sum(fields))
             mask = colouring == colour
             fields = jnp.where(mask, new, fields)
             accepted = accepted + jnp.sum(jnp.where(mask, rate, 0)) / fields.size
         return (fields, accepted), None
 
-    (fields, accepted), _ = jax.lax.scan(sweep, (fields, jnp.zeros((), fields.dtype)), keys)
-    return fields, accepted / len(keys)
+    (fields, accepted), _ = jax.lax.scan(sweep, (fields, jnp.zeros((), fields.dtype)), data)
+    return fields, accepted / len(data)

@@ -6,10 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from kadanoff.actions.base import NearestNeighbourAction, has_spins
+from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
 from kadanoff.errors import InputError
-from kadanoff.random import site_words, uniform
-from kadanoff.sampling.local import SiteLabels, local_sweeps
+from kadanoff.random import uniform
+from kadanoff.sampling.local import Compiled, local_sweeps
 from kadanoff.sampling.state import ChainState, Info, chain_state
 
 __all__ = ["Metropolis"]
@@ -46,19 +46,32 @@ class Metropolis(eqx.Module):
         """Sweep every chain `sweeps` times."""
         dimension, spins = state.fields.ndim - 1, has_spins(action)
 
-        def rule(labels: SiteLabels, phi: Array, neighbours: Array) -> tuple[Array, Array]:
-            words = site_words(*labels)
-            new = -phi if spins else phi + state.step_size * (uniform(words[0]) - 0.5)
+        def odds(new: Array, phi: Array, neighbours: Array) -> Array:
             change = new - phi
-            rise = (
-                action.potential(new, dimension)
-                - action.potential(phi, dimension)
-                - action.kappa * change * neighbours
+            return jnp.exp(
+                action.potential(phi, dimension)
+                - action.potential(new, dimension)
+                + action.kappa * change * neighbours
             )
-            accept = uniform(words[1]) < jnp.exp(-rise)
+
+        def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
+            new = -phi if spins else phi + state.step_size * (uniform(words[0]) - 0.5)
+            accept = uniform(words[-1]) < odds(new, phi, neighbours)
             return jnp.where(accept, new, phi), accept.astype(phi.dtype)
 
-        fields, acceptance = local_sweeps(rule, key, state.fields, state.chain, self.sweeps)
+        if spins:
+            # Sums of neighbours that may be, given spins down and up.
+            phi, sums = jnp.float32([[-1], [1]]), jnp.arange(-6, 7, 2, dtype=jnp.float32)
+            compiled = Compiled.of_spins("spin metropolis", odds(-phi, phi, sums))
+        elif has_quartic_sites(action):
+            a, b = action.site_couplings(dimension)  # pyright: ignore[reportAttributeAccessIssue]
+            numbers = (action.kappa, a, b, state.step_size)
+            compiled = Compiled("metropolis", jnp.stack([jnp.asarray(n, jnp.float32) for n in numbers]))
+        else:
+            compiled = None
+        fields, acceptance = local_sweeps(
+            rule, key, state.fields, state.chain, self.sweeps, 1 if spins else 2, compiled
+        )
         return eqx.tree_at(lambda s: s.fields, state, fields), Info(acceptance)
 
     def tune(self, state: ChainState, info: Info) -> ChainState:

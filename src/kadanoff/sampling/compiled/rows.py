@@ -1,0 +1,201 @@
+"""What a sweep does with a row of sites of one colour: Metropolis and heat bath, of phi^4 and of spins."""
+
+from typing import no_type_check
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from kadanoff.sampling.compiled.elementary import cos_sin, exp, log, uniform
+
+__all__ = ["RULES", "TABLE", "update_row"]
+
+#: Rules by their numbers.
+RULES = ("metropolis", "heat bath", "spin metropolis", "spin heat bath")
+
+TABLE = 256  #: envelopes of a heat bath, by the field on the site
+
+_compiled = numba.njit(error_model="numpy", nogil=True)
+
+
+@no_type_check
+def update_row(rule, own, around, words, g):
+    """Give a row of sites new values, given the sums of their neighbours; return how many were accepted.
+
+    - "metropolis": phi^4; parameters kappa, a, b of the quartic site and the width of the proposals; two words a site.
+    - "heat bath": phi^4; parameters kappa, a, b, scale and t of the envelopes, negative for one in each well; four.
+    - "spin metropolis": probabilities to flip times 2^24, by spin and sum of neighbours; one.
+    - "spin heat bath": probabilities of +1 times 2^24, by the sum of neighbours; one.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(update_row)
+@no_type_check
+def _by_type(rule, own, around, words, g):  # pragma: no cover - compiled
+    @no_type_check
+    def real(rule, own, around, words, g):
+        return _metropolis_row(own, around, words, g) if rule == 0 else _heat_bath_row(own, around, words, g)
+
+    @no_type_check
+    def spin(rule, own, around, words, g):
+        return (
+            _spin_metropolis_row(own, around, words, g)
+            if rule == 2
+            else _spin_heat_bath_row(own, around, words, g)
+        )
+
+    return spin if own.dtype == types.int8 else real
+
+
+@_compiled
+@no_type_check
+def _metropolis_row(phi, around, words, g):  # pragma: no cover - compiled
+    kappa, a, b, width = g[0], g[1], g[2], g[3]
+    first, second = words[0], words[1]
+    accepted = np.int32(0)
+    for i in range(len(phi)):
+        old = phi[i]
+        new = old + width * (uniform(first[i]) - np.float32(0.5))
+        new_square, old_square = new * new, old * old
+        rise = new_square * (a + b * new_square) - old_square * (a + b * old_square)
+        accept = uniform(second[i]) < exp(-(rise - kappa * (new - old) * around[i]))
+        phi[i] = new if accept else old
+        accepted = np.int32(accepted + np.int32(accept))
+    return accepted
+
+
+@_compiled
+@no_type_check
+def _heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
+    """Two trials, as in `kadanoff.quartic.rejection`, with t of the envelope from a table."""
+    kappa, a, b, scale, table = g[0], g[1], g[2], g[3], g[4:]
+    half, one, two = np.float32(0.5), np.float32(1), np.float32(2)
+    first, second, third, fourth = words[0], words[1], words[2], words[3]
+    # A loop with look-ups makes no vectors, so they have one of their own.
+    place, envelope = np.empty(len(phi), np.int32), np.empty(len(phi), np.float32)
+    for i in range(len(phi)):
+        h = abs(kappa * around[i])
+        place[i] = np.int32(min(np.float32(TABLE) * h / (h + scale), np.float32(TABLE - 1)))
+    for i in range(len(phi)):
+        envelope[i] = table[place[i]]
+    drawn = np.int32(0)
+    for i in range(len(phi)):
+        field = kappa * around[i]
+        h = abs(field)
+        t = envelope[i]
+        split = t < 0
+        t = abs(t)
+        square = t * t
+        variance = half / (a + b * square * (np.float32(3) if split else two))
+        pull = two * b * t * square if split else np.float32(0)
+        upper, lower = (pull + h) * variance - t, (pull - h) * variance - t
+        odds = exp(-two * pull * h * variance)
+        below = odds / (one + odds) if split else np.float32(0)
+        radius = np.sqrt(-two * variance * log(_open_uniform(first[i])))
+        cosine, sine = cos_sin(_open_uniform(second[i]))
+        q = np.float32(0) if split else square
+        x, good = _trial(radius * cosine, _open_uniform(third[i]), upper, lower, below, t, q, b, split)
+        other, fine = _trial(radius * sine, _open_uniform(fourth[i]), upper, lower, below, t, q, b, split)
+        x = x if good else other
+        x = x if field >= 0 else -x
+        # What is no density makes the variance, and so the site, NaN.
+        phi[i] = x if good | fine else phi[i] + np.float32(0) * variance
+        drawn = np.int32(drawn + np.int32(good | fine))
+    return drawn
+
+
+@numba.njit(error_model="numpy", inline="always")
+@no_type_check
+def _trial(offset, u, upper, lower, below, t, q, b, split):  # pragma: no cover - compiled
+    under = u < below
+    rest = u if under else u - below
+    weight = below if under else np.float32(1) - below
+    distance = (lower if under else upper) + offset
+    x = t + distance
+    remainder = b * distance * distance * (x * (x + np.float32(2) * t) + q)
+    good = (rest < weight * exp(-remainder)) & ((x >= 0) | (not split))
+    return (-x if under else x), good
+
+
+@numba.njit(error_model="numpy", inline="always")
+@no_type_check
+def _open_uniform(word):  # pragma: no cover - compiled
+    """Uniforms on (0, 1], fine near zero."""
+    return (np.float32(np.int32(np.uint32(word >> np.uint32(1)))) + np.float32(0.5)) * np.float32(2.0**-31)
+
+
+@_compiled
+@no_type_check
+def _spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
+    first = words[0]
+    d0, d1, d2, d3 = np.int32(g[0]), np.int32(g[1]), np.int32(g[2]), np.int32(g[3])
+    d4, d5, d6 = np.int32(g[4]), np.int32(g[5]), np.int32(g[6])
+    u0, u1, u2, u3 = np.int32(g[7]), np.int32(g[8]), np.int32(g[9]), np.int32(g[10])
+    u4, u5, u6 = np.int32(g[11]), np.int32(g[12]), np.int32(g[13])
+    accepted = np.int32(0)
+    for i in range(len(spin)):
+        h = np.int32(around[i])
+        # Selections, since a vector of look-ups is slow.
+        down = (
+            d0
+            if h < -5
+            else d1
+            if h < -3
+            else d2
+            if h < -1
+            else d3
+            if h < 1
+            else d4
+            if h < 3
+            else d5
+            if h < 5
+            else d6
+        )
+        up = (
+            u0
+            if h < -5
+            else u1
+            if h < -3
+            else u2
+            if h < -1
+            else u3
+            if h < 1
+            else u4
+            if h < 3
+            else u5
+            if h < 5
+            else u6
+        )
+        accept = np.int32(np.uint32(first[i] >> np.uint32(8))) < (up if spin[i] > 0 else down)
+        spin[i] = -spin[i] if accept else spin[i]
+        accepted = np.int32(accepted + np.int32(accept))
+    return accepted
+
+
+@_compiled
+@no_type_check
+def _spin_heat_bath_row(spin, around, words, g):  # pragma: no cover - compiled
+    first = words[0]
+    p0, p1, p2, p3 = np.int32(g[0]), np.int32(g[1]), np.int32(g[2]), np.int32(g[3])
+    p4, p5, p6 = np.int32(g[4]), np.int32(g[5]), np.int32(g[6])
+    for i in range(len(spin)):
+        h = np.int32(around[i])
+        p = (
+            p0
+            if h < -5
+            else p1
+            if h < -3
+            else p2
+            if h < -1
+            else p3
+            if h < 1
+            else p4
+            if h < 3
+            else p5
+            if h < 5
+            else p6
+        )
+        spin[i] = 1 if np.int32(np.uint32(first[i] >> np.uint32(8))) < p else -1
+    return len(spin)
