@@ -7,6 +7,7 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
+from kadanoff.cli.stopping import WallTime
 
 __all__ = ["register"]
 
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
         as_json: Json = False,
     ) -> None:
         """Grow the fields of a run by a learnt inverse, and print the certificate of every level.
@@ -63,7 +65,7 @@ def register(app: typer.Typer) -> None:
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
         if relax is None and (action is not None or given):
             raise InputError("an action is what --relax follows: add --relax SWEEPS, or leave it out")
-        with at_work() as task:
+        with at_work(wall_time=wall_time, out=out) as task:
             from kadanoff.renormalization import Relaxation, certificate
             from kadanoff.renormalization import grow as grow_levels
             from kadanoff.renormalization.inverse.learnt import LearntInverse

@@ -19,6 +19,7 @@ from kadanoff.cli.parsing import (
     Quartic,
     Seed,
 )
+from kadanoff.cli.stopping import WallTime
 
 if TYPE_CHECKING:
     from kadanoff.cli.console import ProgressCallback
@@ -54,6 +55,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
         as_json: Json = False,
     ) -> None:
         """Draw an ensemble from exp(-S)/Z and print its observables.
@@ -79,7 +81,7 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size, dimension)
         names = parsing.split_names(observables)
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
-        with at_work() as task:
+        with at_work(wall_time=wall_time, out=out) as task:
             from kadanoff import Lattice
             from kadanoff.actions import couplings
             from kadanoff.observables import observable

@@ -20,7 +20,7 @@ from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, to_blocks
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.given import GivenInverse, as_grower
-from kadanoff.renormalization.inverse.growth_folder import Request, block_draws, keep_start, open_level
+from kadanoff.renormalization.inverse.growth_folder import Request, block_draws, growth_folder, open_level
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import Levels, recorded, thinned
 from kadanoff.renormalization.inverse.relaxation import Relaxation
@@ -83,25 +83,36 @@ def grow(
     depths = [start.depth]
     for _ in range(steps):
         depths.append(depths[-1] - 1 if relax is None else inverse.depth)
-    if out is not None:
-        asked = Request(ensemble, inverse, steps, relax, seed, configurations, amplitude, tuple(depths))
-        keep_start(Path(out), start, asked)
+    folder = None if out is None else Path(out)
+    asked = Request(ensemble, inverse, steps, relax, seed, configurations, amplitude, tuple(depths))
+    with growth_folder(folder, start, asked):
+        ensembles, before = _grown(start, asked, folder, progress)
+    return Levels(ensembles, inverse.b, inverse, relax, amplitude, before)
+
+
+def _grown(
+    start: Ensemble, asked: Request, out: Path | None, progress: Progress | None
+) -> tuple[tuple[Ensemble, ...], tuple[dict[str, np.ndarray], ...]]:
+    """The levels, and the series that were taken before relaxation."""
+    inverse, relax, steps = asked.inverse, asked.relax, asked.steps
     ensembles, before = [start], [dict[str, np.ndarray]()]
     total = float(sum(_volume(start, inverse.b, step + 1) for step in range(steps)))
     done = 0.0
     for step in range(steps):
-        level = _Step(inverse, relax, ensembles[-1], step, seed)
+        level = _Step(inverse, relax, ensembles[-1], step, asked.seed)
 
         def report(share: float, base: float = done, level: "_Step" = level) -> None:
             if progress is not None:
                 progress(base + share * level.sites, total, f"growing to {'x'.join(map(str, level.shape))}")
 
-        fields, series = _in_memory(level, report) if out is None else _on_disk(level, Path(out), report)
+        fields, series = _in_memory(level, report) if out is None else _on_disk(level, out, report)
         done += level.sites
         action = None if relax is None else relax.action
-        ensembles.append(ensembles[-1].derive(fields, f"grown by {inverse.kind}", depths[step + 1], action))
+        ensembles.append(
+            ensembles[-1].derive(fields, f"grown by {inverse.kind}", asked.depths[step + 1], action)
+        )
         before.append(series)
-    return Levels(tuple(ensembles), inverse.b, inverse, relax, amplitude, tuple(before))
+    return tuple(ensembles), tuple(before)
 
 
 class _Step:
