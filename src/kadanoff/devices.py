@@ -28,6 +28,7 @@ __all__ = [
     "join_processes",
     "layout",
     "on_host",
+    "require_devices",
     "spread",
     "use",
     "wait_for_all",
@@ -53,6 +54,20 @@ def join_processes() -> None:
         jax.distributed.initialize()
 
 
+def require_devices(devices: int) -> list[Any]:
+    """The first so many devices of all processes; `InputError` where there are fewer, or some would be left idle."""
+    there = jax.devices()
+    if devices < 1:
+        raise InputError(f"the number of devices must be positive, got {devices}")
+    if devices > len(there):
+        raise InputError(f"{devices} devices were asked for, and there are {len(there)}: ask for fewer")
+    if not is_alone() and devices != len(there):
+        raise InputError(
+            f"{jax.process_count()} processes share {len(there)} devices: ask for all of them, not for {devices}"
+        )
+    return there[:devices]
+
+
 def layout(devices: int, chains: int, sides: Sequence[int], slabs: bool) -> Mesh:
     """A mesh (chain, slab) of so many devices for fields (chain, *sides), as many of them along chains as divide.
 
@@ -62,15 +77,7 @@ def layout(devices: int, chains: int, sides: Sequence[int], slabs: bool) -> Mesh
     >>> dict(layout(1, 16, (32, 32), slabs=True).shape)
     {'chain': 1, 'slab': 1}
     """
-    if devices < 1:
-        raise InputError(f"the number of devices must be positive, got {devices}")
-    there = jax.devices()
-    if devices > len(there):
-        raise InputError(f"{devices} devices were asked for, and there are {len(there)}: ask for fewer")
-    if jax.process_count() > 1 and devices != len(there):
-        raise InputError(
-            f"{jax.process_count()} processes share {len(there)} devices: ask for all of them, not for {devices}"
-        )
+    there = require_devices(devices)
     across = gcd(devices, chains)
     cut = devices // across
     # Slabs of an even height, so that a checkerboard is the same in all of them.
@@ -84,7 +91,7 @@ def layout(devices: int, chains: int, sides: Sequence[int], slabs: bool) -> Mesh
             f"{devices} devices cannot share {chains} chains of side {sides[0]} evenly: give a multiple of {devices} "
             f"chains, or a side that {2 * cut} divides"
         )
-    return Mesh(np.array(there[:devices]).reshape(across, cut), (CHAIN, SLAB))
+    return Mesh(np.array(there).reshape(across, cut), (CHAIN, SLAB))
 
 
 @contextmanager
@@ -100,7 +107,7 @@ def use(mesh: Mesh | None) -> Iterator[None]:
 def spread(mesh: Mesh, value: Any, *axes: str | None) -> Any:
     """Lay an array, the same in every process, out over the devices: its axes along those of the mesh, or whole."""
     sharding = NamedSharding(mesh, PartitionSpec(*axes))
-    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key):
         words = spread(mesh, jax.random.key_data(value), *axes)
         return jax.random.wrap_key_data(words, impl=jax.random.key_impl(value))
     held = np.asarray(value)

@@ -28,7 +28,7 @@ def joined(devices: int | None) -> bool:
     from kadanoff.devices import is_alone, is_first, join_processes
 
     join_processes()
-    if not is_alone():
+    if not is_alone() and sys.stdout.fileno() == 1:
         # The libraries that connect processes say so on stdout, where a single JSON object was asked for.
         sys.stdout.flush()
         own = os.dup(1)
