@@ -28,7 +28,6 @@ import kadanoff as kd
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse import growth_step
 from kadanoff.sampling.sharded import shard
-from kadanoff.sampling.run import advance
 from kadanoff.devices import layout, spread, use
 
 warnings.simplefilter("ignore")
@@ -77,7 +76,8 @@ def refusal(make, n):
 mesh, sampler = layout(8, 1, (16, 8), slabs=True), kd.Metropolis(sweeps=1)
 with use(mesh):
     state = shard(sampler.init(action, jax.numpy.ones((1, 16, 8))), mesh)
-    program = advance.lower(sampler, spread(mesh, jax.random.key(0)), action, state, 1).compile().as_text()
+    step = jax.jit(lambda key, action, state: sampler.step(key, action, state))
+    program = step.lower(spread(mesh, jax.random.key(0)), action, state).compile().as_text()
 crossing = {}
 for line in program.splitlines():
     for word in ("collective-permute", "all-gather", "all-to-all", "all-reduce"):
@@ -142,7 +142,20 @@ def test_every_sampler_gives_the_same_bits_on_virtual_devices() -> None:
 
 
 def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
-    short = ["--size", "8", "--chains", "4", "--draws", "4", "--thermalize", "10", "--seed", "3"]
+    short = [
+        "--sampler",
+        "metropolis",
+        "--size",
+        "8",
+        "--chains",
+        "4",
+        "--draws",
+        "4",
+        "--thermalize",
+        "10",
+        "--seed",
+        "3",
+    ]
     learn = kd.Ensemble(np.random.default_rng(1).normal(size=(16, 2, 8, 8)).astype(np.float32))
     learn_inverse(learn, MajorityMean(b=2), kind="linear").save(tmp_path / "inverse")
 
@@ -176,15 +189,8 @@ def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0], told
     first, second = (out.splitlines() for out, _ in told)
     assert len(first) == 2 and json.loads(first[0])["draws"] == 4 and not second, told
-    alone = kd.sample(
-        kd.Phi4(-0.9515, 0.7),
-        kd.Lattice((8, 8)),
-        chains=4,
-        draws=4,
-        thermalize=10,
-        seed=3,
-        out=tmp_path / "one",
-    )
+    options: dict[str, Any] = {"chains": 4, "draws": 4, "thermalize": 10, "seed": 3, "out": tmp_path / "one"}
+    alone = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), sampler=kd.Metropolis(), **options)
     together = Store.open(tmp_path / "run")
     assert np.array_equal(together.field(), np.asarray(alone.fields))
     assert together.records == Store.open(tmp_path / "one").records
