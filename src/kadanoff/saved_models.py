@@ -20,7 +20,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
 from kadanoff.graph import Graph
 from kadanoff.runs import action_from_file, fingerprint
-from kadanoff.store.durable import atomic_write, checksum
+from kadanoff.store.durable import atomic_write, checksum, visible_names
 from kadanoff.store.layout import jsonable, versions
 from kadanoff.store.weights_folder import read_content, read_header, write_content
 
@@ -54,7 +54,8 @@ def save_model(
     Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0)
     """
     path = Path(folder)
-    if path.is_dir() and any(path.iterdir()) and not (path / f"{_KIND}.json").exists():
+    foreign = [name for name in visible_names(path) if name != _SOURCE and not name.startswith("arrays-")]
+    if foreign and not (path / f"{_KIND}.json").exists():
         raise StoreError(f"{path} holds something else than a model: give a new or empty folder")
     arrays: list[np.ndarray] = []
     sources: set[Path] = set()

@@ -129,7 +129,7 @@ def test_our_warnings_are_one_line(command: Command) -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("wait-kept", "finished blocks are kept in a run, and the same command continues it: kadanoff probe"),
+        ("wait-kept", "what was done is kept in a run, and the same command continues it: kadanoff probe"),
         ("wait", "nothing had been written"),
     ],
 )

@@ -6,21 +6,18 @@ they are asked for and import the library inside their command, so that ``--help
 """
 
 import importlib
-import os
 import pkgutil
-import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from kadanoff.cli.console import KeptRun, kept_run, stop_bars, warn_in_one_line
+from kadanoff.cli.console import kept_run, warn_in_one_line
+from kadanoff.cli.stopping import INTERRUPTED, Stopper
 from kadanoff.errors import KadanoffError
 
 __all__ = ["VERBS", "app", "main"]
@@ -41,7 +38,6 @@ VERBS = (
 """The verbs in the order of a day's work, which is the order of ``kadanoff --help``."""
 
 WRONG_INPUT = 2
-INTERRUPTED = 130
 
 
 class Verbs(TyperGroup):
@@ -78,13 +74,14 @@ class Verbs(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        """Run, and exit: 0 done, 2 wrong usage or input (said in one line), 130 Ctrl-C."""
+        """Run, and exit: 0 done, 2 wrong usage or input (said in one line), 124, 130, 143 stopped (`stopping`)."""
         argv = list(sys.argv[1:] if args is None else args)
         standalone = extra.pop("standalone_mode", True)
         with warnings.catch_warnings(), kept_run() as run:
             warnings.showwarning = warn_in_one_line
-            if standalone and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                signal.signal(signal.SIGINT, _stop_at_once(run, argv))
+            stopper = Stopper(run, argv)
+            if standalone:
+                stopper.install()
             try:
                 status = super().main(argv, *rest, standalone_mode=False, **extra)
             except typer.TyperException as error:
@@ -94,30 +91,15 @@ class Verbs(TyperGroup):
             except typer.Abort:
                 status = _fail("stopped: the input ended before an answer was given", WRONG_INPUT)
             except OSError as error:
-                status = _fail(
-                    f"cannot use {error.filename or 'a file'}: {error.strerror or error}", WRONG_INPUT
-                )
+                file = error.filename or "a file"
+                kept = "" if run.folder is None else f"; what was kept in {run.folder} before is safe"
+                status = _fail(f"cannot use {file}: {error.strerror or error}{kept}", WRONG_INPUT)
             # Where a caller keeps its own handler, Typer turns an interrupt into the status 130.
             if status == INTERRUPTED:
-                _fail(_interrupted(run.folder, argv), INTERRUPTED)
+                _fail(stopper.message(signal.SIGINT), INTERRUPTED)
         if standalone:
             sys.exit(status if isinstance(status, int) else 0)
         return status
-
-
-def _stop_at_once(run: KeptRun, argv: list[str]) -> Callable[[int, FrameType | None], None]:
-    """Make the handler of Ctrl-C: runs survive a kill at any moment, so it says how to go on and ends.
-
-    An exception instead could be raised within a host callback or a garbage collection, and be lost there.
-    """
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stop_bars()
-        _fail(_interrupted(run.folder, argv), INTERRUPTED)
-        sys.stdout.flush()
-        os._exit(INTERRUPTED)
-
-    return stop
 
 
 def _fail(message: str, status: int) -> int:
@@ -133,14 +115,6 @@ def _usage(error: typer.TyperException) -> str:
     return error.format_message().rstrip(".") + hint
 
 
-def _interrupted(folder: Path | None, argv: list[str]) -> str:
-    """Say after Ctrl-C what is kept and which command continues it."""
-    if folder is None:
-        return "interrupted; nothing had been written, so there is nothing to resume"
-    again = shlex.join(["kadanoff", *argv])
-    return f"interrupted; finished blocks are kept in {folder}, and the same command continues it: {again}"
-
-
 def _print_version(wanted: bool) -> None:
     """Print the version and stop, before any verb is looked up."""
     if wanted:
@@ -150,11 +124,16 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
+EPILOG = """kadanoff VERB --help shows a worked example.
+
+Exit status: 0 done; 2 wrong usage or input, or a file that cannot be used; 124 the --wall-time was over, 130 Ctrl-C,
+143 SIGTERM. After the last three the same command goes on with what --out kept."""
+
 # Plain help: markup would import Rich, which alone takes as long as everything else that --help needs.
 app = typer.Typer(cls=Verbs, name="kadanoff", rich_markup_mode=None, add_completion=False)
 
 
-@app.callback(invoke_without_command=True, epilog="kadanoff VERB --help shows a worked example.")
+@app.callback(invoke_without_command=True, epilog=EPILOG)
 def _root(
     ctx: typer.Context,
     version: bool = typer.Option(

@@ -5,7 +5,7 @@ from typing import Any
 
 from kadanoff.errors import InputError
 
-__all__ = ["IMAGES", "is_data", "read_fields"]
+__all__ = ["IMAGES", "digest", "is_data", "read_fields"]
 
 #: Suffixes of image files.
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm")
@@ -16,6 +16,20 @@ def is_data(text: str) -> bool:
     """Whether a target names data, not an action: a folder or file, or a name that ends like one."""
     path = Path(text)
     return ".py:" not in text and (path.exists() or path.suffix.lower() in (*_ARRAYS, *IMAGES))
+
+
+def digest(text: str) -> str | None:
+    """What tells data from others: the last record of a run, a checksum of a file; None of an action."""
+    from kadanoff.store.durable import checksum
+
+    if not is_data(text):
+        return None
+    path = Path(text)
+    if path.is_dir():
+        from kadanoff.runs import fingerprint
+
+        return fingerprint(path)
+    return checksum(path.read_bytes()) if path.is_file() else None
 
 
 def read_fields(path: Path, chains: bool, entry: str | None = None) -> Any:

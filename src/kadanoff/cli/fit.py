@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from kadanoff.cli import data_files, parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
+from kadanoff.cli.stopping import WallTime
 from kadanoff.errors import InputError, StoreError
-
-if TYPE_CHECKING:
-    from kadanoff.cli.console import ProgressCallback
 
 __all__ = ["register"]
 
@@ -59,6 +57,7 @@ def register(app: typer.Typer) -> None:
         coupling: CouplingPairs = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
         as_json: Json = False,
     ) -> None:
         """Learn the couplings of a model from data, KL(q||p), or from another action, KL(p||q).
@@ -94,14 +93,22 @@ def register(app: typer.Typer) -> None:
             "couplings": given,
             "seed": seed,
         }
-        with at_work() as task:
-            found = None if out is None else _kept(out, request)
-            if found is None:
-                learnt, data, found = _learn(target, request, chains, array, task.progress)
-                if out is not None:
-                    from kadanoff.saved_models import save_model
+        with at_work(wall_time=wall_time, out=out) as task:
+            from kadanoff.saved_models import save_model
+            from kadanoff.store.checkpoint import Checkpoint
+            from kadanoff.store.durable import held
 
-                    save_model(learnt, out, seed=seed, data=data, record={"request": request, **found})
+            found = None if out is None else _kept(out, request)
+            with held(out if found is None else None):
+                if out is not None and found is None:  # unless another process ended it in between
+                    found = _kept(out, request)
+                if found is None:
+                    checkpoint = Checkpoint(out, {**request, "data": data_files.digest(target)})
+                    ways = {"progress": task.kept_in(out), "checkpoint": checkpoint}
+                    learnt, data, found = _learn(target, request, chains, array, ways)
+                    if out is not None:
+                        save_model(learnt, out, seed=seed, data=data, record={"request": request, **found})
+                        checkpoint.clear()
         if as_json:
             about = {"target": target, "seed": seed, "store": out, "warnings": task.warnings}
             emit_json({**found, **about, "seconds": task.seconds})
@@ -111,13 +118,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _learn(
-    target: str, request: dict[str, Any], chains: bool, array: str | None, progress: "ProgressCallback"
+    target: str, request: dict[str, Any], chains: bool, array: str | None, ways: dict[str, Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """The learnt model, the data it is from, and what to tell of the fit."""
+    """The learnt model, the data it is from, and what to tell of the fit; `ways` are progress and checkpoint."""
     if not data_files.is_data(target):
-        return _from_action(request, progress)
+        return _from_action(request, ways)
     if Path(target).suffix.lower() in data_files.IMAGES and not Path(target).is_dir():
-        return _from_image(request, progress)
+        return _from_image(request, ways)
     import numpy as np
 
     from kadanoff.ensemble import Ensemble
@@ -135,13 +142,13 @@ def _learn(
         train=request["train"],
         held_out=request["held_out"],
         seed=request["seed"],
-        progress=progress,
+        **ways,
         **options,
     )
     return fit.model, fields, fit.as_dict()
 
 
-def _from_image(request: dict[str, Any], progress: "ProgressCallback") -> tuple[Any, Any, dict[str, Any]]:
+def _from_image(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     from kadanoff.experiments.image import learn
     from kadanoff.experiments.pictures import read_image
 
@@ -151,11 +158,11 @@ def _from_image(request: dict[str, Any], progress: "ProgressCallback") -> tuple[
     if len(set(sides)) > 1 or len(sides) != 2:
         raise InputError(f"--size {request['size']}: an image is scaled to a square, give one number")
     picture = read_image(Path(request["target"]), sides[0]).mean(axis=-1)
-    fit = learn(picture, seed=request["seed"], progress=progress)
+    fit = learn(picture, seed=request["seed"], **ways)
     return fit.model, picture, fit.as_dict()
 
 
-def _from_action(request: dict[str, Any], progress: "ProgressCallback") -> tuple[Any, Any, dict[str, Any]]:
+def _from_action(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     from kadanoff.lattice import Lattice
     from kadanoff.learning import fit_variational
 
@@ -170,7 +177,7 @@ def _from_action(request: dict[str, Any], progress: "ProgressCallback") -> tuple
         train=request["train"],
         lattice=None if hasattr(start, "graph") else Lattice(sides),
         seed=request["seed"],
-        progress=progress,
+        **ways,
         **options,
     )
     found = {
@@ -201,12 +208,13 @@ def _model(request: dict[str, Any], sides: tuple[int, ...], couplings: dict[str,
 def _kept(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
     """What the folder tells of a fit that it holds; `StoreError` if that is another one than was asked for."""
     from kadanoff.saved_models import load_model, model_record
+    from kadanoff.store.durable import visible_names
     from kadanoff.store.layout import jsonable
 
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file, but a model is kept in a folder: give another path")
     if not (out / "model.json").exists():
-        if out.exists() and any(out.iterdir()):
+        if any(not name.startswith(("arrays-", "source.py")) for name in visible_names(out)):
             raise StoreError(f"{out} holds something else than a model: give a new or empty folder")
         return None
     load_model(out)

@@ -7,6 +7,8 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
+from kadanoff.cli.processes import Devices, joined
+from kadanoff.cli.stopping import WallTime
 
 __all__ = ["register"]
 
@@ -46,6 +48,8 @@ def register(app: typer.Typer) -> None:
         ] = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
+        devices: Devices = None,
         as_json: Json = False,
     ) -> None:
         """Grow the fields of a run by a learnt inverse, and print the certificate of every level.
@@ -53,17 +57,25 @@ def register(app: typer.Typer) -> None:
         \b
         From 32 x 32 to 512 x 512 with 64 sweeps of the simulated action after each step:
           kadanoff grow runs/l32 --inverse runs/inverse --steps 4 --relax 64 --out runs/grown
+
+        \b
+        One configuration to 8192 x 8192, relaxed in slabs on the 8 devices of two nodes:
+          srun --nodes 2 --ntasks-per-node 1 kadanoff grow runs/l32 --inverse runs/inverse --steps 8 --relax 64
+            --configurations 1 --devices 8 --out runs/l8192
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.rows import print_rows
         from kadanoff.cli.task import at_work, print_end
         from kadanoff.errors import InputError
 
-        parsing.require_positive(steps=steps, relax=relax, configurations=configurations, amplitude=amplitude)
+        parsing.require_positive(
+            steps=steps, relax=relax, configurations=configurations, amplitude=amplitude, devices=devices
+        )
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
         if relax is None and (action is not None or given):
             raise InputError("an action is what --relax follows: add --relax SWEEPS, or leave it out")
-        with at_work() as task:
+        with at_work(wall_time=wall_time, out=out) as task:
+            joined(devices)
             from kadanoff.renormalization import Relaxation, certificate
             from kadanoff.renormalization import grow as grow_levels
             from kadanoff.renormalization.inverse.learnt import LearntInverse
@@ -90,6 +102,7 @@ def register(app: typer.Typer) -> None:
                 out=out,
                 amplitude=amplitude,
                 progress=task.kept_in(out),
+                devices=devices,
             )
             rows = certificate(levels, simulations or None)
         if as_json:

@@ -8,6 +8,7 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
+from kadanoff.cli.stopping import WallTime
 from kadanoff.errors import StoreError
 
 __all__ = ["register"]
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
         as_json: Json = False,
     ) -> None:
         """Learn a map from blocked fields back to finer ones, on pairs made from a run.
@@ -65,11 +67,12 @@ def register(app: typer.Typer) -> None:
             steps=steps, width=width, components=components, relax=relax, temperature=temperature
         )
         parsing.require_not_negative(depth=depth, noise=noise)
-        with at_work() as task:
+        with at_work(wall_time=wall_time, out=out) as task:
             from kadanoff.renormalization import Relaxation, learn_inverse
             from kadanoff.renormalization.inverse.learnt import LearntInverse
             from kadanoff.runs import fingerprint, open_ensemble
-            from kadanoff.store.durable import atomic_write
+            from kadanoff.store.checkpoint import Checkpoint
+            from kadanoff.store.durable import atomic_write, held
 
             transformation = parsing.parse_rule(rule, b, factor)
             ensemble = open_ensemble(run)
@@ -85,19 +88,21 @@ def register(app: typer.Typer) -> None:
             }
             request = {"source": fingerprint(run), "rule": rule, "b": b, "factor": factor, "depth": depth}
             request |= {"relax": relax, **options}
-            if out is not None and _is_done(out, request):
-                inverse = LearntInverse.load(out)
-            else:
-                relaxation = None
-                if relax is not None:
-                    relaxation = Relaxation(parsing.simulated_action(ensemble, run), sweeps=relax)
-                inverse = learn_inverse(
-                    ensemble, transformation, depth, relax=relaxation, progress=task.progress, **options
-                )
-                if out is not None:
-                    inverse.save(out)
-                    # The request comes last: without it, a half-saved folder is learnt anew.
-                    atomic_write(out / REQUEST, json.dumps(request, indent=1).encode() + b"\n")
+            done = out is not None and _is_done(out, request)
+            with held(None if done else out):
+                if out is not None and (done or _is_done(out, request)):  # by another process in between
+                    inverse = LearntInverse.load(out)
+                else:
+                    relaxation = None
+                    if relax is not None:
+                        relaxation = Relaxation(parsing.simulated_action(ensemble, run), sweeps=relax)
+                    options |= {"progress": task.kept_in(out), "checkpoint": Checkpoint(out, request)}
+                    inverse = learn_inverse(ensemble, transformation, depth, relax=relaxation, **options)
+                    if out is not None:
+                        inverse.save(out)
+                        # The request comes last: without it, a half-saved folder is gone on with.
+                        atomic_write(out / REQUEST, json.dumps(request, indent=1).encode() + b"\n")
+                        options["checkpoint"].clear()
         record = inverse.record
         numbers = {
             "held_out": record.held_out,
@@ -125,11 +130,12 @@ def register(app: typer.Typer) -> None:
 
 def _is_done(out: Path, request: dict[str, Any]) -> bool:
     """Whether the folder holds the weights asked for; `StoreError` when it holds something else."""
+    from kadanoff.store.durable import visible_names
+
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file, but weights are kept in a folder: give another path")
     if not (out / REQUEST).exists():
-        known = {"inverse.json", "weights.eqx"}
-        foreign = sorted(f.name for f in out.iterdir() if f.name not in known) if out.exists() else []
+        foreign = [name for name in visible_names(out) if name not in ("inverse.json", "weights.eqx")]
         if foreign:
             raise StoreError(f"{out} is not empty (it holds {foreign[0]!r}): give a new or empty folder")
         return False

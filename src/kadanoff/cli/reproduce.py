@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kadanoff.cli.parsing import Json, Out, Seed
+from kadanoff.cli.stopping import WallTime
 
 __all__ = ["register"]
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
         as_json: Json = False,
     ) -> None:
         """Run an experiment from nothing, and print its numbers beside the talk's and the exact ones.
@@ -50,6 +52,7 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.task import at_work
         from kadanoff.errors import InputError
         from kadanoff.experiments import EXPERIMENTS
+        from kadanoff.store.durable import held
 
         if list_them:
             lines = {known: _first_line(module) for known, module in EXPERIMENTS.items()}
@@ -68,7 +71,7 @@ def register(app: typer.Typer) -> None:
         folder = Path("runs") / (f"{name}-quick" if quick else name) if out is None else out
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file, but --out is a folder: give another path")
-        with at_work() as task:
+        with at_work(wall_time=wall_time, out=folder) as task, held(folder):
             experiment = importlib.import_module(EXPERIMENTS[name])
             own = {"image": image} if image is not None else {}
             for option in own:
@@ -76,7 +79,6 @@ def register(app: typer.Typer) -> None:
                     raise InputError(
                         f"--{option} belongs to another experiment; {name} has none: leave it out"
                     )
-            folder.mkdir(parents=True, exist_ok=True)
             result = experiment.run(folder, quick=quick, seed=seed, progress=task.kept_in(folder), **own)
             saved = result.save(folder)
         if as_json:

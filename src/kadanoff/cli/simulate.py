@@ -19,6 +19,8 @@ from kadanoff.cli.parsing import (
     Quartic,
     Seed,
 )
+from kadanoff.cli.processes import Devices, joined
+from kadanoff.cli.stopping import WallTime
 
 if TYPE_CHECKING:
     from kadanoff.cli.console import ProgressCallback
@@ -54,6 +56,8 @@ def register(app: typer.Typer) -> None:
         ] = None,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
+        devices: Devices = None,
         as_json: Json = False,
     ) -> None:
         """Draw an ensemble from exp(-S)/Z and print its observables.
@@ -68,6 +72,11 @@ def register(app: typer.Typer) -> None:
         A free field in three dimensions, and an action of your own:
           kadanoff simulate --mass2 0.3 --quartic 0 --size 8 --dimension 3
           kadanoff simulate --action phi6.py:Phi6 --mass2 -1 --quartic 0.5 --coupling sextic=0.1 --size 16
+
+        \b
+        On the 16 devices of 4 nodes, to be continued in the next job:
+          srun --nodes 4 --ntasks-per-node 1 kadanoff simulate --size 2048 --chains 64 --draws 1000 --devices 16
+            --wall-time 3:50:00 --out runs/l2048
         """
         from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.task import at_work, estimate_rows, print_end
@@ -75,11 +84,12 @@ def register(app: typer.Typer) -> None:
 
         if draws is not None and target_error is not None:
             raise InputError("--draws fixes the length, --target-error finds it: give one of them")
-        parsing.require_positive(chains=chains, draws=draws, thin=thin, max_draws=max_draws)
+        parsing.require_positive(chains=chains, draws=draws, thin=thin, max_draws=max_draws, devices=devices)
         shape = parsing.parse_size(size, dimension)
         names = parsing.split_names(observables)
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
-        with at_work() as task:
+        with at_work(wall_time=wall_time, out=out) as task:
+            speaks = joined(devices)
             from kadanoff import Lattice
             from kadanoff.actions import couplings
             from kadanoff.observables import observable
@@ -104,11 +114,12 @@ def register(app: typer.Typer) -> None:
                 seed=seed,
                 out=out,
                 max_draws=max_draws,
-                progress=keeping_action(task.kept_in(out), out, action, given),
+                progress=keeping_action(task.kept_in(out), out if speaks else None, action, given),
+                devices=devices,
             )
             table = ensemble.observables(wanted)
             _warn_if_short(table, target_error, draws, max_draws)
-            figures = task.draw(ensemble, out)
+            figures = task.draw(ensemble, out if speaks else None)
         if as_json:
             emit_json(
                 {

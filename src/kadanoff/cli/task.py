@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kadanoff.cli.console import ProgressCallback, keep, progress
+from kadanoff.cli.stopping import limited
 from kadanoff.errors import KadanoffWarning, ThermalisationWarning
 
 if TYPE_CHECKING:
@@ -53,25 +54,35 @@ class Task:
         """The progress callback, which also tells an interrupt that `folder` can be continued."""
 
         def report(done: float, total: float | None, message: str) -> None:
-            if folder is not None and folder.is_dir():
+            if folder is not None and holds_work(folder):
                 keep(folder)
             self.progress(done, total, message)
 
         return report
 
 
+def holds_work(folder: Path) -> bool:
+    """Whether a folder holds anything to go on with: more than the lock of who writes it."""
+    return folder.is_dir() and any(file.name not in ("lock", ".lock") for file in folder.iterdir())
+
+
 @contextmanager
-def at_work(display: Callable[[], AbstractContextManager[ProgressCallback]] = progress) -> Iterator[Task]:
+def at_work(
+    display: Callable[[], AbstractContextManager[ProgressCallback]] | None = None,
+    wall_time: str | None = None,
+    out: Path | None = None,
+) -> Iterator[Task]:
     """Scope of the work of one command: bars on a terminal, and warnings said once the bars are gone.
 
-    `display` shows the progress where bars are not enough.
+    `display` shows the progress where bars are not enough. After the `wall_time` the process ends, to be continued
+    from the folder `out`.
 
     Compiled code is cached between commands, unless the environment says where or whether.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-    with display() as report:
+    with limited(wall_time, out), (display or progress)() as report:
         task = Task(report)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", KadanoffWarning)

@@ -26,6 +26,7 @@ from kadanoff.learning.data import DataFit, fit_data
 from kadanoff.sampling import ColourBlock
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["Cooled", "cool", "learn", "run"]
 
@@ -111,6 +112,7 @@ def learn(
     copies: int = _COPIES,
     seed: int = 0,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> DataFit:
     """Couplings whose equilibrium is an image with values between 0 and 1, phi = 0.75 + grey, from noisy copies of it.
 
@@ -131,6 +133,7 @@ def learn(
         ridge={"w": _RIDGE / copies},
         seed=seed,
         progress=progress,
+        checkpoint=checkpoint,
     )
 
 

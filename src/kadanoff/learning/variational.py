@@ -28,12 +28,20 @@ from kadanoff.learning.targets import checked_target
 from kadanoff.learning.trained import Trained
 from kadanoff.sampling.run import Progress, default_sampler, space_of
 from kadanoff.sampling.state import ChainState, Sampler, start
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["bound_gradient", "fit_variational"]
 
 _ROUND = 20  # epochs between two judgements
 _WARM_UP = 100  # sweeps of the starting model before the first epoch
 _SIGNIFICANCE = 0.05  # of the test that the mean gradient of a round is noise
+_NUMBERS = (
+    "bound",
+    "bound_error",
+    "variance",
+    "gradient",
+    "noise",
+)  # recorded of every epoch, beside the vector
 
 
 class _Epoch(eqx.Module):
@@ -85,6 +93,7 @@ def fit_variational(
     sampler: Sampler | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> VariationalFit:
     """Fit the couplings of a model to a target action by minimising KL(p||q), with samples of the model only.
 
@@ -96,6 +105,8 @@ def fit_variational(
     Stops by itself, and says why, when over a round of 20 epochs the mean gradient is lost in its noise (Hotelling's
     test on the chains, at 5 %, twice running), or when half the variance of A - S, which is KL(p||q) near the target,
     is below `tolerance` a site. Else it ends after `epochs` as not converged.
+
+    With a `checkpoint` the state is kept after a round, and the same call goes on from it after a kill.
 
     Raises `InputError` for unknown optimisers and couplings, counts that are not positive, targets that are complex,
     not scalar or not finite (also when that shows during training), and steps that blow up.
@@ -122,25 +133,30 @@ def fit_variational(
     state = _sweep(sampler, jax.random.fold_in(root, 1), trained.action, state, _WARM_UP)
     target = checked_target(target, state.fields)
     vector = trained.vector()
-    memory, records, quiet, reason = rule.init(vector), [], 0, ""
-    for done in range(0, epochs, _ROUND):
+    checkpoint, reason = Checkpoint() if checkpoint is None else checkpoint, ""
+    history = {"vector": np.zeros((0, vector.size)), **{name: np.zeros(0) for name in _NUMBERS}}
+    first, vector, memory, state, history, quiet = checkpoint.load(
+        (0, vector, rule.init(vector), state, history, 0)
+    )
+    for done in range(first, epochs, _ROUND):
         count = min(_ROUND, epochs - done)
         key = jax.random.fold_in(jax.random.fold_in(root, 2), done)
         vector, memory, state, record, terms = _round(
             trained, target, rule, sampler, key, vector, memory, state, count, sweeps
         )
-        records.append({name: np.asarray(values, np.float64) for name, values in record.items()})
-        _require_finite(records[-1], done)
+        latest = {name: np.asarray(values, np.float64) for name, values in record.items()}
+        _require_finite(latest, done)
+        history = {name: np.concatenate([history[name], latest[name]]) for name in history}
         if progress is not None:
-            progress(done + count, epochs, f"learning, <A - S> = {records[-1]['bound'][-1]:.4g}")
+            progress(done + count, epochs, f"learning, <A - S> = {latest['bound'][-1]:.4g}")
         quiet = quiet + 1 if _is_noise(np.asarray(terms, np.float64)) else 0
-        if records[-1]["variance"][-1] / 2 < tolerance * space.volume:
+        if latest["variance"][-1] / 2 < tolerance * space.volume:
             reason = f"KL(p||q) is below {tolerance:g} a site"
         elif quiet == 2:
             reason = "the gradient is lost in its noise"
         if reason:
             break
-    history = {name: np.concatenate([each[name] for each in records]) for name in records[0]}
+        checkpoint.save((done + count, vector, memory, state, history, quiet))
     if quiet:  # the last steps are noise about one place
         vector = jnp.asarray(history["vector"][-_ROUND:].mean(axis=0), vector.dtype)
     return VariationalFit(

@@ -9,6 +9,7 @@ from jax.scipy.special import erfinv
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.actions.base import HasDensity, gradient, has_spins
+from kadanoff.devices import everywhere
 from kadanoff.errors import InputError
 from kadanoff.random import normal, site_words, uniform
 from kadanoff.sampling.integrators import coefficients, integrate
@@ -106,7 +107,7 @@ class HybridMonteCarlo(eqx.Module):
         probability = jnp.where(jnp.isfinite(violation), jnp.exp(-jnp.maximum(violation, 0)), 0.0)
         accepted = uniform(verdict) < probability.reshape(chain.shape)
         state = eqx.tree_at(lambda s: s.fields, state, jnp.where(accepted, proposal, fields))
-        return state, HybridInfo(jnp.mean(probability), violation)
+        return state, HybridInfo(jnp.mean(everywhere(probability)), violation)
 
     def trajectory(
         self, action: HasDensity, fields: Array, momenta: Array, step_size: Array

@@ -8,12 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import random
-from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins
+from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins, with_array_leaves
 from kadanoff.actions.inhomogeneous import PairAction
 from kadanoff.actions.markov import MarkovRandomField
+from kadanoff.devices import is_alone, layout, on_host, spread, use
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
@@ -23,6 +25,7 @@ from kadanoff.sampling.colour_block import ColourBlock
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
+from kadanoff.sampling.sharded import SharedSink, has_slabs, shard, sharded
 from kadanoff.sampling.sinks import FolderSink, MemorySink, Plan, magnetisation
 from kadanoff.sampling.state import ChainState, Sampler, require_start
 from kadanoff.sampling.state import start as starting_fields
@@ -78,6 +81,7 @@ def sample(
     out: str | Path | None = None,
     max_draws: int = 20_000,
     progress: Progress | None = None,
+    devices: int | None = None,
 ) -> Ensemble:
     """Draw an ensemble from exp(-S)/Z on a lattice, or on the graph of the action, where `lattice` is left out.
 
@@ -86,7 +90,9 @@ def sample(
     or, with `target_error`, until <|m|> has that relative error (default 0.003 when neither is given). Chains
     start half hot and half cold; a `ThermalisationWarning` is given when the halves still disagree. With
     `out` the run is a folder: the same call continues an interrupted run and gives the same bits as an
-    unbroken one.
+    unbroken one. `devices` deals the chains out to so many devices, and cuts lattices into slabs where those divide
+    more than the chains; the fields do not depend on it. Processes that `kadanoff.devices.join_processes` joined call
+    alike, and the first one writes.
 
     Raises `InputError` for counts that are not positive, unknown starts and actions that the sampler cannot
     update; nothing has been written by then.
@@ -121,9 +127,12 @@ def sample(
         block = min(block, draws)
     thermalize = 300 if thermalize is None else thermalize
     plan = Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
-    sink = MemorySink() if out is None else FolderSink(Path(out), action, space, sampler, plan)
+    mesh = None if devices is None else layout(devices, chains, space.shape, has_slabs(sampler))
+    sink = _sink(out, action, space, sampler, plan)
+    report = progress or (lambda done, total, message: None)
     try:
-        state = _run(action, space, sampler, plan, sink, progress or (lambda done, total, message: None))
+        with use(mesh):
+            state = _run(action, space, sharded(sampler, mesh), plan, sink, report, mesh)
         history = [f"simulated {action!r} on {space.shape}"]
         if isinstance(sampler, Tempering) and isinstance(state, TemperingState):
             history.append(f"tempered, {sampler.report(state)}")
@@ -163,29 +172,47 @@ def _require_sampler(sampler: Sampler, action: Any, dimension: int) -> None:
     sampler.init(action, jnp.zeros((1, *shape), dtype=jnp.float32))
 
 
+def _sink(
+    out: str | Path | None, action: Any, space: Lattice | Graph, sampler: Sampler, plan: Plan
+) -> MemorySink | FolderSink | SharedSink:
+    if out is None:
+        return MemorySink()
+
+    def make() -> FolderSink:
+        return FolderSink(Path(out), action, space, sampler, plan)
+
+    return make() if is_alone() else SharedSink(Path(out), make)
+
+
 def _run(
     action: Any,
     lattice: Lattice | Graph,
     sampler: Sampler,
     plan: Plan,
-    sink: MemorySink | FolderSink,
+    sink: MemorySink | FolderSink | SharedSink,
     progress: Progress,
+    mesh: Mesh | None,
 ) -> ChainState:
     root = random.key(plan.seed)
     fields = starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action))
     state, done = sampler.init(action, fields), 0
     resumed = sink.resume(state)
+    if mesh is not None:
+        action = jax.tree_util.tree_map(lambda leaf: spread(mesh, leaf), with_array_leaves(action))
+        root = spread(mesh, root)
     if resumed is None:
+        state = shard(state, mesh)
         state = _thermalise(sampler, jax.random.fold_in(root, 1), action, state, plan.thermalize, progress)
     else:
-        state, done = resumed
+        state, done = shard(resumed[0], mesh), resumed[1]
     series = sink.magnetisation()
     while not _finished(plan, series, progress):
         count = plan.block if plan.draws is None else min(plan.block, plan.draws - done)
         key = jax.random.fold_in(jax.random.fold_in(root, 2), done)
         state, fields = _whole(_draw_block, sampler, key, action, state, count, plan.thin)
-        sink.append(np.asarray(fields), state)
-        series.append(magnetisation(np.asarray(fields)))
+        drawn = on_host(fields)
+        sink.append(drawn, state)
+        series.append(magnetisation(drawn))
         done += count
     return state
 

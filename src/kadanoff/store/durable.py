@@ -1,19 +1,32 @@
-"""What durability rests on: atomic replacement of files, the writer's lock, a deferred Ctrl-C."""
+"""What durability rests on: atomic replacement of files, the writer's lock, stops that wait for a commit."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from kadanoff.errors import StoreError
 
-__all__ = ["WriterLock", "atomic_write", "checksum", "deferred_interrupt", "sync_folder"]
+__all__ = [
+    "STOPS",
+    "WriterLock",
+    "atomic_write",
+    "checksum",
+    "deferred_interrupt",
+    "held",
+    "sync_folder",
+    "visible_names",
+]
+
+#: What asks a process to stop: Ctrl-C, a scheduler or `kill`, the end of a wall time.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 def checksum(*parts: bytes | memoryview) -> str:
@@ -40,15 +53,22 @@ def sync_folder(folder: Path) -> None:
 def atomic_write(path: Path, data: bytes | memoryview, sync_name: bool = True) -> None:
     """Write a whole file: at any moment the path holds its old content or the new one, never a mixture.
 
-    With `sync_name=False` the caller promises to call `sync_folder` once after several files.
+    With `sync_name=False` the caller promises to call `sync_folder` once after several files. An `OSError`, such as
+    that of a full disk, names the file and leaves the old content.
     """
     # The name is fixed: the writer's lock keeps others away, and a leftover of a kill is overwritten.
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # a full disk needs the room
+            os.unlink(temporary)
+        error.filename = str(path)
+        raise
     if sync_name:
         sync_folder(path.parent)
 
@@ -68,6 +88,7 @@ class WriterLock:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.stat(path)  # a folder that was given up meanwhile took its lock along
         except OSError as error:
             holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "unknown"
             os.close(handle)
@@ -87,32 +108,65 @@ class WriterLock:
             self._handle = None
 
 
+def visible_names(folder: Path) -> list[str]:
+    """Names in a folder, none if it is absent; without locks and leftovers of a kill, whose names start with a dot."""
+    return sorted(f.name for f in folder.iterdir() if not f.name.startswith(".")) if folder.is_dir() else []
+
+
+@contextmanager
+def held(folder: Path | None) -> Iterator[None]:
+    """Hold a folder for writing, which is made if it is absent; None holds nothing.
+
+    Raises `StoreError` when another process writes it, or it is a file.
+    """
+    if folder is None:
+        yield
+        return
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file, but results are kept in a folder: give another path")
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = WriterLock(folder / ".lock", "")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # a request that was refused leaves no folder
+            if made and [file.name for file in folder.iterdir()] == [".lock"]:
+                (folder / ".lock").unlink()
+                folder.rmdir()
+        raise
+    finally:
+        lock.release()
+
+
 @contextmanager
 def deferred_interrupt() -> Iterator[None]:
-    """Hold a first Ctrl-C back until the body is done; a second one acts at once.
+    """Hold a first of the `STOPS` back until the body is done; a second one acts at once.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    Outside the main thread, where Python delivers no signals, it does nothing; nor to a signal without a handler.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.getsignal(signal.SIGINT)
-    if not callable(previous):
-        yield
-        return
-    held: list[tuple[int, FrameType | None]] = []
+    previous: dict[int, Callable[[int, FrameType | None], object]] = {}
+    if threading.current_thread() is threading.main_thread():
+        found = {number: signal.getsignal(number) for number in STOPS}
+        previous = {number: handler for number, handler in found.items() if callable(handler)}
+    pending: list[tuple[int, FrameType | None]] = []
 
     def hold(number: int, frame: FrameType | None) -> None:
-        held.append((number, frame))
-        if len(held) > 1:
-            held.clear()
-            signal.signal(signal.SIGINT, previous)
-            previous(number, frame)
+        pending.append((number, frame))
+        if len(pending) > 1:
+            pending.clear()
+            restore()
+            previous[number](number, frame)
 
-    signal.signal(signal.SIGINT, hold)
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    for number in previous:
+        signal.signal(number, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
-        if held:
-            previous(*held[0])
+        restore()
+        if pending:
+            previous[pending[0][0]](*pending[0])

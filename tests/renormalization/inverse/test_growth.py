@@ -10,7 +10,7 @@ from kadanoff.errors import DepthWarning, InputError
 from kadanoff.observables import measure
 from kadanoff.random import key
 from kadanoff.renormalization import Levels, Relaxation, grow
-from kadanoff.renormalization.inverse import growth, growth_folder
+from kadanoff.renormalization.inverse import growth, growth_folder, growth_step
 
 pytestmark = [pytest.mark.exact, pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")]
 
@@ -82,15 +82,15 @@ def test_batches_and_blocks_change_nothing(made_up, small, monkeypatch, relaxed)
     inverse = made_up("stochastic")
     whole = grow(small, inverse, 1, relax, seed=1)
     sizes: list[int] = []
-    monkeypatch.setattr(growth, "_BATCH_SITES", 64 * 4)  # four configurations at once
+    monkeypatch.setattr(growth_step, "_BATCH_SITES", 64 * 4)  # four configurations at once
     monkeypatch.setattr(growth_folder, "_BLOCK_SITES", 64 * 3 * 3)  # three draws of every chain
-    one = growth._Step._batch
+    one = growth_step.Step._batch
 
     def watched(self, coarse, number, batch):
         sizes.append(len(coarse))
         return one(self, coarse, number, batch)
 
-    monkeypatch.setattr(growth._Step, "_batch", watched)
+    monkeypatch.setattr(growth_step.Step, "_batch", watched)
     cut = grow(small, inverse, 1, relax, seed=1)
     assert max(sizes) <= 4 and sum(sizes) == 30 and len(sizes) >= 8
     np.testing.assert_allclose(cut[1].fields, whole[1].fields, atol=1e-5)

@@ -11,7 +11,7 @@ from kadanoff.actions import NearestNeighbourAction, Phi4
 from kadanoff.errors import InputError, StoreError
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import Levels, Relaxation, critical_exponents, grow
-from kadanoff.renormalization.inverse import growth, growth_folder
+from kadanoff.renormalization.inverse import growth_folder, growth_step
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.runs import open_ensemble
 from kadanoff.sampling import sample
@@ -108,7 +108,7 @@ class StruckError(Exception):
 def test_an_interrupted_growth_is_continued_to_the_same_bits(made_up, small, tmp_path, monkeypatch, moment):
     inverse, out = made_up("stochastic"), tmp_path / "grown"
     whole = grow(small, inverse, 2, RELAX, seed=5)
-    count, batch = 0, growth._Step._batch
+    count, batch = 0, growth_step.Step._batch
 
     def struck(self, *arguments):
         nonlocal count
@@ -118,7 +118,7 @@ def test_an_interrupted_growth_is_continued_to_the_same_bits(made_up, small, tmp
         return batch(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(growth._Step, "_batch", struck)
+        patch.setattr(growth_step.Step, "_batch", struck)
         with pytest.raises(StruckError):
             grow(small, inverse, 2, RELAX, seed=5, out=out)
     done = [Store.open(out / f"level-0{i}").draws for i in range(3) if (out / f"level-0{i}").exists()]
@@ -131,14 +131,14 @@ def test_an_interrupted_growth_is_continued_to_the_same_bits(made_up, small, tmp
 
 def test_unfinished_growths_say_so(made_up, small, tmp_path, monkeypatch):
     monkeypatch.setattr(growth_folder, "_BLOCK_SITES", 64 * 3 * 3)
-    batch, out = growth._Step._batch, tmp_path / "grown"
+    batch, out = growth_step.Step._batch, tmp_path / "grown"
 
     def struck(self, coarse, number, size):
         if number[0] >= 15:
             raise StruckError
         return batch(self, coarse, number, size)
 
-    monkeypatch.setattr(growth._Step, "_batch", struck)
+    monkeypatch.setattr(growth_step.Step, "_batch", struck)
     with pytest.raises(StruckError):
         grow(small, made_up("linear"), out=out)
     with pytest.raises(StoreError, match="of 10 draws: the growth was interrupted") as caught:

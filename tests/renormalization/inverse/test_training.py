@@ -10,7 +10,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.random import key
 from kadanoff.renormalization import MajorityMean, RandomMajoritySite, Relaxation, block, learn_inverse
-from kadanoff.renormalization.inverse import training
+from kadanoff.renormalization.inverse import descent, training
 from kadanoff.renormalization.inverse.pairs import training_pairs
 
 RULE = MajorityMean(b=2)
@@ -41,15 +41,16 @@ def test_a_few_steps_beat_the_best_linear_map(critical, kind, steps, kernels):
 
 @pytest.mark.exact
 def test_the_best_weights_are_kept_and_training_stops(critical, monkeypatch):
-    monkeypatch.setattr(training, "_ROUND", 4)
-    monkeypatch.setattr(training, "_PATIENCE", 3)
+    monkeypatch.setattr(descent, "_ROUND", 4)
+    monkeypatch.setattr(descent, "_PATIENCE", 3)
     scores, seen = iter([5.0, 3.0, 4.0, 3.5, 3.0, 1.0, 0.0]), []
 
     def told(kind, inverse, key, pairs):
         seen.append(inverse)
         return np.full(4, next(scores))
 
-    monkeypatch.setattr(training, "_held_out", told)
+    for module in (descent, training):
+        monkeypatch.setattr(module, "held_out_losses", told)
     learnt = learn_inverse(critical, RULE, **{**QUICK, "steps": 100})
     assert [entry[0] for entry in learnt.record.history] == [4, 8, 12, 16, 20]
     assert eqx.tree_equal(learnt.map, seen[1]) and not eqx.tree_equal(learnt.map, seen[4])

@@ -7,6 +7,7 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Json, Out, Seed
+from kadanoff.cli.stopping import WallTime
 
 __all__ = ["register"]
 
@@ -68,6 +69,7 @@ def register(app: typer.Typer) -> None:
         count: Annotated[int, typer.Option("--count", help="Of patches.")] = 5000,
         seed: Seed = 0,
         out: Out = None,
+        wall_time: WallTime = None,
         as_json: Json = False,
     ) -> None:
         """Train a network, and print how it learnt and what it gives data that it has not seen.
@@ -92,7 +94,7 @@ def register(app: typer.Typer) -> None:
         if not 0 <= held_out < 1:
             raise InputError(f"--held-out {held_out:g} is no part of the data: give 0 or more, below 1")
         view = TrainingView()
-        with at_work(view.shown) as task:
+        with at_work(view.shown, wall_time, out) as task:
             from kadanoff.network.estimator import Phi4RBM
             from kadanoff.network.training_folder import fit_in_folder
             from kadanoff.network.units import unit_type

@@ -1,6 +1,7 @@
 """Contrastive divergence CD-k: the operators of the data and of fields k sweeps later."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,14 +10,26 @@ from kadanoff.learning.data.moments import Chains, natural_step
 from kadanoff.learning.data.newton import decrement
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
-from kadanoff.learning.data.solution import Solution, solve
+from kadanoff.learning.data.solution import Solution, as_history, solve
 from kadanoff.sampling.run import Progress
-from kadanoff.sampling.state import Sampler
+from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["ContrastiveDivergence"]
 
 _LARGEST = 0.5  # nats that one step may move the model
 _RATE = 0.5  # of the Newton step, whose matrix is noisy
+
+
+class _State(NamedTuple):
+    """What is kept between two steps; `total` is that at rest."""
+
+    done: int
+    vector: np.ndarray
+    mean: np.ndarray
+    history: np.ndarray
+    chains: ChainState
+    total: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -35,34 +48,42 @@ class ContrastiveDivergence:
     sweeps: int = 1
     sampler: Sampler | None = None
 
-    def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
+    def solve(
+        self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
+    ) -> Solution:
         """Follow the gradient, then measure at rest."""
         if min(self.steps, self.sweeps) < 1:
             raise InputError("contrastive divergence needs at least one step and sweep")
         chains = Chains.start(parameters, samples.fields, self.sampler, seed)
         vector = parameters.within(parameters.values)
         ours = parameters.operators(vector, samples.fields)
-        weights, history = samples.weights, []
+        weights = samples.weights
         away = ours - weights @ ours
         fisher = _weighted(weights, away, away)
-        mean, late = np.zeros_like(vector), self.steps // 2
-        for step in range(self.steps):
+        zero, late = np.zeros_like(vector), self.steps // 2
+        state = checkpoint.load(_State(0, vector, zero, np.zeros((0, 2)), chains.state, np.zeros_like(ours)))
+        done, vector, mean, history, chains.state, total = state
+        chains.moves = done
+        for step in range(done, self.steps):
             change = self._change(parameters, chains, samples, vector, ours, tune=step < late)
             gradient, response = weights @ change, -_weighted(weights, change, away)
             move = natural_step(gradient, fisher, response, _LARGEST)
-            history.append((step, float(abs(move @ gradient)) * len(ours)))
+            history = np.append(history, [[step, float(abs(move @ gradient)) * len(ours)]], axis=0)
             vector = parameters.within(vector + _RATE * move)
             if step >= late:
-                mean += vector / (self.steps - late)
-            progress(step + 1, 2 * self.steps, f"contrastive divergence, distance {history[-1][1]:.3g}")
-        total = np.zeros_like(ours)
-        for step in range(self.steps):
-            total += self._change(parameters, chains, samples, mean, ours) / self.steps
-            progress(self.steps + step + 1, 2 * self.steps, "contrastive divergence, measuring")
+                mean = mean + vector / (self.steps - late)
+            progress(step + 1, 2 * self.steps, f"contrastive divergence, distance {history[-1, 1]:.3g}")
+            checkpoint.save(_State(step + 1, vector, mean, history, chains.state, total))
+        for step in range(max(done, self.steps), 2 * self.steps):
+            total = total + self._change(parameters, chains, samples, mean, ours) / self.steps
+            progress(step + 1, 2 * self.steps, "contrastive divergence, measuring")
+            checkpoint.save(_State(step + 1, vector, mean, history, chains.state, total))
         response, residual = -_weighted(weights, total, away), weights @ total
-        history.append((self.steps, decrement(residual, (response + response.T) / 2) * len(ours)))
+        distance = decrement(residual, (response + response.T) / 2) * len(ours)
         return Solution(
-            mean + solve(response, residual), solve(response, (total - residual).T).T, history=history
+            mean + solve(response, residual),
+            solve(response, (total - residual).T).T,
+            history=[*as_history(history), (self.steps, distance)],
         )
 
     def _change(

@@ -27,6 +27,7 @@ from kadanoff.learning.data.score_matching import ScoreMatching, score
 from kadanoff.learning.data.solution import Method
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["METHODS", "fit_data"]
 
@@ -49,6 +50,7 @@ def fit_data(
     held_out: float = 0.1,
     seed: int = 0,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
     **options: Any,
 ) -> DataFit:
     """Learn the couplings of an action from fields: minimise KL(q||p), or a divergence that is easier to minimise.
@@ -62,6 +64,7 @@ def fit_data(
         made with options; `options` go to the method that is named, see `kadanoff.learning.data`.
     - `train`: names of the couplings to learn; all real ones if left out.
     - `held_out`: share of the data kept for the score, not learnt from.
+    - `checkpoint`: where the state is kept on the way: the same call with the same one goes on after a kill.
 
     Raises `InputError` for data that cannot be used (see `Samples.of`), unknown methods, options and couplings, and
     for what a method refuses. Warns where the fitted couplings are beyond what the action accepts.
@@ -77,7 +80,7 @@ def fit_data(
     parameters = Parameters(model, train)
     samples, rest = Samples.of(data, parameters.action).split(held_out)
     report: Progress = progress or (lambda done, total, message: None)
-    solution = chosen.solve(parameters, samples, seed, report)
+    solution = chosen.solve(parameters, samples, seed, report, checkpoint or Checkpoint())
     if not np.all(np.isfinite(solution.vector)):
         raise InputError(f"{name} found no finite couplings: start nearer to the data, or give more fields")
     covariance = None

@@ -1,6 +1,7 @@
 """Maximum likelihood by persistent chains: the mean operators of the model follow those of the data."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,14 +10,27 @@ from kadanoff.learning.data.moments import Chains, natural_step
 from kadanoff.learning.data.newton import decrement
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
-from kadanoff.learning.data.solution import Solution, solve
+from kadanoff.learning.data.solution import Solution, as_history, solve
 from kadanoff.sampling.run import Progress
-from kadanoff.sampling.state import Sampler
+from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["Likelihood"]
 
 _LARGEST = 0.5  # nats that one step may move the model: chains can follow
 _RATE = 0.5  # of the Newton step: chains lag behind the couplings
+
+
+class _State(NamedTuple):
+    """What is kept between two steps; `sums` and `squares` are those at rest."""
+
+    done: int
+    vector: np.ndarray
+    mean: np.ndarray
+    history: np.ndarray
+    chains: ChainState
+    sums: np.ndarray
+    squares: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,9 @@ class Likelihood:
     sweeps: int = 2
     sampler: Sampler | None = None
 
-    def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
+    def solve(
+        self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
+    ) -> Solution:
         """Follow the gradient, then measure at rest."""
         if min(self.steps, self.chains, self.sweeps) < 1:
             raise InputError("likelihood needs at least one step, chain and sweep")
@@ -48,41 +64,50 @@ class Likelihood:
         vector = parameters.within(parameters.values)
         ours = parameters.operators(vector, samples.fields)
         target = samples.weights @ ours
-        mean, history = np.zeros_like(vector), []
-        late = self.steps // 2
-        for step in range(self.steps):
+        zero, late = np.zeros_like(vector), self.steps // 2
+        state = checkpoint.load(
+            _State(0, vector, zero, np.zeros((0, 2)), chains.state, np.zeros(()), np.zeros(()))
+        )
+        chains.state, chains.moves = state.chains, state.done
+        vector, mean, history = state.vector, state.mean, state.history
+        for step in range(state.done, self.steps):
             chains.advance(vector, self.sweeps, tune=step < late)
             theirs = parameters.operators(vector, chains.fields)
             gradient, fisher = theirs.mean(axis=0) - target, _covariance(theirs)
             move = natural_step(gradient, fisher, fisher, _LARGEST)
-            history.append((step, float(move @ fisher @ move) * len(samples.fields)))
+            history = np.append(history, [[step, float(move @ fisher @ move) * len(samples.fields)]], axis=0)
             vector = parameters.within(vector + _RATE * move)
             if step >= late:
-                mean += vector / (self.steps - late)
-            progress(step + 1, 2 * self.steps, f"likelihood, distance {history[-1][1]:.3g}")
-        return self._at_rest(parameters, chains, mean, ours - target, target, history, progress)
+                mean = mean + vector / (self.steps - late)
+            progress(step + 1, 2 * self.steps, f"likelihood, distance {history[-1, 1]:.3g}")
+            state = _State(step + 1, vector, mean, history, chains.state, state.sums, state.squares)
+            checkpoint.save(state)
+        return self._at_rest(parameters, chains, state, ours - target, target, progress, checkpoint)
 
     def _at_rest(
         self,
         parameters: Parameters,
         chains: Chains,
-        vector: np.ndarray,
+        state: _State,
         away: np.ndarray,
         target: np.ndarray,
-        history: list[tuple[int, float]],
         progress: Progress,
+        checkpoint: Checkpoint,
     ) -> Solution:
         """Measure the model at fixed couplings, and make the last Newton step."""
-        sums, squares = 0.0, 0.0
-        for step in range(self.steps):
+        vector, sums, squares = state.mean, state.sums, state.squares
+        for step in range(state.done - self.steps, self.steps):
             chains.advance(vector, self.sweeps)
             theirs = parameters.operators(vector, chains.fields)
             sums = sums + theirs
             squares = squares + theirs.T @ theirs / len(theirs) / self.steps
-            progress(self.steps + step + 1, 2 * self.steps, "likelihood, measuring")
+            done = self.steps + step + 1
+            progress(done, 2 * self.steps, "likelihood, measuring")
+            checkpoint.save(_State(done, state.vector, vector, state.history, chains.state, sums, squares))
         by_chain = np.asarray(sums) / self.steps
         mean = by_chain.mean(axis=0)
         fisher = np.asarray(squares) - np.outer(mean, mean)
+        history = as_history(state.history)
         history.append((self.steps, decrement(mean - target, fisher) * len(away)))
         noise = _covariance(by_chain) / len(by_chain)
         inverse = solve(fisher, np.eye(len(fisher)))

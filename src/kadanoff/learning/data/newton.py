@@ -8,7 +8,8 @@ from jaxtyping import Float
 from scipy.sparse.linalg import splu
 
 from kadanoff.errors import InputError
-from kadanoff.learning.data.solution import solve
+from kadanoff.learning.data.solution import as_history, solve
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["Objective", "decrement", "minimise", "solve_any"]
 
@@ -36,19 +37,23 @@ def minimise(
     steps: int,
     positive: np.ndarray,
     report: Callable[[int, float], None] = lambda step, distance: None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Float[np.ndarray, " K"], list[tuple[int, float]]]:
     """Minimise an objective that is a mean over `count` independent data; give the vector and its history.
 
     Ends when the decrement, in squared statistical errors of so many data, is negligible, or after `steps`. The
     components at `positive` lose at most four fifths of their value in one step, so that they stay positive.
 
+    With a `checkpoint` the iteration goes on from what it holds.
+
     Raises `InputError` when the objective is not finite at the start.
     """
-    vector, history = start.astype(np.float64), []
-    value = objective.value(vector)
+    checkpoint = Checkpoint() if checkpoint is None else checkpoint
+    done, vector, rows = checkpoint.load((0, start.astype(np.float64), np.zeros((0, 2))))
+    history, value = as_history(rows), objective.value(vector)
     if not np.isfinite(value):
         raise InputError("the model to start from is no density for these data: give finite couplings, b > 0")
-    for step in range(steps):
+    for step in range(done, steps):
         gradient, hessian = objective.slopes(vector)
         direction = -solve_any(hessian, gradient)
         # Far from the minimum a Hessian from some of the data may point upwards.
@@ -64,6 +69,7 @@ def minimise(
             trial = objective.value(vector + length * direction)
             if np.isfinite(trial) and trial <= value + 1e-7 * abs(value):
                 vector, value = vector + length * direction, trial
+                checkpoint.save((step + 1, vector, np.asarray(history, np.float64)))
                 break
             length /= 2
         else:

@@ -19,6 +19,7 @@ from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
 from kadanoff.learning.data.solution import Solution
 from kadanoff.sampling.run import Progress
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["PseudoLikelihood", "window"]
 
@@ -43,7 +44,9 @@ class PseudoLikelihood:
     steps: int = 60
     ridge: Mapping[str, float] = field(default_factory=dict)
 
-    def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
+    def solve(
+        self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
+    ) -> Solution:
         """Minimise; nothing is random."""
         require_conditionals(parameters.action)
         ridge = self._precisions(parameters)
@@ -58,6 +61,7 @@ class PseudoLikelihood:
             self.steps,
             parameters.positive,
             lambda step, distance: progress(step + 1, None, f"pseudo-likelihood, distance {distance:.3g}"),
+            checkpoint,
         )
         if len(vector) > _MANY:
             return Solution(vector, None, history=history)

@@ -14,6 +14,7 @@ from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
 from kadanoff.learning.data.solution import Solution, solve
 from kadanoff.sampling.run import Progress
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["ScoreMatching", "score"]
 
@@ -34,8 +35,10 @@ class ScoreMatching:
     Source: A. Hyvarinen, J. Mach. Learn. Res. 6 (2005) 695.
     """
 
-    def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
-        """Solve the linear system; nothing is random."""
+    def solve(
+        self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
+    ) -> Solution:
+        """Solve the linear system; nothing is random, nor kept on the way: it is one pass over the data."""
         _require_smooth(parameters.action, samples.fields)
         count, weights = len(parameters.values), samples.weights
         matrix, right = np.zeros((count, count)), np.zeros(count)

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
 from kadanoff.sampling.run import Progress
+from kadanoff.store.checkpoint import Checkpoint
 
-__all__ = ["Method", "Solution", "solve"]
+__all__ = ["Method", "Solution", "as_history", "solve"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +35,16 @@ class Solution:
 class Method(Protocol):
     """One way to learn couplings from data."""
 
-    def solve(self, parameters: Parameters, samples: Samples, seed: int, progress: Progress) -> Solution:
-        """Find the couplings, from those of the parameters on."""
+    def solve(
+        self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
+    ) -> Solution:
+        """Find the couplings, from those of the parameters on, or from the state that the checkpoint holds."""
         ...
+
+
+def as_history(rows: Float[np.ndarray, "step 2"]) -> list[tuple[int, float]]:
+    """Rows (step, distance), the form in which a checkpoint keeps them, as a history."""
+    return [(int(step), float(distance)) for step, distance in rows]
 
 
 def solve(matrix: Float[np.ndarray, "K K"], right: Float[np.ndarray, "K ..."]) -> Float[np.ndarray, "K ..."]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +17,10 @@ from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import FORMAT, level_folder, read_record
 from kadanoff.renormalization.inverse.relaxation import Relaxation
 from kadanoff.store import Store
-from kadanoff.store.durable import atomic_write, checksum
+from kadanoff.store.durable import atomic_write, checksum, held, visible_names
 from kadanoff.store.view import StoredFields
 
-__all__ = ["Request", "block_draws", "keep_start", "open_level"]
+__all__ = ["Request", "block_draws", "growth_folder", "open_level"]
 
 _BLOCK_SITES = 1 << 25  # sites that are made between two commits
 #: What may change between two calls for the same growth: where things lie, and how long training took.
@@ -56,13 +58,24 @@ def open_level(out: Path, level: int, below: Ensemble, shape: tuple[int, ...]) -
     )
 
 
-def keep_start(out: Path, start: Ensemble, asked: Request) -> None:
-    """Write the record of a growth, or compare it with the one that is there; keep the inverse and level 0.
+@contextmanager
+def growth_folder(out: Path | None, start: Ensemble, asked: Request) -> Iterator[None]:
+    """Hold the folder of a growth, with its record, the inverse and level 0 in it; None holds nothing.
 
-    Raises `StoreError` when the folder holds another growth or something else.
+    Raises `StoreError` when the folder holds another growth or something else, or another process writes it.
     """
-    if out.exists() and not out.is_dir():
+    if out is not None and out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file, but a growth is a folder: give another path")
+    if out is not None and visible_names(out) and not (out / "levels.json").exists():
+        raise StoreError(f"{out} is not empty and holds no growth: give a new or empty folder")
+    with held(out):
+        if out is not None:
+            _keep_start(out, start, asked)
+        yield
+
+
+def _keep_start(out: Path, start: Ensemble, asked: Request) -> None:
+    """Write the record of a growth, or compare it with the one that is there; keep the inverse and level 0."""
     record = _record(out, start, asked)
     if (out / "levels.json").exists():
         there = read_record(out)
@@ -73,9 +86,6 @@ def keep_start(out: Path, start: Ensemble, asked: Request) -> None:
                     "give another folder, or the same value to go on with it"
                 )
     else:
-        if out.exists() and any(out.iterdir()):
-            raise StoreError(f"{out} is not empty and holds no growth: give a new or empty folder")
-        out.mkdir(parents=True, exist_ok=True)
         atomic_write(out / "levels.json", (json.dumps(record, indent=1) + "\n").encode())
     if not (out / "inverse" / "inverse.json").exists():
         asked.inverse.save(out / "inverse")

@@ -3,11 +3,9 @@
 import time
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.ensemble import Ensemble
@@ -19,21 +17,19 @@ from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.block_spins import frequency_score
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse, require_function
 from kadanoff.renormalization.inverse.density import ConditionalDensity
+from kadanoff.renormalization.inverse.descent import descend, held_out_losses
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.network import default_kernels
-from kadanoff.renormalization.inverse.objective import KINDS, SPIN_KINDS, loss
+from kadanoff.renormalization.inverse.objective import KINDS, SPIN_KINDS
 from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
 from kadanoff.renormalization.inverse.relaxation import Relaxation
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 from kadanoff.renormalization.inverse.untrained import untrained_inverse
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["learn_inverse", "linear_density"]
 
-_ROUND = 50  # steps between two looks at the held-out pairs
-_PATIENCE = 6  # rounds without improvement before stopping
-_BATCH_SITES = 1 << 13  # coarse sites in a training batch
-_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 2e-2, "minimal": 1e-1}
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
@@ -54,6 +50,7 @@ def learn_inverse(
     noise: int = 4,
     components: int = 4,
     progress: Callable[[float, float | None, str], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> LearntInverse:
     """Learn a transformation that inverts a blocking rule, on pairs (RG^{depth+1}(phi), RG^depth(phi)).
 
@@ -67,7 +64,8 @@ def learn_inverse(
     pairs and 1 else: local relaxation repairs the spread, and at 0.9 the long modes that it leaves come out right
     (grown 16 -> 32 and 32 -> 64 phi^4 lattices beside direct ones; `reproduce certificate` shows it).
     Training takes at most `steps` steps and stops early when held-out pairs stop improving; the best weights are
-    kept. No critical exponent or coupling enters.
+    kept. No critical exponent or coupling enters. With a `checkpoint` the state of training is kept on the way, and
+    the same call goes on from it after a kill.
 
     Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field
     wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide.
@@ -132,8 +130,9 @@ def learn_inverse(
                 f"lattice of side {side}: the map would learn that lattice's boundary; use smaller kernels or train "
                 "on a larger lattice"
             )
-        inverse, history = _descend(key, kind, inverse, pairs, steps, progress or (lambda *_: None))
-    scored = _held_out(kind, inverse, key, pairs)
+        report = progress or (lambda done, total, message: None)
+        inverse, history = descend(key, kind, inverse, pairs, steps, report, checkpoint or Checkpoint())
+    scored = held_out_losses(kind, inverse, key, pairs)
     yardstick = _linear_score(kind, linear, inverse, key, pairs)
     gain = yardstick - scored
     sigma = float(gain.mean() / (gain.std(ddof=1) / np.sqrt(len(gain)) + 1e-30)) if kind != "linear" else 0.0
@@ -177,71 +176,6 @@ def _for_sites(kind: str, ensemble: Ensemble, rule: BlockingRule) -> str:
     return "spins" if kind == "density" else kind
 
 
-def _descend(
-    key: PRNGKeyArray, kind: str, inverse: Inverse, pairs: Pairs, steps: int, progress: Callable
-) -> tuple[Inverse, list[tuple[int, float, float]]]:
-    batch = max(4, min(len(pairs.coarse), _BATCH_SITES // int(np.prod(pairs.coarse.shape[1:]))))
-    schedule = optax.cosine_decay_schedule(_LEARNING_RATE[kind], steps, alpha=0.02)
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
-    state = optimiser.init(eqx.filter(inverse, eqx.is_inexact_array))
-
-    @eqx.filter_jit
-    def advance(inverse: Inverse, state: optax.OptState, keys: Array, data: tuple[Array, Array]) -> tuple:
-        arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
-
-        def step(carry: tuple, key: Array) -> tuple:
-            arrays, state = carry
-            choose, draw = jax.random.split(key)
-            index = jax.random.randint(choose, (batch,), 0, len(data[0]))
-            coarse, fine = data[0][index], data[1][index]
-
-            def objective(arrays: Inverse) -> Array:
-                return jnp.mean(loss(kind, eqx.combine(arrays, rest), draw, coarse, fine))
-
-            value, slope = jax.value_and_grad(objective)(arrays)
-            update, state = optimiser.update(slope, state)
-            return (optax.apply_updates(arrays, update), state), value
-
-        (arrays, state), values = jax.lax.scan(step, (arrays, state), keys)
-        return eqx.combine(arrays, rest), state, jnp.mean(values)
-
-    best, best_score, stale = inverse, np.inf, 0
-    history: list[tuple[int, float, float]] = []
-    for begin in range(0, steps, _ROUND):
-        done = min(begin + _ROUND, steps)
-        keys = jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
-        inverse, state, trained = advance(inverse, state, keys, (pairs.coarse, pairs.fine))
-        held_out = float(_held_out(kind, inverse, key, pairs).mean())
-        history.append((done, float(trained), held_out))
-        progress(done, steps, f"learning, held-out loss {held_out:.4f}")
-        if not np.isfinite(float(trained)):
-            raise InputError(
-                f"training diverged at step {done}: lower the width or check the ensemble for outliers"
-            )
-        if held_out < best_score:
-            best, best_score, stale = inverse, held_out, 0
-        else:
-            stale += 1
-        if stale >= _PATIENCE:
-            break
-    return best, history
-
-
-@eqx.filter_jit
-def _score(kind: str, inverse: Inverse, key: PRNGKeyArray, coarse: Array, fine: Array) -> Array:
-    return loss(kind, inverse, key, coarse, fine)
-
-
-def _held_out(kind: str, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs) -> np.ndarray:
-    """Loss of each held-out pair, with noise that is the same at every look."""
-    count = min(len(pairs.held_out_coarse), 512)
-    fixed = jax.random.fold_in(key, 0)
-    return np.asarray(
-        _score(kind, inverse, fixed, pairs.held_out_coarse[:count], pairs.held_out_fine[:count]),
-        dtype=np.float64,
-    )
-
-
 def _linear_score(
     kind: str, linear: StochasticInverse | None, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs
 ) -> np.ndarray:
@@ -252,7 +186,7 @@ def _linear_score(
     if linear is None:
         return frequency_score(*pairs, inverse.b)
     if kind != "density":
-        return _held_out(kind, linear, key, pairs)
+        return held_out_losses(kind, linear, key, pairs)
     return linear_density(linear, pairs, inverse.rule if isinstance(inverse, ConditionalDensity) else None)
 
 

@@ -1,0 +1,104 @@
+"""Descent on training pairs: looks at held-out pairs, stops early, keeps the best, and goes on after a kill."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PRNGKeyArray
+
+from kadanoff.errors import InputError
+from kadanoff.renormalization.inverse.base import Inverse
+from kadanoff.renormalization.inverse.objective import loss
+from kadanoff.renormalization.inverse.pairs import Pairs
+from kadanoff.store.checkpoint import Checkpoint
+
+__all__ = ["descend", "held_out_losses"]
+
+_ROUND = 50  # steps between two looks at the held-out pairs
+_PATIENCE = 6  # rounds without improvement before stopping
+_BATCH_SITES = 1 << 13  # coarse sites in a training batch
+_LEARNING_RATE = {"deterministic": 3e-3, "stochastic": 3e-3, "density": 5e-3, "spins": 2e-2, "minimal": 1e-1}
+
+
+def descend(
+    key: PRNGKeyArray,
+    kind: str,
+    inverse: Inverse,
+    pairs: Pairs,
+    steps: int,
+    progress: Callable[[float, float | None, str], None],
+    checkpoint: Checkpoint,
+) -> tuple[Inverse, list[tuple[int, float, float]]]:
+    """Train an inverse for at most `steps` steps, or go on from what the checkpoint holds.
+
+    Gives the best weights and the history (step, training loss, held-out loss). Raises `InputError` when it diverges.
+    """
+    batch = max(4, min(len(pairs.coarse), _BATCH_SITES // int(np.prod(pairs.coarse.shape[1:]))))
+    schedule = optax.cosine_decay_schedule(_LEARNING_RATE[kind], steps, alpha=0.02)
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+    state = optimiser.init(eqx.filter(inverse, eqx.is_inexact_array))
+
+    @eqx.filter_jit
+    def advance(inverse: Inverse, state: optax.OptState, keys: Array, data: tuple[Array, Array]) -> tuple:
+        arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
+
+        def step(carry: tuple, key: Array) -> tuple:
+            arrays, state = carry
+            choose, draw = jax.random.split(key)
+            index = jax.random.randint(choose, (batch,), 0, len(data[0]))
+            coarse, fine = data[0][index], data[1][index]
+
+            def objective(arrays: Inverse) -> Array:
+                return jnp.mean(loss(kind, eqx.combine(arrays, rest), draw, coarse, fine))
+
+            value, slope = jax.value_and_grad(objective)(arrays)
+            update, state = optimiser.update(slope, state)
+            return (optax.apply_updates(arrays, update), state), value
+
+        (arrays, state), values = jax.lax.scan(step, (arrays, state), keys)
+        return eqx.combine(arrays, rest), state, jnp.mean(values)
+
+    arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
+    first, arrays, state, best, best_score, stale, rows = checkpoint.load(
+        (0, arrays, state, arrays, np.inf, 0, np.zeros((0, 3)))
+    )
+    inverse, best = eqx.combine(arrays, rest), eqx.combine(best, rest)
+    history = [(int(step), float(trained), float(held)) for step, trained, held in rows]
+    for begin in range(first, steps, _ROUND):
+        done = min(begin + _ROUND, steps)
+        keys = jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
+        inverse, state, trained = advance(inverse, state, keys, (pairs.coarse, pairs.fine))
+        held_out = float(held_out_losses(kind, inverse, key, pairs).mean())
+        history.append((done, float(trained), held_out))
+        progress(done, steps, f"learning, held-out loss {held_out:.4f}")
+        if not np.isfinite(float(trained)):
+            raise InputError(
+                f"training diverged at step {done}: lower the width or check the ensemble for outliers"
+            )
+        if held_out < best_score:
+            best, best_score, stale = inverse, held_out, 0
+        else:
+            stale += 1
+        if stale >= _PATIENCE:
+            break
+        weights = (eqx.filter(each, eqx.is_inexact_array) for each in (inverse, best))
+        checkpoint.save((done, next(weights), state, next(weights), best_score, stale, np.array(history)))
+    return best, history
+
+
+@eqx.filter_jit
+def _score(kind: str, inverse: Inverse, key: PRNGKeyArray, coarse: Array, fine: Array) -> Array:
+    return loss(kind, inverse, key, coarse, fine)
+
+
+def held_out_losses(kind: str, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs) -> np.ndarray:
+    """Loss of each held-out pair, with noise that is the same at every look."""
+    count = min(len(pairs.held_out_coarse), 512)
+    fixed = jax.random.fold_in(key, 0)
+    return np.asarray(
+        _score(kind, inverse, fixed, pairs.held_out_coarse[:count], pairs.held_out_fine[:count]),
+        dtype=np.float64,
+    )

@@ -1,0 +1,212 @@
+"""Many devices and processes give the bits of one: virtual CPU devices, and two processes on loopback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kadanoff as kd
+from kadanoff.devices import layout
+from kadanoff.errors import InputError
+from kadanoff.renormalization import Levels, MajorityMean, Relaxation, learn_inverse
+from kadanoff.runs import open_ensemble
+from kadanoff.store import Store
+
+pytestmark = pytest.mark.exact
+
+# Eight virtual devices: every computation is repeated on none, two and eight of them.
+EIGHT = """
+import json, sys, warnings
+import jax, numpy as np
+import kadanoff as kd
+from kadanoff.errors import InputError
+from kadanoff.renormalization.inverse import growth_step
+from kadanoff.sampling.sharded import shard
+from kadanoff.devices import layout, spread, use
+
+warnings.simplefilter("ignore")
+growth_step._BATCH_SITES = 1 << 8
+slow = json.loads(sys.argv[1])
+action, lattice = kd.Phi4(-0.9515, 0.7), kd.Lattice((16, 4))
+short = dict(draws=2, thermalize=10, thin=1, seed=3)
+start = kd.Ensemble(np.random.default_rng(0).normal(size=(4, 2, 8, 2)).astype(np.float32))
+block = kd.MajorityMean(b=2)
+pairs = kd.Ensemble(np.random.default_rng(1).normal(size=(16, 2, 4, 4)).astype(np.float32))
+inverse = kd.learn_inverse(pairs, block, kind="linear")
+relax = kd.Relaxation(action, sweeps=3)
+
+def sampled(sampler, chains, model=action):
+    return lambda n: [kd.sample(model, lattice, chains=chains, sampler=sampler, devices=n, **short).fields]
+
+def grown(count):
+    return lambda n: [level.fields for level in kd.grow(start, inverse, 1, relax, configurations=count, devices=n)]
+
+cases = {
+    "clusters, chains dealt out": sampled(None, 8),
+    "two chains in slabs": sampled(kd.Metropolis(), 2),
+    "configurations dealt out": grown(None),
+    "one configuration in slabs": grown(1),
+}
+if slow:
+    cases |= {
+        "heat bath in slabs": sampled(kd.HeatBath(), 2),
+        "trajectories, chains dealt out": sampled(kd.HybridMonteCarlo(), 8),
+        "spins, Wolff": sampled(kd.Wolff(), 8, kd.Ising(0.44)),
+        "tempering": sampled(kd.Tempering(kd.Metropolis(), (1.0, 1.1)), 8),
+    }
+same = {}
+for name, make in cases.items():
+    alone = make(None)
+    for n in (1, 2, 8) if slow else (2, 8):
+        same[f"{name}, {n}"] = all(np.array_equal(a, b) for a, b in zip(alone, make(n), strict=True))
+
+def refusal(make, n):
+    try:
+        make(n)
+    except InputError as error:
+        return str(error)
+
+# What crosses devices in a sweep of slabs: rows of neighbours, and the acceptance.
+mesh, sampler = layout(8, 1, (16, 8), slabs=True), kd.Metropolis(sweeps=1)
+with use(mesh):
+    state = shard(sampler.init(action, jax.numpy.ones((1, 16, 8))), mesh)
+    step = jax.jit(lambda key, action, state: sampler.step(key, action, state))
+    program = step.lower(spread(mesh, jax.random.key(0)), action, state).compile().as_text()
+crossing = {}
+for line in program.splitlines():
+    for word in ("collective-permute", "all-gather", "all-to-all", "all-reduce"):
+        if f" {word}(" in line:
+            crossing.setdefault(word, set()).add(line.split("= ")[1].split("{")[0].split(" ")[0])
+print(json.dumps({
+    "same": same,
+    "crossing": {word: sorted(shapes) for word, shapes in crossing.items()},
+    "refusals": [refusal(sampled(None, 2), 8), refusal(lambda n: layout(n, 1, (8, 8), slabs=True), 8),
+                 refusal(lambda n: kd.grow(start, inverse, 1, configurations=1, devices=n), 8)],
+}))
+"""
+
+# One of several processes: the commands one after the other, as of one launcher.
+TOGETHER = """
+import json, sys
+from typer.main import get_command
+from kadanoff.cli import app
+for line in json.loads(sys.argv[1]):
+    status = get_command(app).main(line, prog_name="kadanoff", standalone_mode=False)
+    if status:
+        sys.exit(status)
+"""
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "JAX_PLATFORMS": "cpu", **more}
+
+
+def eight(slow: bool) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", EIGHT, json.dumps(slow)],
+        env=environment(XLA_FLAGS="--xla_force_host_platform_device_count=8"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_virtual_devices_give_the_same_bits_and_exchange_halos_only() -> None:
+    found = eight(slow=False)
+    assert len(found["same"]) == 8 and all(found["same"].values()), found["same"]
+    crossing = found["crossing"]
+    assert not {"all-gather", "all-to-all"} & set(crossing)
+    # Half a row of one colour, of one chain: 1 x 4 x 1.
+    assert crossing["collective-permute"] == ["f32[1,4,1]"], crossing
+    assert set(crossing.get("all-reduce", [])) <= {"f32[]", "(f32[],", "s32[]"}, crossing
+    uneven, side, bare = found["refusals"]
+    assert "8 devices cannot share 2 chains evenly, and this update cannot share a lattice" in uneven
+    assert (
+        "8 devices cannot share 1 chains of side 8 evenly: give a multiple of 8 chains, or a side that 16"
+        in side
+    )
+    assert "8 devices cannot share 1 configurations that are not relaxed" in bare
+
+
+@pytest.mark.slow
+def test_every_sampler_gives_the_same_bits_on_virtual_devices() -> None:
+    found = eight(slow=True)["same"]
+    assert len(found) == 24 and all(found.values()), found
+
+
+def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
+    short = [
+        "--sampler",
+        "metropolis",
+        "--size",
+        "8",
+        "--chains",
+        "4",
+        "--draws",
+        "4",
+        "--thermalize",
+        "10",
+        "--seed",
+        "3",
+    ]
+    learn = kd.Ensemble(np.random.default_rng(1).normal(size=(16, 2, 8, 8)).astype(np.float32))
+    learn_inverse(learn, MajorityMean(b=2), kind="linear").save(tmp_path / "inverse")
+
+    def commands(run: Path, grown: Path) -> list[list[str]]:
+        grow = ["grow", str(run), "--inverse", str(tmp_path / "inverse"), "--relax", "2", "--seed", "4"]
+        return [
+            ["simulate", *short, "--out", str(run), "--devices", "2", "--json"],
+            [*grow, "--out", str(grown), "--devices", "2", "--json"],
+        ]
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    lines = json.dumps(commands(tmp_path / "run", tmp_path / "grown"))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", TOGETHER, lines],
+            env=environment(
+                JAX_COORDINATOR_ADDRESS=address,
+                JAX_NUM_PROCESSES="2",
+                JAX_PROCESS_ID=str(number),
+                XLA_FLAGS="--xla_force_host_platform_device_count=1",
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    told = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    first, second = (out.splitlines() for out, _ in told)
+    assert len(first) == 2 and json.loads(first[0])["draws"] == 4 and not second, told
+    options: dict[str, Any] = {"chains": 4, "draws": 4, "thermalize": 10, "seed": 3, "out": tmp_path / "one"}
+    alone = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), sampler=kd.Metropolis(), **options)
+    together = Store.open(tmp_path / "run")
+    assert np.array_equal(together.field(), np.asarray(alone.fields))
+    assert together.records == Store.open(tmp_path / "one").records
+    from kadanoff.renormalization.inverse.learnt import LearntInverse
+
+    inverse, relax = LearntInverse.load(tmp_path / "inverse"), Relaxation(kd.Phi4(-0.9515, 0.7), sweeps=2)
+    with pytest.warns(kd.errors.DepthWarning):
+        levels = kd.grow(open_ensemble(tmp_path / "run"), inverse, 1, relax, seed=4)
+    assert np.array_equal(levels[1].fields, np.asarray(Levels.open(tmp_path / "grown")[1].fields))
+
+
+def test_what_cannot_be_shared_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="99 devices were asked for, and there"):
+        kd.sample(
+            kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), chains=4, draws=1, devices=99, out=tmp_path / "run"
+        )
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="must be positive"):
+        layout(0, 4, (8, 8), slabs=True)
