@@ -82,6 +82,8 @@ def local_sweeps(
 
 def _is_compiled(compiled: Compiled, fields: Array) -> bool:
     dimension = fields.ndim - 1
+    if not jax.sharding.get_abstract_mesh().empty:
+        return False  # a call is opaque to the compiler, which could not cut it into slabs
     return fields.dtype == jnp.float32 and 2 <= dimension <= (3 if "spin" in compiled.name else 4)
 
 
