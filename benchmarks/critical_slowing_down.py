@@ -7,7 +7,7 @@ Methods: Metropolis sweeps; hybrid Monte Carlo; sweeps and clusters (`LocalAndCl
 equilibrium: clusters are thermalised, local updates and hybrid Monte Carlo start from their fields. An independent
 configuration costs 2 tau steps, tau the integrated autocorrelation time of m^2, and of the slowest of m^2, phi^2 and
 the action. A grown configuration costs its growth and an independent 32 x 32 one; training is printed apart. z is
-fitted to tau (in steps) and to seconds per site, where at least two sizes have chains of 20 tau or more. Bias is
+fitted to tau (in steps) and to seconds per site, where at least two sizes have chains of 10 tau or more. Bias is
 against clusters, the one method here that is exact and not slow. `--out` gets slowing.json and slowing.png.
 """
 
@@ -88,7 +88,7 @@ def simulated(
     step = float(np.quantile(times, 0.25)) / (stride * length * len(start))
     binder = derived(lambda x: 1 - x[1] / (3 * x[0] ** 2), [data[0] ** 2, data[0] ** 4])
     row = {"method": method, "L": side, "chains": len(start), "steps": stride * data.shape[2], "step": step}
-    row |= {"tau": taus[0], "slowest": slowest, "long": stride * data.shape[2] >= 20 * slowest.value}
+    row |= {"tau": taus[0], "slowest": slowest, "long": stride * data.shape[2] >= 10 * slowest.value}
     row |= {"cost": scaled(slowest, 2 * step), "cost_m2": scaled(taus[0], 2 * step)}
     row |= {"chi": gamma_method(side**2 * data[0] ** 2), "U4": binder, "phi2": gamma_method(data[1])}
     return row, state.fields
