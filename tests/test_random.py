@@ -80,3 +80,48 @@ def test_uniforms_stay_in_their_intervals():
     extreme = jnp.array([0, 255, 256, 2**31, 2**32 - 1], dtype=jnp.uint32)
     assert float(uniform(extreme).min()) == 0 and float(uniform(extreme).max()) < 1
     assert float(uniform_positive(extreme).min()) > 0 and float(uniform_positive(extreme).max()) == 1
+
+
+def ranks(rows):
+    """Ranks over GF(2) of the matrices (n, 6) of bytes."""
+    rows, rank = rows.copy(), np.zeros(len(rows), dtype=np.int64)
+    everyone = np.arange(len(rows))
+    for bit in range(8):
+        # The first row below those found that has the bit goes up, and is added to the others that have it.
+        has = ((rows >> bit) & 1).astype(bool)
+        candidates = has & (np.arange(6) >= rank[:, None])
+        found, pivot = candidates.any(axis=1), candidates.argmax(axis=1)
+        top = np.minimum(rank, 5)
+        swapped = rows[everyone, pivot]
+        rows[everyone[found], pivot[found]] = rows[everyone, top][found]
+        rows[everyone[found], top[found]] = swapped[found]
+        has = ((rows >> bit) & 1).astype(bool) & found[:, None]
+        has[everyone, top] = False
+        rows ^= np.where(has, swapped[:, None], 0).astype(np.uint8)
+        rank += found
+    return rank
+
+
+@pytest.mark.slow
+@pytest.mark.statistical
+def test_bytes_of_uniforms_have_the_ranks_of_random_matrices():
+    # Of every 6 sites, and of every 6 chains.
+    # Matrices of rank r among 6 x 8: choices of an image and a kernel, and isomorphisms between.
+    chance = np.array(
+        [
+            np.prod([(2.0**6 - 2.0**i) * (2.0**8 - 2.0**i) / (2.0**r - 2.0**i) for i in range(r)]) / 2.0**48
+            for r in range(7)
+        ]
+    )
+    expected = np.array([chance[:5].sum(), chance[5], chance[6]])
+    sites, chains = jnp.arange(960, dtype=jnp.uint32)[:, None], jnp.arange(960, dtype=jnp.uint32)[None, :]
+    counts = np.zeros((2, 4, 3, 3))
+    for number in range(8):
+        for place, word in enumerate(site_words(key(7, number), sites, chains)):
+            for order, data in enumerate((np.asarray(word).T, np.asarray(word))):
+                for byte in range(3):
+                    rank = ranks((data.reshape(-1, 6) >> (8 * byte + 8)).astype(np.uint8))
+                    counts[order, place, byte] += [(rank <= 4).sum(), (rank == 5).sum(), (rank == 6).sum()]
+    total = counts[0, 0, 0].sum()
+    p = stats.chisquare(counts.reshape(-1, 3), expected * total, axis=1).pvalue
+    assert p.min() > LEVEL / p.size
