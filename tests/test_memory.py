@@ -58,13 +58,13 @@ print(json.dumps({"side": levels[-1].lattice.longest, "MiB": peak}))
 
 def test_an_ensemble_ten_times_the_memory_is_analysed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", ANALYSIS, str(tmp_path), "1920"],
+        [sys.executable, "-W", "ignore", "-c", ANALYSIS, str(tmp_path), "2880"],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["MiB"] == 480 and "gamma" in found["exponents"] and abs(found["phi2"] - 1.01) < 0.01
+    assert found["MiB"] == 720 and "gamma" in found["exponents"] and abs(found["phi2"] - 1.01) < 0.01
     assert found["more"] < found["MiB"] / 10, found
 
 

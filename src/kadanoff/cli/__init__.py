@@ -34,6 +34,7 @@ VERBS = (
     "reweight",
     "reproduce",
     "report",
+    "bench",
 )
 """The verbs in the order of a day's work, which is the order of ``kadanoff --help``."""
 
