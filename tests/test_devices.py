@@ -64,7 +64,7 @@ if slow:
 same = {}
 for name, make in cases.items():
     alone = make(1)
-    for n in (2, 8):
+    for n in (2, 8) if slow or "slabs" in name else (8,):
         # One device relaxes a lattice by compiled updates, slabs are left to XLA: equal up to rounding.
         equal = partial(np.allclose, rtol=0, atol=1e-5) if name.startswith("one conf") else np.array_equal
         same[f"{name}, {n}"] = all(equal(a, b) for a, b in zip(alone, make(n), strict=True))
@@ -123,7 +123,7 @@ def eight(slow: bool) -> dict[str, Any]:
 
 def test_virtual_devices_give_the_same_bits_and_exchange_halos_only() -> None:
     found = eight(slow=False)
-    assert len(found["same"]) == 8 and all(found["same"].values()), found["same"]
+    assert len(found["same"]) == 6 and all(found["same"].values()), found["same"]
     crossing = found["crossing"]
     assert not {"all-gather", "all-to-all"} & set(crossing)
     # Half a row of one colour, of one chain: 1 x 4 x 1.
@@ -193,7 +193,9 @@ def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
     first, second = (out.splitlines() for out, _ in told)
     assert len(first) == 2 and json.loads(first[0])["draws"] == 4 and not second, told
     options: dict[str, Any] = {"chains": 4, "draws": 4, "thermalize": 10, "seed": 3, "out": tmp_path / "one"}
-    alone = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), sampler=kd.Metropolis(), devices=1, **options)
+    alone = kd.sample(
+        kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), sampler=kd.Metropolis(), devices=1, **options
+    )
     together = Store.open(tmp_path / "run")
     assert np.array_equal(together.field(), np.asarray(alone.fields))
     assert together.records == Store.open(tmp_path / "one").records

@@ -78,6 +78,7 @@ def test_partial_fits_go_on_and_records_are_handed_to_callbacks() -> None:
     assert Phi4RBM(2, random_state=1).partial_fit(X).n_iter_ == 1
 
 
+@pytest.mark.slow
 @pytest.mark.exact
 def test_pipelines_and_searches_take_it() -> None:
     y = X[:, 0] > 0

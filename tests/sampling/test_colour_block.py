@@ -141,7 +141,7 @@ def test_real_fields_of_cliques_agree_with_quadrature() -> None:
 
     action = MarkovRandomField(KITE, bounded)
     found, error = pair_means(sample(action, sampler=SAMPLERS["metropolis"], chains=256, draws=64, seed=3))
-    x = np.linspace(-3, 3, 31, dtype=np.float32)
+    x = np.linspace(-3, 3, 25, dtype=np.float32)
     fields = np.stack(np.meshgrid(x, x, x, x, indexing="ij"), axis=-1).reshape(-1, 4)
     weight = np.exp(-np.asarray(jax.vmap(lambda field: action.density(field).sum())(fields), float))
     weight /= weight.sum()

@@ -95,6 +95,7 @@ def test_energy_violation_is_of_second_order():
     assert sizes["leapfrog", 0.025] / sizes["omelyan", 0.05] > 2
 
 
+@pytest.mark.slow
 @pytest.mark.exact
 def test_energy_violation_in_single_precision():
     """On 256 x 256 sites S is about 10^4 to 10^5; its float32 difference would be wrong by 10^-3 and more."""

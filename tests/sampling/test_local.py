@@ -87,9 +87,9 @@ def propagator(shape, mass2):
     ("shape", "name"),
     [
         ((27,), "metropolis"),
-        ((9, 9), "default"),
+        pytest.param((9, 9), "default", marks=pytest.mark.slow),
         ((6, 4), "hybrid"),
-        ((3, 4, 5), "metropolis"),
+        pytest.param((3, 4, 5), "metropolis", marks=pytest.mark.slow),
     ],
 )
 def test_the_free_field_has_its_exact_propagator(shape, name):

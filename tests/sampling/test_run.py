@@ -56,7 +56,9 @@ def free_field(shape, mass2):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("shape", [(16,), (16, 16), (8, 8, 8)])
+@pytest.mark.parametrize(
+    "shape", [(16, 16), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((16,), (8, 8, 8)))]
+)
 def test_the_default_run_ends_at_its_target_with_the_free_field(shape):
     # Twelve numbers at 4 standard errors: significance below 8e-4. A target of 1 % is the default's 0.3 % with
     # a ninth of the draws.

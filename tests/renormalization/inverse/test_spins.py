@@ -100,6 +100,7 @@ def ensemble():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_training_finds_the_coupling_it_was_not_told(ensemble, tmp_path):
     # Given the blocks around it, a block follows the Ising law: the last three numbers are 0, beta, beta. With a

@@ -24,7 +24,8 @@ def quick(critical):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
-    ("kind", "steps", "kernels"), [("deterministic", 150, (3, 3)), ("density", 50, (3, 1))]
+    ("kind", "steps", "kernels"),
+    [("deterministic", 150, (3, 3)), pytest.param("density", 50, (3, 1), marks=pytest.mark.slow)],
 )
 def test_a_few_steps_beat_the_best_linear_map(critical, kind, steps, kernels):
     learnt = learn_inverse(
