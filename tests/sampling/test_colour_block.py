@@ -260,3 +260,24 @@ def test_what_is_refused() -> None:
     for message, call in refusals.items():
         with pytest.raises(InputError, match=message):
             call()
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("update", ["metropolis", "heat bath"])
+@pytest.mark.parametrize("spins", [True, False])
+def test_compiled_sweeps_are_those_of_xla(update: str, spins: bool) -> None:
+    """The same accepted proposals, in blocks of chains that are filled and that are not; reals up to rounding."""
+    graph, sampler = Graph.grid((4, 6), "triangular"), ColourBlock(update, sweeps=2)
+    links = np.linspace(-0.3, 0.4, len(graph.edges))
+    action = InhomogeneousIsing(graph, links, 0.2) if spins else InhomogeneousPhi4.random(graph, seed=1)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(21, 4, 6))
+    state = sampler.init(action, jnp.asarray(signs, jnp.float32), jnp.arange(7, 28, dtype=jnp.uint32))
+    if not sampler._has_compiled(action, state):
+        assert (update, spins) == ("heat bath", False)
+        return
+    with jax.set_mesh(jax.make_mesh((1,), ("chain",))):
+        assert not sampler._has_compiled(action, state)
+        expected, rate = sampler.step(key_of(5), action, state)
+    found, other = sampler.step(key_of(5), action, state)
+    np.testing.assert_allclose(found.fields, expected.fields, rtol=0, atol=0 if spins else 1e-5)
+    assert float(other.acceptance) == pytest.approx(float(rate.acceptance), abs=1e-6)

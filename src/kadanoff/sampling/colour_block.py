@@ -1,10 +1,12 @@
 """Colour-block updates on graphs: all sites of one colour at once, given the others."""
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numba
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
@@ -14,6 +16,8 @@ from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
+from kadanoff.sampling.compiled.foreign import register
+from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_sweeps
 from kadanoff.sampling.metropolis import tuned_width
 from kadanoff.sampling.state import ChainState, Info, chain_state
 
@@ -75,29 +79,74 @@ class ColourBlock(eqx.Module):
         """Sweep every chain `sweeps` times."""
         if isinstance(action, MarkovRandomField):
             return _clique_sweeps(key, action, state, self.sweeps)
+        keys = jax.vmap(lambda key: jax.vmap(lambda colour: jax.random.fold_in(key, colour))(
+            jnp.arange(action.graph.colours)))(jax.random.split(key, self.sweeps))  # fmt: skip
+        given = (jax.random.key_data(keys), state.fields, state.chain, state.step_size)
+        generic, compiled = partial(self._generic, action), partial(self._compiled, action)
+        if self._has_compiled(action, state):
+            fields, rate = jax.lax.platform_dependent(*given, cpu=compiled, default=generic)
+        else:
+            fields, rate = generic(*given)
+        return eqx.tree_at(lambda s: s.fields, state, fields), Info(rate)
+
+    def _has_compiled(self, action: PairAction, state: ChainState) -> bool:
+        exact_reals = self.update == "heat bath" and not has_spins(action)
+        known = isinstance(action, InhomogeneousPhi4) or has_spins(action)
+        alone = jax.sharding.get_abstract_mesh().empty
+        return known and not exact_reals and alone and state.fields.dtype == jnp.float32
+
+    def _compiled(
+        self, action: PairAction, keys: Array, fields: Array, chain: Array, width: Array
+    ) -> tuple[Array, Array]:
+        graph, spins = action.graph, has_spins(action)
+        where, links, valid = graph.neighbours
+        colouring = graph.colouring.ravel()
+        begins = np.concatenate([[0], np.cumsum(np.bincount(colouring))])
+        site = jnp.zeros((3, graph.volume)).at[0].set(action.r.ravel())
+        if not spins:
+            site = site.at[1].set(action.a.ravel()).at[2].set(action.b.ravel())
+        rule = f"spin {self.update}" if spins else self.update
+        flat = fields.reshape(len(fields), -1)
+        results = (jax.ShapeDtypeStruct(flat.shape, flat.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
+        swept, rate = jax.ffi.ffi_call(register(graph_sweeps), results, vmap_method="sequential")(
+            flat,
+            chain.astype(jnp.uint32),
+            keys.reshape(-1, 2),
+            np.argsort(colouring, kind="stable").astype(np.int32),
+            begins.astype(np.int32),
+            np.concatenate([[0], np.cumsum(graph.degrees)]).astype(np.int32),
+            where[valid],
+            action.w[links[valid]].astype(jnp.float32),
+            site.astype(jnp.float32),
+            jnp.asarray(width, jnp.float32).reshape(1),
+            jnp.array([GRAPH_RULES.index(rule), numba.get_num_threads()], jnp.int32),
+        )
+        return swept.reshape(fields.shape), rate[0]
+
+    def _generic(
+        self, action: PairAction, keys: Array, fields: Array, chain: Array, width: Array
+    ) -> tuple[Array, Array]:
         graph = action.graph
         blocks = [np.flatnonzero(graph.colouring.ravel() == colour) for colour in range(graph.colours)]
         where = [np.asarray(graph.neighbours[0][block]) for block in blocks]
         links, valid = graph.neighbours[1:]
         strength = [jnp.where(valid[block], action.w[links[block]], 0) for block in blocks]
 
-        def sweep(carry: tuple[Array, Array], key: PRNGKeyArray) -> tuple[tuple[Array, Array], None]:
+        def sweep(carry: tuple[Array, Array], words: Array) -> tuple[tuple[Array, Array], None]:
             fields, accepted = carry
             for colour, block in enumerate(blocks):
                 # One column of neighbours at a time, chains innermost: rows of chains are copied whole.
                 h = -action.r.reshape(-1, 1)[block]
                 for column in range(where[colour].shape[1]):
                     h = h + strength[colour][:, column, None] * fields[where[colour][:, column]]
-                new, rate = self._draw(
-                    jax.random.fold_in(key, colour), action, block, fields[block], h, state
-                )
+                key = jax.random.wrap_key_data(words[colour])
+                new, rate = self._draw(key, action, block, fields[block], h, chain, width)
                 fields, accepted = fields.at[block].set(new), accepted + rate.sum()
             return (fields, accepted), None
 
-        start = (state.fields.reshape(len(state.fields), -1).T, jnp.zeros((), state.fields.dtype))
-        (fields, accepted), _ = jax.lax.scan(sweep, start, jax.random.split(key, self.sweeps))
-        info = Info(accepted / (self.sweeps * state.fields.size))
-        return eqx.tree_at(lambda s: s.fields, state, fields.T.reshape(state.fields.shape)), info
+        start = (fields.reshape(len(fields), -1).T, jnp.zeros((), fields.dtype))
+        (swept, accepted), _ = jax.lax.scan(sweep, start, keys)
+        return swept.T.reshape(fields.shape), accepted / (self.sweeps * fields.size)
 
     def _draw(
         self,
@@ -106,10 +155,11 @@ class ColourBlock(eqx.Module):
         block: np.ndarray,
         old: Array,
         h: Array,
-        state: ChainState,
+        chain: Array,
+        width: Array,
     ) -> tuple[Array, Array]:
         """New values (sites of the block, chain) given what acts on them, and which were accepted."""
-        site, chain = jnp.asarray(block, jnp.uint32)[:, None], state.chain[None]
+        site, chain = jnp.asarray(block, jnp.uint32)[:, None], chain[None]
         exact, spins = self.update == "heat bath", has_spins(action)
         if exact and isinstance(action, InhomogeneousPhi4):
             a, b = (coupling.reshape(-1, 1)[block] for coupling in (action.a, action.b))
@@ -119,7 +169,7 @@ class ColourBlock(eqx.Module):
         if exact:
             new = jnp.where(uniform(words[0]) * (1 + jnp.exp(-2 * h)) < 1, 1.0, -1.0).astype(old.dtype)
             return new, jnp.ones_like(new)
-        new = -old if spins else old + state.step_size * (uniform(words[0]) - 0.5)
+        new = -old if spins else old + width * (uniform(words[0]) - 0.5)
         rise = -(new - old) * h
         if isinstance(action, InhomogeneousPhi4):
             a, b = (coupling.reshape(-1, 1)[block] for coupling in (action.a, action.b))
