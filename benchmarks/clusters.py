@@ -1,6 +1,6 @@
 """Cluster updates: sites a second, and effective samples a second at criticality; peapods where it is installed.
 
-    uv run --group bench python benchmarks/clusters.py [--seconds 3] [--quick]
+    uv run --group bench python benchmarks/clusters.py [--seconds 3] [--sides 64 256]
 
 The first table updates every chain once a call, on all cores; Wolff counts the sites of the lattice, as if it had
 visited all of them, and the sites that it flipped. The second compares with peapods, which makes a Metropolis sweep
@@ -33,9 +33,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each number is measured")
-    parser.add_argument("--quick", action="store_true", help="the smaller lattice only")
+    parser.add_argument("--sides", type=int, nargs="+", default=list(LATTICES))
     options = parser.parse_args()
-    lattices = {64: LATTICES[64]} if options.quick else LATTICES
+    lattices = {side: LATTICES.get(side, max(1, 2**22 // side**2)) for side in options.sides}
     print(f"{'':<22}{'L':>5}{'chains':>8}{'updates/s':>12}{'flips/s':>12}{'peak GiB':>10}")
     for side, chains in lattices.items():
         for model, action in ACTIONS.items():
@@ -113,7 +113,7 @@ def peapods(cluster: Any, side: int, chains: int, seconds: float) -> tuple[float
 
     mode = {"cluster_update_interval": 1, "cluster_mode": "wolff" if isinstance(cluster, kd.Wolff) else "sw"}
     model = Ising((side, side), temperatures=np.full(chains, 1 / BETA))
-    model.sample(200, warmup_ratio=0, **mode)
+    model.sample(20, warmup_ratio=0, **mode)
     begun, times = time.perf_counter(), []
     while time.perf_counter() - begun < seconds:
         here = time.perf_counter()
@@ -121,7 +121,7 @@ def peapods(cluster: Any, side: int, chains: int, seconds: float) -> tuple[float
         times.append(time.perf_counter() - here)
     # A few chains are enough for tau.
     few = Ising((side, side), temperatures=np.full(4, 1 / BETA))
-    few.sample(200, warmup_ratio=0, **mode)
+    few.sample(100, warmup_ratio=0, **mode)
     tau = few.sample(128_000 // side, warmup_ratio=0, autocorrelation_max_lag=100, **mode)["mags2_tau"]
     return 20 / float(np.quantile(times, 0.1)), float(np.mean(tau))
 

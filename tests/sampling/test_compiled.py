@@ -59,6 +59,18 @@ def test_threads_share_work_without_a_trace(chains):
         np.testing.assert_array_equal(result[1:2], part)
 
 
+@pytest.mark.parametrize("shape", [(16,), (2, 6), (3, 5, 4)])
+@pytest.mark.parametrize("sampler", [kd.SwendsenWang(), kd.Wolff()])
+def test_compiled_clusters_are_those_of_others(sampler, shape):
+    fields = jax.random.normal(jax.random.key(4), (21, *shape))
+    keys, numbers = jax.random.key_data(jax.random.split(key(5))), jnp.arange(3, 24, dtype=jnp.uint32)
+    compiled, generic = jax.jit(sampler._compiled), jax.jit(sampler._generic)
+    for start, kappa in ((fields, jnp.array(1.0)), (jnp.sign(fields), jnp.array(0.4))):
+        found = compiled(keys, start, numbers, kappa)
+        np.testing.assert_array_equal(found, generic(keys, start, numbers, kappa))
+        assert 0 < float(jnp.mean(found != start)) < 1
+
+
 def test_elementary_functions_are_good_to_rounding():
     exp, log, cos_sin = elementary.exp, elementary.log, elementary.cos_sin
 

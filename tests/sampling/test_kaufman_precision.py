@@ -1,6 +1,6 @@
 """Updates of the Ising model against Kaufman: energy and specific heat at beta_c to four digits, one energy to five.
 
-Eleven numbers within 3 standard errors each: a right sampler fails one in 3 % of the seeds; this one is fixed.
+Eleven numbers, each within 3 standard errors: a right sampler fails one of them in 3 % of the seeds.
 """
 
 import equinox as eqx
