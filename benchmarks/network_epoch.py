@@ -1,6 +1,6 @@
 """Seconds of one training epoch of a restricted Boltzmann machine, beside `rbms` (PyTorch) and scikit-learn.
 
-    uv run --extra ml python benchmarks/network_epoch.py [--rows 60000] [--batches 10,100,1000] [--repeats 3]
+    uv run python benchmarks/network_epoch.py [--rows 60000] [--batches 10,100,1000] [--repeats 3]
 
 Synthetic data of the shape of MNIST, 784 visible and 256 hidden units, CD-1, float32, plain stochastic gradients
 that are not centred, two threads. Bernoulli units in all three; then phi4 visible units of ours beside Bernoulli ones.

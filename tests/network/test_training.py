@@ -84,6 +84,19 @@ def test_training_raises_the_exact_likelihood_of_data_with_structure() -> None:
     assert 0.31 < gained < 0.43
 
 
+@pytest.mark.statistical
+def test_chains_that_start_anew_keep_training_from_running_away() -> None:
+    """Data of two narrow modes: without new starts the chains gather in one, and links gain less than 1 nat."""
+    rng = np.random.default_rng(1)
+    sign = rng.choice([-1.0, 1.0], size=(400, 1)) * rng.choice([1.0, -1.0], size=(400, 12), p=[0.95, 0.05])
+    x = (sign + 0.1 * rng.normal(size=sign.shape)).astype(np.float32)
+    training = Training(Persistent(), batch_size=50, total_epochs=150, learning_rate=0.03)
+    state = training.init(Phi4Network.random("gaussian", 12, "bernoulli", 6), x)
+    alone = float(exact_log_likelihood(state.base, jnp.asarray(x)).mean())
+    linked = float(exact_log_likelihood(training.fit(state, x).network, jnp.asarray(x)).mean())
+    assert linked - alone > 4
+
+
 @pytest.mark.exact
 def test_training_goes_on_with_the_same_bits_and_stops_when_told() -> None:
     training = Training(batch_size=64, total_epochs=4)
@@ -127,6 +140,7 @@ def test_no_learning_rate_leads_to_nan(visible: str, hidden: str, optimiser: str
         (lambda: Training(schedule="step"), "unknown schedule 'step'"),
         (lambda: Training(weight_decay=-1.0), "must not be negative"),
         (lambda: Persistent(0), "1 step or more"),
+        (lambda: Persistent(1, 1.5), "a probability between 0 and 1, got 1.5"),
         (lambda: Tempered(replicas=1), "2 replicas or more"),
         (lambda: chains_of("annealed"), "unknown training 'annealed'"),
     ],

@@ -46,7 +46,7 @@ class Phi4(NearestNeighbourAction):
         mass2, quartic, kappa = (float(value) for value in values)
         if not np.all(np.isfinite([mass2, quartic, kappa])):
             raise InputError(
-                f"couplings must be finite numbers, got mass2={mass2}, quartic={quartic}, kappa={kappa}"
+                f"couplings must be finite numbers, got mass2={mass2:g}, quartic={quartic:g}, kappa={kappa:g}"
             )
         if quartic < 0:
             raise InputError(f"quartic={quartic:g} < 0 leaves the action unbounded below; give quartic >= 0")

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
+from threadpoolctl import threadpool_limits
 
 from kadanoff.network.estimator import Phi4RBM
 from kadanoff.sampling.run import Progress
@@ -105,7 +106,8 @@ def _accuracy(
     model: Any, x: Any, y: Any, x_test: Any, y_test: Any, strengths: Sequence[float]
 ) -> dict[float, float]:
     features, test = model.fit_transform(x), model.transform(x_test)
-    with warnings.catch_warnings():
+    # One thread: products this small are ten times slower where threads of BLAS wait for a busy core.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         return {
             strength: float(LogisticRegression(C=strength, max_iter=300).fit(features, y).score(test, y_test))

@@ -21,7 +21,7 @@ from kadanoff.statistics import Estimate
 __all__ = ["run"]
 
 _HIDDEN = 128
-_RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
+_RATES = (0.001, 0.002, 0.005, 0.01, 0.03, 0.1)
 _BINARY_RATE = 0.01
 
 

@@ -34,19 +34,17 @@ def read_image(file: Path, side: int) -> Float[np.ndarray, "side side channel"]:
     Raises `InputError` for a path that is no image, or one smaller than 8 pixels a side.
     """
     if not file.is_file():
-        raise InputError(f"--image {file} is not a file: give the path of a PNG, JPEG or similar image")
+        raise InputError(f"{file} is not a file: give the path of a PNG, JPEG or similar image")
     try:
         with Image.open(file) as image:
             image.load()
             if image.mode not in _MODES:
-                raise InputError(f"--image {file} has the mode {image.mode}: convert it to 8-bit grey or RGB")
+                raise InputError(f"{file} has the mode {image.mode}: convert it to 8-bit grey or RGB")
             return _scaled(image if image.mode == "L" else _grey_or_colour(image), side)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"--image {file} is no image that can be read: give a PNG, JPEG or similar file"
-        ) from error
+        raise InputError(f"{file} is no image that can be read: give a PNG, JPEG or similar file") from error
 
 
 def channels(image: Float[np.ndarray, "side side channel"]) -> dict[str, Float[np.ndarray, "side side"]]:

@@ -19,52 +19,44 @@ def annealed_states(
     Chains that start where there are no links spread over the modes as they form, better than chains that start in
     the trained network.
     """
-    start, *keys = jax.random.split(key, steps + 1)
-    v = base.visible.draw(start, jnp.zeros((count, network.visible.size)))
-    times = jnp.minimum(jnp.arange(1, steps + 1) / max(steps // 2, 1), 1.0)
-
-    def step(v: Array, now: tuple[Array, Array]) -> tuple[Array, None]:
-        t, key = now
-        return interpolated(base, network, t).gibbs(key, v), None
-
-    return jax.lax.scan(step, v, (times, jnp.stack(keys)))[0]
+    free = jnp.zeros((count, network.visible.size))
+    return _annealed(key, network, base, free, jnp.zeros(free.shape, bool), steps)[0]
 
 
 @eqx.filter_jit
 def completed(
     key: PRNGKeyArray,
     network: Phi4Network,
+    base: Phi4Network,
     v: Float[Array, "sample visible"],
     known: Bool[Array, "sample visible"],
     steps: int,
 ) -> Float[Array, "sample visible"]:
     """The mean of the unknown features given the known ones, which keep their values.
 
-    Chains of the unknown features start at their means without links; <v> given the hidden units is averaged over the
-    second half of the steps.
+    Links are switched on in the first half of the steps, so that the unknown features follow the known ones into their
+    mode as it forms; <v> given the hidden units is averaged over the second half.
     """
-    free = network.visible_mean(jnp.zeros((*v.shape[:-1], network.hidden.size)))
-    start = jnp.where(known, v, free)
-
-    def step(v_now: Array, now: tuple[Array, PRNGKeyArray]) -> tuple[Array, Array]:
-        up, down = jax.random.split(now[1])
-        h = network.draw_hidden(up, v_now)
-        field = h @ network.w.T
-        drawn = network.visible.redraw(down, v_now, field)
-        mean = jax.lax.cond(now[0], lambda: network.visible.mean(field), lambda: jnp.zeros_like(v_now))
-        return jnp.where(known, v, drawn), mean
-
-    late = jnp.arange(steps) >= steps // 2
-    _, means = _summed(step, start, (late, jax.random.split(key, steps)))
-    return jnp.where(known, v, means / late.sum())
+    return jnp.where(known, v, _annealed(key, network, base, v, known, steps)[1])
 
 
-def _summed(step, start: Array, given: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Scan, and add up what every step gives, without keeping it."""
+def _annealed(
+    key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, v: Array, known: Array, steps: int
+) -> tuple[Array, Array]:
+    """The last states, and the mean of <v> given the hidden units over the second half of the steps."""
+    first, *keys = jax.random.split(key, steps + 1)
+    start = jnp.where(known, v, base.visible.draw(first, jnp.zeros(v.shape)))
+    count = jnp.arange(1, steps + 1)
+    times, late = jnp.minimum(count / max(steps // 2, 1), 1.0), count > steps // 2
 
-    def body(carry: tuple[Array, Array], now: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        state, total = carry
-        state, value = step(state, now)
-        return (state, total + value), None
+    def step(carry: tuple[Array, Array], now: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], None]:
+        (state, total), (t, counts, key) = carry, now
+        current = interpolated(base, network, t)
+        up, down = jax.random.split(key)
+        field = current.draw_hidden(up, state) @ current.w.T
+        drawn = current.visible.redraw(down, state, field)
+        total = jax.lax.cond(counts, lambda: total + current.visible.mean(field), lambda: total)
+        return (jnp.where(known, v, drawn), total), None
 
-    return jax.lax.scan(body, (start, jnp.zeros_like(start)), given)[0]
+    (last, total), _ = jax.lax.scan(step, (start, jnp.zeros_like(v)), (times, late, jnp.stack(keys)))
+    return last, total / jnp.maximum(late.sum(), 1)

@@ -155,9 +155,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Fill in what is not `known` (a mask of the data's shape, or of one sample): means given the known."""
         v = jnp.asarray(self._features(X), jnp.float32)
         mask = jnp.broadcast_to(jnp.asarray(known, bool), v.shape)
-        found = self.scaling_.undo(
-            np.asarray(completed(self._key(3), self.network_, v, mask, steps), np.float64)
-        )
+        found = self._given_back(completed(self._key(3), self.network_, self.state_.base, v, mask, steps))
         return np.where(mask, np.asarray(X, np.float64), found)
 
     def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803

@@ -1,9 +1,11 @@
 """Persistent contrastive divergence: chains that go on from update to update."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from kadanoff.errors import InputError
 from kadanoff.network.chains.base import Chains, Drawn
 from kadanoff.network.model import Phi4Network
 
@@ -11,15 +13,28 @@ __all__ = ["Persistent", "renewed"]
 
 
 class Persistent(Chains):
-    """PCD-k: chains that are never reset, `steps` updates each time; the gradient of the likelihood as they keep up.
+    """PCD-k: chains that go on from update to update, `steps` Gibbs steps each time.
 
-    >>> Persistent().steps
-    1
+    Before an update every chain starts anew from a sample of the batch with the probability `refresh`. Without it
+    (`refresh=0`, the original form) the gradient is that of the likelihood as long as the chains keep up; on data of
+    several modes they do not, all chains gather in one of them, and training runs away from the data. With it, chains
+    are `steps/refresh` steps long on average, and every mode of the data holds some.
 
-    Source: T. Tieleman, ICML 2008.
+    Raises `InputError` for a probability outside [0, 1].
+
+    >>> Persistent(steps=2)
+    Persistent(steps=2)
+
+    Source: T. Tieleman, ICML 2008 (without the new starts).
     """
 
     steps: int = eqx.field(static=True, default=1)
+    refresh: float = eqx.field(static=True, default=0.05)
+
+    def __check_init__(self) -> None:
+        """Refuse what is no probability."""
+        if not 0 <= self.refresh <= 1:
+            raise InputError(f"refresh is a probability between 0 and 1, got {self.refresh}")
 
     def init(self, key: PRNGKeyArray, base: Phi4Network, count: int) -> Array:
         """Draws of the unlinked visible units."""
@@ -28,9 +43,12 @@ class Persistent(Chains):
     def draw(
         self, key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, kept: Array, batch: Array
     ) -> Drawn:
-        """Update the chains."""
-        v = network.gibbs(key, kept, self.steps)
-        return Drawn(v, v, renewed(kept, v))
+        """Start some chains anew, update all."""
+        which, move = jax.random.split(key)
+        anew = jax.random.bernoulli(which, self.refresh, (len(kept), 1))
+        start = jnp.where(anew, batch, kept)
+        v = network.gibbs(move, start, self.steps)
+        return Drawn(v, v, renewed(start, v))
 
 
 def renewed(before: Float[Array, "chain visible"], after: Float[Array, "chain visible"]) -> Float[Array, ""]:
