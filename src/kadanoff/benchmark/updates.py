@@ -1,7 +1,7 @@
 """Site updates a second of the samplers, phi^4 and Ising; beside them a plain compiled loop."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +48,8 @@ def _line(name: str, action: Any, sampler: Any, shape: tuple[int, ...], seconds:
 
 
 @numba.njit(parallel=True, fastmath=True)
-def _plain_loop(spins: np.ndarray, beta: float, sweeps: int) -> None:  # pragma: no cover - compiled
+@no_type_check  # numba compiles the function itself, not a wrapper that checks it
+def _plain_loop(spins, beta, sweeps):  # pragma: no cover - compiled
     """Metropolis, one colour of the checkerboard after the other."""
     chains, height, width = spins.shape
     table = np.exp(-2 * beta * np.arange(-4.0, 5.0))

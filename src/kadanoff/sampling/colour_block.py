@@ -102,9 +102,10 @@ class ColourBlock(eqx.Module):
         where, links, valid = graph.neighbours
         colouring = graph.colouring.ravel()
         begins = np.concatenate([[0], np.cumsum(np.bincount(colouring))])
-        site = jnp.zeros((3, graph.volume)).at[0].set(action.r.ravel())
-        if not spins:
-            site = site.at[1].set(action.a.ravel()).at[2].set(action.b.ravel())
+        # What a site has alone: r, a, b.
+        none = jnp.zeros_like(action.r)
+        own = (action.a, action.b) if isinstance(action, InhomogeneousPhi4) else (none, none)
+        site = jnp.stack([coupling.ravel() for coupling in (action.r, *own)])
         rule = f"spin {self.update}" if spins else self.update
         flat = fields.reshape(len(fields), -1)
         results = (jax.ShapeDtypeStruct(flat.shape, flat.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
