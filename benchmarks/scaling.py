@@ -3,13 +3,8 @@
     uv run python benchmarks/scaling.py [--devices 1,2,4] [--side 1024] [--chains 64] [--seconds 3]
 
 Strong scaling keeps the work, weak scaling the work of each device. On a CPU as many virtual devices are made as are
-<<<<<<< HEAD
-asked for; each has one core at most, so that more of them than cores say nothing. Metropolis updates of critical
-phi^4, ten sweeps a call; the ideal is a constant rate a device. Last comes what crosses devices in one sweep.
-=======
 asked for; to each belongs one core at most, so that more of them than cores say nothing. Metropolis updates of
 critical phi^4, ten sweeps a call; the ideal is a constant rate a device. Last comes what crosses devices in one sweep.
->>>>>>> durable
 """
 
 import argparse
