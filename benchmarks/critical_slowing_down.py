@@ -14,6 +14,7 @@ against clusters, the one method here that is exact and not slow. `--out` gets s
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +112,15 @@ def series(sampler: Any, key: jax.Array, state: Any, stride: int, length: int) -
     return jax.lax.scan(body, state, jax.random.split(key, length))
 
 
-def grown(sides: list[int], coarse: dict[str, Any]) -> list[dict[str, Any]]:
+def grown(sides: list[int], coarse: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Learn the inverse on independent 32 x 32 lattices, and grow to every larger side."""
     ensemble = kd.sample(ACTION, kd.Lattice((COARSE, COARSE)), chains=128, draws=8, thin=8, seed=5)
     begun = time.perf_counter()
     inverse = kd.learn_inverse(ensemble, kd.MajorityMean(b=2), relax=kd.Relaxation(ACTION, sweeps=2), seed=0)
     print(f"training of the inverse: {time.perf_counter() - begun:.0f} s, once")
-    rows, relax = [], kd.Relaxation(ACTION, sweeps=64)
+    relax = kd.Relaxation(ACTION, sweeps=64)
     for steps, side in enumerate((side for side in sides if side > COARSE), 1):
-        count, seconds = min(1024, 2**26 // side**2), []
+        count, seconds = min(1024, 2**24 // side**2), []
         for _ in range(2):  # the first call compiles
             begun = time.perf_counter()
             levels = kd.grow(ensemble, inverse, steps, relax, configurations=count)
@@ -130,8 +131,7 @@ def grown(sides: list[int], coarse: dict[str, Any]) -> list[dict[str, Any]]:
         for name in ("cost", "cost_m2"):
             row[name] = Estimate(seconds[-1] + coarse[name].value, coarse[name].error)
         row |= {"chi": level.observe("susceptibility"), "U4": level.observe("binder")}
-        rows.append(row | {"phi2": level.observe("phi2")})
-    return rows
+        yield row | {"phi2": level.observe("phi2")}
 
 
 def fitted(rows: list[dict[str, Any]], method: str) -> dict[str, tuple[float, float]]:
