@@ -49,13 +49,13 @@ def grown(count):
     return lambda n: [level.fields for level in kd.grow(start, inverse, 1, relax, configurations=count, devices=n)]
 
 cases = {
-    "clusters, chains dealt out": sampled(None, 8),
     "two chains in slabs": sampled(kd.Metropolis(), 2),
     "configurations dealt out": grown(None),
-    "one configuration in slabs": grown(1),
 }
 if slow:
     cases |= {
+        "clusters, chains dealt out": sampled(None, 8),
+        "one configuration in slabs": grown(1),
         "heat bath in slabs": sampled(kd.HeatBath(), 2),
         "trajectories, chains dealt out": sampled(kd.HybridMonteCarlo(), 8),
         "spins, Wolff": sampled(kd.Wolff(), 8, kd.Ising(0.44)),
@@ -64,7 +64,7 @@ if slow:
 same = {}
 for name, make in cases.items():
     alone = make(1)
-    for n in (2, 8) if slow or "slabs" in name else (8,):
+    for n in (2, 8) if slow else (8,):
         # One device relaxes a lattice by compiled updates, slabs are left to XLA: equal up to rounding.
         equal = partial(np.allclose, rtol=0, atol=1e-5) if name.startswith("one conf") else np.array_equal
         same[f"{name}, {n}"] = all(equal(a, b) for a, b in zip(alone, make(n), strict=True))
@@ -123,7 +123,7 @@ def eight(slow: bool) -> dict[str, Any]:
 
 def test_virtual_devices_give_the_same_bits_and_exchange_halos_only() -> None:
     found = eight(slow=False)
-    assert len(found["same"]) == 6 and all(found["same"].values()), found["same"]
+    assert len(found["same"]) == 2 and all(found["same"].values()), found["same"]
     crossing = found["crossing"]
     assert not {"all-gather", "all-to-all"} & set(crossing)
     # Half a row of one colour, of one chain: 1 x 4 x 1.

@@ -13,6 +13,7 @@ def simulate(mass2: float, seed: int) -> kd.Ensemble:
     return kd.sample(kd.Phi4(mass2, 0.7), kd.Lattice((8, 8)), chains=64, draws=64, thin=4, seed=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_direct_fields_are_matched_to_their_own_coupling() -> None:
     # Three observables of one sample, each within four standard errors: 2e-4.

@@ -88,7 +88,7 @@ def test_pipelines_and_searches_take_it() -> None:
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("visible", ["bernoulli", "ising"])
+@pytest.mark.parametrize("visible", ["bernoulli", pytest.param("ising", marks=pytest.mark.slow)])
 def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
     model = Phi4RBM(2, visible=visible, epochs=1, random_state=0).fit(X)
     assert set(np.unique(model.sample(8, steps=4))) <= set(model.scaling_.levels)

@@ -27,7 +27,13 @@ def small(visible: str, hidden: str, n_visible: int = 3, n_hidden: int = 2, seed
     return network.constrained(shifted)
 
 
-@pytest.mark.parametrize(("visible", "hidden"), list(itertools.product(UNITS, UNITS)))
+@pytest.mark.parametrize(
+    ("visible", "hidden"),
+    [
+        pytest.param(*pair, marks=[pytest.mark.slow] if pair == ("phi4", "phi4") else [])
+        for pair in itertools.product(UNITS, UNITS)
+    ],
+)
 def test_ln_z_is_the_same_traced_from_either_side(visible: str, hidden: str) -> None:
     network = small(visible, hidden)
     for layer, energy in ((network.visible, network.visible_energy), (network.hidden, network.hidden_energy)):

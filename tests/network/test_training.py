@@ -21,7 +21,7 @@ DATA = np.random.default_rng(0).choice([-1.0, 1.0], size=(200, 5), p=[0.3, 0.7])
 CASES = [
     pytest.param("phi4", "ising", ContrastiveDivergence(200), marks=pytest.mark.slow),
     ("ising", "bernoulli", Persistent(200)),
-    ("phi4", "ising", Tempered(60, 4)),
+    pytest.param("phi4", "ising", Tempered(60, 4), marks=pytest.mark.slow),
     pytest.param("gaussian", "phi4", Persistent(200), marks=pytest.mark.slow),
     pytest.param("phi4", "phi4", Tempered(60, 4), marks=pytest.mark.slow),
 ]

@@ -64,6 +64,7 @@ def test_operators_are_sums_over_images_of_a_pattern():
         power(0)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_exponents_of_a_small_critical_lattice():
     ensemble = kd.sample(kd.Ising(0.44068679), kd.Lattice((16, 16)), chains=64, draws=100, seed=1)

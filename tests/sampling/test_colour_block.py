@@ -73,7 +73,7 @@ def exact_means(graph: Graph, values: np.ndarray, w: np.ndarray, site_terms: np.
 @pytest.mark.parametrize(
     ("graph", "sampler"),
     [
-        ("double links", "heat bath"),
+        pytest.param("double links", "heat bath", marks=pytest.mark.slow),
         ("triangle", "heat bath"),
         ("star", "metropolis"),
         ("star", "hybrid"),

@@ -48,7 +48,7 @@ def test_kaufman_at_the_critical_point(side):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("shape", [(6, 9), (3, 5)])
+@pytest.mark.parametrize("shape", [(6, 9), pytest.param((3, 5), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["heat bath", "swendsen-wang"])
 def test_odd_sides(shape, name):
     ensemble = kd.sample(

@@ -66,6 +66,7 @@ def test_two_wells_agree_with_quadrature_on_every_rung() -> None:
     np.testing.assert_allclose(report.swap_rates, np.asarray(info.swaps).mean(axis=0), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_cold_spins_agree_with_enumeration_in_a_run_from_one_start() -> None:
     action, lattice = COLD, Lattice((4, 4))
