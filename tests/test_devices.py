@@ -144,6 +144,7 @@ def test_every_sampler_gives_the_same_bits_on_virtual_devices() -> None:
     assert len(found) == 16 and all(found.values()), found
 
 
+@pytest.mark.slow
 def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
     short = [
         "--sampler",

@@ -82,6 +82,7 @@ def test_cold_spins_agree_with_enumeration_in_a_run_from_one_start() -> None:
     assert "round trips of 128 chains" in ensemble.history[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_a_ladder_in_a_coupling_ends_where_it_says() -> None:
     # the last rung has no links: two quartic sites, whose product has mean zero, and those of the first do not

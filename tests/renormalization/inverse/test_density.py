@@ -78,7 +78,8 @@ def test_on_the_surface_of_a_rule_it_integrates_to_one(made_up, rule):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("consistent", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("consistent", [True, False])
 def test_draws_have_the_density(made_up, consistent):
     """Weights p/q turn means over draws of q into means over draws of p; q is as p, but wider and shifted."""
     learnt = made_up("density", dimension=1, consistent=consistent)
