@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from kadanoff.devices import is_alone, layout, require_devices
 from kadanoff.errors import InputError
 
-__all__ = ["Deal", "in_parallel"]
+__all__ = ["Deal", "cores", "in_parallel"]
 
 Item = TypeVar("Item")
 
@@ -39,7 +39,7 @@ def in_parallel(
         finished += 1
         yield finished
     rest = items[alone:]
-    workers = min(len(rest), _cores() if jax.default_backend() == "cpu" else workers)
+    workers = min(len(rest), cores() if jax.default_backend() == "cpu" else workers)
     if workers < 2:
         for item in rest:
             function(item)
@@ -56,7 +56,7 @@ def in_parallel(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
@@ -22,7 +21,7 @@ from kadanoff.graph import Graph
 from kadanoff.runs import action_from_file, fingerprint
 from kadanoff.store.durable import atomic_write, checksum, visible_names
 from kadanoff.store.layout import jsonable, versions
-from kadanoff.store.weights_folder import read_content, read_header, write_content
+from kadanoff.store.weights_folder import is_sealed, read_content, read_header, replace_content
 
 __all__ = ["data_fingerprint", "load_model", "model_record", "save_model"]
 
@@ -75,20 +74,13 @@ def save_model(
         "data": None if data is None else data_fingerprint(data),
         "record": jsonable(dict(record or {}), "record"),
     }
-    # A name of its own for every content: the header, replaced at once, then tells the old arrays from the new.
-    header["file"] = f"arrays-{checksum(buffer.getvalue())}.npz"
     header["source"] = None
     if sources:
         source = sources.pop().read_bytes()
         header["source"] = checksum(source)
         path.mkdir(parents=True, exist_ok=True)
         atomic_write(path / _SOURCE, source)
-    header["header_checksum"] = _seal(header)
-    write_content(path, _KIND, buffer.getvalue(), header, header["file"])
-    for old in path.glob("arrays-*.npz"):
-        if old.name != header["file"]:
-            old.unlink()
-    return path
+    return replace_content(path, _KIND, buffer.getvalue(), header, "arrays", "npz")
 
 
 def load_model(folder: str | Path) -> Any:
@@ -117,7 +109,7 @@ def model_record(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder)
     header = read_header(path, _KIND, _MAKE)
-    if header.get("header_checksum") != _seal(header):
+    if not is_sealed(header):
         raise StoreError(f"{path}/{_KIND}.json is damaged; restore it from a copy or fit the model again")
     return header
 
@@ -128,11 +120,6 @@ def data_fingerprint(data: Any) -> str:
         return fingerprint(data)
     fields = np.ascontiguousarray(data.fields if isinstance(data, Ensemble) else data)
     return checksum(repr((fields.shape, fields.dtype.str)).encode(), fields.reshape(-1).view("u1").data)
-
-
-def _seal(header: Mapping[str, Any]) -> str:
-    outer = ("format", "kind", "checksum", "header_checksum")
-    return checksum(json.dumps({k: v for k, v in header.items() if k not in outer}, sort_keys=True).encode())
 
 
 def _encode(value: Any, arrays: list[np.ndarray], sources: set[Path]) -> Any:

@@ -59,7 +59,7 @@ def test_threads_share_work_without_a_trace(chains):
         np.testing.assert_array_equal(result[1:2], part)
 
 
-@pytest.mark.parametrize("shape", [(16,), (2, 6), (3, 5, 4)])
+@pytest.mark.parametrize("shape", [(2,), (16,), (2, 6), (3, 5, 4), (2, 3, 2, 3)])
 @pytest.mark.parametrize("sampler", [kd.SwendsenWang(), kd.Wolff()])
 def test_compiled_clusters_are_those_of_others(sampler, shape):
     fields = jax.random.normal(jax.random.key(4), (21, *shape))

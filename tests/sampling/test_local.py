@@ -25,7 +25,7 @@ from kadanoff.sampling import (
     sample,
     start,
 )
-from kadanoff.sampling.components import components_by_propagation, components_by_union_find
+from kadanoff.sampling.components import components
 from kadanoff.sampling.local import _checkerboard, _masked, local_sweeps, pack, unpack
 
 SIGMAS = 4.5
@@ -141,11 +141,10 @@ def test_chains_draw_the_same_numbers_wherever_they_run():
 @pytest.mark.exact
 @pytest.mark.parametrize("shape", [(5,), (2,), (2, 2), (7, 4), (16, 16), (3, 4, 5), (2, 3, 2, 3)])
 @pytest.mark.parametrize("density", [0.15, 0.5, 0.9])
-def test_labels_of_components_by_three_algorithms(shape, density):
+def test_labels_of_components_are_those_of_scipy(shape, density):
     rng = np.random.default_rng(7)
     bonds = rng.random((4, len(shape), *shape)) < density
-    found = np.asarray(components_by_union_find(jnp.asarray(bonds)))
-    np.testing.assert_array_equal(found, components_by_propagation(jnp.asarray(bonds)))
+    found = np.asarray(components(jnp.asarray(bonds)))
     sites = np.arange(np.prod(shape)).reshape(shape)
     for chain, labels in zip(bonds, found, strict=True):
         links = [(sites[chain[mu]], np.roll(sites, -1, mu)[chain[mu]]) for mu in range(len(shape))]

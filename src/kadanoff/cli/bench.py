@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
             import jax
 
             from kadanoff.benchmark import MEASUREMENTS
+            from kadanoff.parallel import cores
             from kadanoff.store.layout import versions
 
             for done, (title, measure) in enumerate(MEASUREMENTS.items()):
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
                 "device": device.device_kind,
                 "platform": device.platform,
                 "devices": jax.device_count(),
-                "cores": _cores(),
+                "cores": cores(),
                 "versions": versions(),
             }
         if as_json:
@@ -61,10 +62,3 @@ def register(app: typer.Typer) -> None:
 
 
 _COLUMNS = ("what", "value", "unit", "how")
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,7 +13,7 @@ Devices = Annotated[
     typer.Option(
         "--devices",
         metavar="N",
-        help="Share the work among N devices, those of all processes of an srun; same results.",
+        help="Share the work among N devices, those of all processes of an srun; the results do not depend on N.",
     ),
 ]
 

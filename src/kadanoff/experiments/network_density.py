@@ -7,21 +7,15 @@ import numpy as np
 from jaxtyping import Float
 
 from kadanoff.network.estimator import Phi4RBM
+from kadanoff.network.likelihood import mean_score
 from kadanoff.statistics import Estimate
 
-__all__ = ["density_rows", "mean_with_error", "trained"]
+__all__ = ["density_rows", "trained"]
 
 
 def trained(x: Float[np.ndarray, "sample feature"], visible: str, seed: int, **options: Any) -> Phi4RBM:
     """Fit a network with Bernoulli hidden units."""
     return Phi4RBM(visible=visible, hidden="bernoulli", random_state=seed, **options).fit(x)
-
-
-def mean_with_error(model: Phi4RBM, x: Float[np.ndarray, "sample feature"]) -> Estimate:
-    """The mean of ln p over samples; the error holds the samples' spread and that of ln Z."""
-    values = model.score_samples(x)
-    spread = values.std(ddof=1) / np.sqrt(len(values))
-    return Estimate(float(values.mean()), float(np.hypot(spread, model.log_partition_.error)))
 
 
 def density_rows(
@@ -33,8 +27,8 @@ def density_rows(
     rows: list[dict[str, Any]] = [
         {
             "label": f"{name}-Bernoulli",
-            "test_log_likelihood": mean_with_error(model, test),
-            "train_log_likelihood": mean_with_error(model, train),
+            "test_log_likelihood": mean_score(model.score_samples(test), model.log_partition_),
+            "train_log_likelihood": mean_score(model.score_samples(train), model.log_partition_),
             "log_partition": model.log_partition_,
             "reference": {},
         }

@@ -14,9 +14,9 @@ from kadanoff.experiments.network_density import density_rows, trained
 from kadanoff.experiments.result import Result
 from kadanoff.network import Phi4Network, log_likelihood, log_partition
 from kadanoff.network.datasets import dequantised, load_dataset
+from kadanoff.network.likelihood import mean_score
 from kadanoff.network.units import BernoulliUnit
 from kadanoff.sampling.run import Progress
-from kadanoff.statistics import Estimate
 
 __all__ = ["run"]
 
@@ -115,14 +115,9 @@ def _binary_rows(train: np.ndarray, test: np.ndarray, epochs: int, seed: int) ->
     return [
         {
             "label": label,
-            "test_log_likelihood": _mean(scores, z),
+            "test_log_likelihood": mean_score(scores, z),
             "log_partition": z,
             "reference": {},
         }
         for label, (scores, z) in values.items()
     ]
-
-
-def _mean(scores: np.ndarray, partition: Estimate) -> Estimate:
-    spread = scores.std(ddof=1) / np.sqrt(len(scores))
-    return Estimate(float(scores.mean()), float(np.hypot(spread, partition.error)))

@@ -19,6 +19,7 @@ __all__ = [
     "log_likelihood",
     "log_partition",
     "mean_log_likelihood",
+    "mean_score",
     "unlinked_log_partition",
 ]
 
@@ -98,9 +99,17 @@ def mean_log_likelihood(
 ) -> Estimate:
     """<ln p(v)> over samples, exact ln Z where the network is small; the error holds ln Z and the samples."""
     partition = best_log_partition(network, base, **options)
-    values = log_likelihood(network, v, partition.value)
-    spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return Estimate(float(values.mean()), float(np.hypot(spread, partition.error)))
+    return mean_score(log_likelihood(network, v, partition.value), partition)
+
+
+def mean_score(scores: Float[np.ndarray, " sample"], partition: Estimate) -> Estimate:
+    """The mean of ln p over samples, given with the ln Z that it rests on; the error holds both.
+
+    >>> str(mean_score(np.array([-3.0, -1.0]), Estimate(2.0, 0.0)))
+    '-2.0(1.0)'
+    """
+    spread = scores.std(ddof=1) / np.sqrt(len(scores)) if len(scores) > 1 else float("nan")
+    return Estimate(float(scores.mean()), float(np.hypot(spread, partition.error)))
 
 
 def _terms(network: Phi4Network, v: Array) -> Array:

@@ -1,7 +1,6 @@
 """Fitted estimators on disk: a header that says what and where from, and the state of training, bit by bit."""
 
 import io
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from numbers import Integral
@@ -19,9 +18,8 @@ from kadanoff.network.monitor import Record
 from kadanoff.network.scaling import Scaling
 from kadanoff.saved_models import data_fingerprint
 from kadanoff.statistics import Estimate
-from kadanoff.store.durable import checksum
 from kadanoff.store.layout import jsonable, versions
-from kadanoff.store.weights_folder import read_content, read_header, write_content
+from kadanoff.store.weights_folder import is_sealed, read_content, read_header, replace_content
 
 __all__ = ["HEADER", "load_rbm", "options_of", "rbm_record", "save_rbm"]
 
@@ -76,14 +74,7 @@ def save_rbm(
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
         "record": jsonable(dict(record or {}), "record"),
     }
-    # A name of its own for every state: the header, replaced at once, then tells the old one from the new.
-    header["file"] = f"state-{checksum(content)}.eqx"
-    header["header_checksum"] = _seal(header)
-    write_content(path, _KIND, content, header, header["file"])
-    for old in path.glob("state-*.eqx"):
-        if old.name != header["file"]:
-            old.unlink()
-    return path
+    return replace_content(path, _KIND, content, header, "state", "eqx")
 
 
 def load_rbm(folder: str | Path) -> Phi4RBM:
@@ -117,7 +108,7 @@ def rbm_record(folder: str | Path) -> dict[str, Any]:
             f"{path} was saved by kadanoff {by} (format {header.get('rbm_format')}), and this version reads format "
             f"{FORMAT} only: load it with that version, or fit again in another folder"
         )
-    if header.get("header_checksum") != _seal(header):
+    if not is_sealed(header):
         raise StoreError(f"{path / HEADER} is damaged; restore it from a copy or fit again in another folder")
     return header
 
@@ -177,11 +168,6 @@ def _recalled(entry: dict[str, Any]) -> Record:
 
 def _estimate(pair: list[Any]) -> Estimate:
     return Estimate(float(pair[0]), float(pair[1]))
-
-
-def _seal(header: Mapping[str, Any]) -> str:
-    outer = ("format", "kind", "checksum", "header_checksum")
-    return checksum(json.dumps({k: v for k, v in header.items() if k not in outer}, sort_keys=True).encode())
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

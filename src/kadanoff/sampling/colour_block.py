@@ -79,8 +79,9 @@ class ColourBlock(eqx.Module):
         """Sweep every chain `sweeps` times."""
         if isinstance(action, MarkovRandomField):
             return _clique_sweeps(key, action, state, self.sweeps)
-        keys = jax.vmap(lambda key: jax.vmap(lambda colour: jax.random.fold_in(key, colour))(
-            jnp.arange(action.graph.colours)))(jax.random.split(key, self.sweeps))  # fmt: skip
+        colours = jnp.arange(action.graph.colours)
+        of_sweep = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
+        keys = jax.vmap(of_sweep, in_axes=(0, None))(jax.random.split(key, self.sweeps), colours)
         given = (jax.random.key_data(keys), state.fields, state.chain, state.step_size)
         generic, compiled = partial(self._generic, action), partial(self._compiled, action)
         if self._has_compiled(action, state):

@@ -10,7 +10,15 @@ import equinox as eqx
 from kadanoff.errors import StoreError
 from kadanoff.store.durable import atomic_write, checksum
 
-__all__ = ["read_content", "read_header", "read_weights", "write_content", "write_weights"]
+__all__ = [
+    "is_sealed",
+    "read_content",
+    "read_header",
+    "read_weights",
+    "replace_content",
+    "write_content",
+    "write_weights",
+]
 
 _FORMAT = 1
 
@@ -38,6 +46,33 @@ def write_content(
     # The header comes last and whole: a folder that has one has its content.
     atomic_write(folder / f"{kind}.json", (json.dumps(header, indent=1) + "\n").encode())
     return folder
+
+
+def replace_content(
+    path: str | Path, kind: str, content: bytes, header: dict[str, Any], stem: str, suffix: str
+) -> Path:
+    """Write content and a sealed header in place of those that a folder holds; a kill leaves the old or the new.
+
+    Raises `StoreError` when the path is a file.
+    """
+    # A name of its own for every content: the header, replaced at once, then tells the new from the old.
+    file = f"{stem}-{checksum(content)}.{suffix}"
+    header = {**header, "file": file}
+    folder = write_content(path, kind, content, {**header, "header_checksum": _seal(header)}, file)
+    for old in folder.glob(f"{stem}-*.{suffix}"):
+        if old.name != file:
+            old.unlink()
+    return folder
+
+
+def is_sealed(header: dict[str, Any]) -> bool:
+    """Whether a header is as `replace_content` wrote it."""
+    return header.get("header_checksum") == _seal(header)
+
+
+def _seal(header: dict[str, Any]) -> str:
+    outer = ("format", "kind", "checksum", "header_checksum")
+    return checksum(json.dumps({k: v for k, v in header.items() if k not in outer}, sort_keys=True).encode())
 
 
 def read_header(path: str | Path, kind: str, make: str) -> dict[str, Any]:

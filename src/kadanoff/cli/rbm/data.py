@@ -131,12 +131,7 @@ def image_shape(record: dict[str, Any]) -> tuple[int, ...] | None:
 
 def named_scores(model: "Phi4RBM", rows: "dict[str, np.ndarray]") -> "dict[str, Estimate]":
     """The mean of ln p by the name of the data, empty ones left out; the error holds the samples and ln Z."""
-    import numpy as np
+    from kadanoff.network.likelihood import mean_score
 
-    from kadanoff.statistics import Estimate
-
-    found = {}
-    for name, values in ((name, model.score_samples(part)) for name, part in rows.items() if len(part)):
-        spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
-        found[name] = Estimate(float(values.mean()), float(np.hypot(spread, model.log_partition_.error)))
-    return found
+    scores = {name: model.score_samples(part) for name, part in rows.items() if len(part)}
+    return {name: mean_score(values, model.log_partition_) for name, values in scores.items()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from kadanoff.sampling.compiled.elementary import exp, uniform
 from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, mix
+from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
 
 __all__ = ["GRAPH_RULES", "graph_sweeps"]
 
@@ -20,7 +20,6 @@ GRAPH_RULES = ("metropolis", "spin metropolis", "spin heat bath")
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
 LANES = 16  # chains that are updated by the same instructions; what is left of the last of them is idle
-_HALF_WORD = np.uint32(16)
 _WORTH = 1 << 15  # site updates of a colour that are worth waking a thread
 
 
@@ -29,14 +28,11 @@ _WORTH = 1 << 15  # site updates of a colour that are worth waking a thread
 def _update(rule, own, around, a, b, width, number, used, column, z0, w0):  # pragma: no cover - compiled
     """Give the chains of one site new values, given the fields on them; return how many of those used were accepted.
 
-    The hash is that of `kadanoff.random.site_words`; `number` and `column` come multiplied, as it begins.
+    `number` and `column` come multiplied and incremented, as the hash of the random words begins.
     """
     accepted = np.int32(0)
     for i in range(np.int32(LANES)):
-        x, y, z, w = mix(column, number[i], z0, w0)
-        x, y = np.uint32(x ^ np.uint32(x >> _HALF_WORD)), np.uint32(y ^ np.uint32(y >> _HALF_WORD))
-        z, w = np.uint32(z ^ np.uint32(z >> _HALF_WORD)), np.uint32(w ^ np.uint32(w >> _HALF_WORD))
-        first, second, z, w = mix(x, y, z, w)
+        first, second, _, _ = hashed(column, number[i], z0, w0)
         old, h = own[i], around[i]
         if rule == 0:
             new = old + width * (uniform(first) - np.float32(0.5))

@@ -137,37 +137,7 @@ def _spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
     accepted = np.int32(0)
     for i in range(len(spin)):
         h = np.int32(around[i])
-        # Selections, since a vector of look-ups is slow.
-        down = (
-            d0
-            if h < -5
-            else d1
-            if h < -3
-            else d2
-            if h < -1
-            else d3
-            if h < 1
-            else d4
-            if h < 3
-            else d5
-            if h < 5
-            else d6
-        )
-        up = (
-            u0
-            if h < -5
-            else u1
-            if h < -3
-            else u2
-            if h < -1
-            else u3
-            if h < 1
-            else u4
-            if h < 3
-            else u5
-            if h < 5
-            else u6
-        )
+        down, up = _of_sum(h, d0, d1, d2, d3, d4, d5, d6), _of_sum(h, u0, u1, u2, u3, u4, u5, u6)
         accept = np.int32(np.uint32(first[i] >> np.uint32(8))) < (up if spin[i] > 0 else down)
         spin[i] = -spin[i] if accept else spin[i]
         accepted = np.int32(accepted + np.int32(accept))
@@ -182,20 +152,15 @@ def _spin_heat_bath_row(spin, around, words, g):  # pragma: no cover - compiled
     p4, p5, p6 = np.int32(g[4]), np.int32(g[5]), np.int32(g[6])
     for i in range(len(spin)):
         h = np.int32(around[i])
-        p = (
-            p0
-            if h < -5
-            else p1
-            if h < -3
-            else p2
-            if h < -1
-            else p3
-            if h < 1
-            else p4
-            if h < 3
-            else p5
-            if h < 5
-            else p6
-        )
+        p = _of_sum(h, p0, p1, p2, p3, p4, p5, p6)
         spin[i] = 1 if np.int32(np.uint32(first[i] >> np.uint32(8))) < p else -1
     return len(spin)
+
+
+@numba.njit(error_model="numpy", inline="always")
+@no_type_check
+def _of_sum(h, p0, p1, p2, p3, p4, p5, p6):  # pragma: no cover - compiled
+    """The entry for a sum of neighbours from -6 to 6: by selections, since a vector of look-ups is slow."""
+    low = p0 if h < -5 else p1 if h < -3 else p2
+    high = p4 if h < 3 else p5 if h < 5 else p6
+    return low if h < -1 else p3 if h < 1 else high

@@ -14,7 +14,7 @@ import numpy as np
 from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
 from kadanoff.sampling.compiled.rows import update_row
 
-__all__ = ["INCREMENT", "MULTIPLIER", "mix", "random_row", "spin_sweeps", "sweeps"]
+__all__ = ["INCREMENT", "MULTIPLIER", "hashed", "random_row", "spin_sweeps", "sweeps"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
 MULTIPLIER, INCREMENT, _HALF_WORD = np.uint32(1664525), np.uint32(1013904223), np.uint32(16)
@@ -46,16 +46,22 @@ def random_row(words, columns, chains, row, key):  # pragma: no cover - compiled
     z0 = np.uint32(np.uint32(key[0] * MULTIPLIER) + INCREMENT)
     w0 = np.uint32(np.uint32(key[1] * MULTIPLIER) + INCREMENT)
     for i in range(len(columns)):
-        x, y, z, w = mix(np.uint32(columns[i] + shift), chains[i], z0, w0)
-        x, y = np.uint32(x ^ np.uint32(x >> _HALF_WORD)), np.uint32(y ^ np.uint32(y >> _HALF_WORD))
-        z, w = np.uint32(z ^ np.uint32(z >> _HALF_WORD)), np.uint32(w ^ np.uint32(w >> _HALF_WORD))
-        first[i], second[i], third[i], fourth[i] = mix(x, y, z, w)
+        first[i], second[i], third[i], fourth[i] = hashed(np.uint32(columns[i] + shift), chains[i], z0, w0)
 
 
 @numba.njit(error_model="numpy", inline="always")
 @no_type_check
-def mix(x, y, z, w):  # pragma: no cover - compiled
-    """A round of the hash."""
+def hashed(x, y, z, w):  # pragma: no cover - compiled
+    """The four words of a site, as `kadanoff.random.site_words`; all come multiplied and incremented."""
+    x, y, z, w = _mix(x, y, z, w)
+    x, y = np.uint32(x ^ np.uint32(x >> _HALF_WORD)), np.uint32(y ^ np.uint32(y >> _HALF_WORD))
+    z, w = np.uint32(z ^ np.uint32(z >> _HALF_WORD)), np.uint32(w ^ np.uint32(w >> _HALF_WORD))
+    return _mix(x, y, z, w)
+
+
+@numba.njit(error_model="numpy", inline="always")
+@no_type_check
+def _mix(x, y, z, w):  # pragma: no cover - compiled
     x = np.uint32(x + np.uint32(y * w))
     y = np.uint32(y + np.uint32(z * x))
     z = np.uint32(z + np.uint32(x * y))
