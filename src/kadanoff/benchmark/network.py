@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 
-import numpy as np
 from sklearn.neural_network import BernoulliRBM
 
-from kadanoff.benchmark.clock import Line
+from kadanoff.benchmark.clock import Line, seconds_a_call
+from kadanoff.network import Phi4Network, Training
 from kadanoff.network.datasets import load_dataset
-from kadanoff.network.estimator import Phi4RBM
+from kadanoff.network.scaling import Scaling
 
 __all__ = ["network_lines"]
 
@@ -16,25 +16,17 @@ _HIDDEN, _BATCH = 64, 100
 
 
 def network_lines(seconds: float) -> Iterator[Line]:
-    """One persistent Gibbs step an update; epochs after the first, which compiles."""
-    x = np.asarray(load_dataset("digits").data, np.float32)
-    moments: list[float] = []
-    for hidden, epochs in (("bernoulli", 20 if seconds >= 1 else 5), ("phi4", 3)):
-        moments.clear()
-        network = Phi4RBM(
-            _HIDDEN,
-            hidden=hidden,
-            batch_size=_BATCH,
-            epochs=epochs,
-            random_state=0,
-            callbacks=[lambda *_: moments.append(time.perf_counter())],
-        )
-        network.fit(x)
-        rest = (moments[-1] - moments[0]) / (len(moments) - 1)
+    """One persistent Gibbs step an update."""
+    digits = load_dataset("digits").data
+    data = Scaling.of(digits, "standard", None).apply(digits)
+    training = Training(batch_size=_BATCH)
+    for hidden in ("bernoulli", "phi4"):
+        state = training.init(Phi4Network.random("phi4", data.shape[1], hidden, _HIDDEN), data)
+        epoch = seconds_a_call(lambda state=state: training.epoch(state, data)[0].values, seconds)
         yield Line(
-            f"network epoch, phi^4 and {hidden}", rest, "s", f"{len(x)} digits, {_HIDDEN} hidden units"
+            f"network epoch, phi^4 and {hidden}", epoch, "s", f"{len(data)} digits, {_HIDDEN} hidden units"
         )
-    binary = (x > x.mean()).astype(np.float64)
+    binary = (digits > digits.mean()).astype(float)
     peer = BernoulliRBM(_HIDDEN, batch_size=_BATCH, n_iter=5, random_state=0)
     begun = time.perf_counter()
     peer.fit(binary)
