@@ -5,11 +5,13 @@ The words depend on the global site number and the chain number only, never on h
 sharded. A fresh key (folded with the sweep, the colour, the purpose) makes a fresh stream.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-__all__ = ["Words", "key", "normal", "site_words", "uniform", "uniform_positive"]
+__all__ = ["Words", "key", "normal", "site_words", "uniform", "uniform_positive", "uniforms"]
 
 Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."]]
 
@@ -67,6 +69,19 @@ def uniform(words: UInt32[Array, "..."]) -> Float[Array, "..."]:
     0.5
     """
     return (words >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
+def uniforms(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """Draw independent uniforms on [0, 1) of a shape, four of every hash.
+
+    >>> uniforms(key(0), (3, 5)).shape
+    (3, 5)
+    """
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    # The words of eight sites stand beside one another, so that a vector fills them.
+    site = jnp.arange(8 * -(-columns // 32), dtype=jnp.uint32).reshape(-1, 8)
+    words = site_words(key, site, jnp.arange(rows, dtype=jnp.uint32)[:, None, None])
+    return uniform(jnp.stack(words, axis=-2).reshape(rows, -1)[:, :columns]).reshape(shape)
 
 
 def uniform_positive(words: UInt32[Array, "..."]) -> Float[Array, "..."]:

@@ -94,7 +94,7 @@ def test_chains_that_start_anew_keep_training_from_running_away() -> None:
     state = training.init(Phi4Network.random("gaussian", 12, "bernoulli", 6), x)
     alone = float(exact_log_likelihood(state.base, jnp.asarray(x)).mean())
     linked = float(exact_log_likelihood(training.fit(state, x).network, jnp.asarray(x)).mean())
-    assert linked - alone > 4
+    assert linked - alone > 2.5
 
 
 @pytest.mark.exact

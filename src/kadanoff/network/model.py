@@ -13,6 +13,7 @@ from kadanoff import random
 from kadanoff.actions import InhomogeneousIsing, InhomogeneousPhi4
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
+from kadanoff.network.products import state_product
 from kadanoff.network.units import GaussianUnit, IsingUnit, Phi4Unit, Unit, unit_type
 
 __all__ = ["Phi4Network", "interpolated"]
@@ -102,13 +103,13 @@ class Phi4Network(eqx.Module):
         self, key: PRNGKeyArray, v: Float[Array, "*batch visible"]
     ) -> Float[Array, "*batch hidden"]:
         """Draw h given v, exactly."""
-        return self.hidden.draw(key, v @ self.w)
+        return self.hidden.draw(key, state_product(self.visible, v, self.w))
 
     def draw_visible(
         self, key: PRNGKeyArray, h: Float[Array, "*batch hidden"]
     ) -> Float[Array, "*batch visible"]:
         """Draw v given h, exactly."""
-        return self.visible.draw(key, h @ self.w.T)
+        return self.visible.draw(key, state_product(self.hidden, h, self.w, turned=True))
 
     def gibbs(
         self, key: PRNGKeyArray, v: Float[Array, "*batch visible"], steps: int = 1
@@ -118,7 +119,8 @@ class Phi4Network(eqx.Module):
         def step(v: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             up, down = jax.random.split(key)
             h = self.draw_hidden(up, v)
-            return self.visible.redraw(down, v, h @ self.w.T), None
+            field = state_product(self.hidden, h, self.w, turned=True)
+            return self.visible.redraw(down, v, field), None
 
         return jax.lax.scan(step, v, jax.random.split(key, steps))[0]
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from kadanoff.errors import InputError
 from kadanoff.network.chains import Chains, Persistent
 from kadanoff.network.model import Phi4Network
+from kadanoff.network.products import state_outer, state_product
 from kadanoff.network.units import Unit
 from kadanoff.random import key as make_key
 
@@ -206,15 +207,16 @@ def _epoch(
     optimiser, share = _optimiser(name, schedule, numbers), numbers[4]
     count = -(-len(x) // batch)
     order, chain = jax.random.split(key)
-    permutation = jnp.resize(jax.random.permutation(order, len(x)), (count, batch))
+    permutation = jnp.resize(jnp.argsort(jax.random.bits(order, (len(x),))), (count, batch))
 
     def step(trained: tuple, given: tuple[Array, Array]) -> tuple[tuple, tuple[Array, Array]]:
         values, offsets, state, kept = trained
         rows, key = given
         data = x[rows]
-        network = _network(template, values, offsets)
+        about = offsets if centred else None
+        network = _network(template, values, about)
         drawn = chains.draw(key, network, base, kept, data)
-        slope = _slope(template, values, offsets, data, jax.lax.stop_gradient(drawn.v), pool, share)
+        slope = _slope(template, values, about, data, jax.lax.stop_gradient(drawn.v), pool, share)
         update, state = optimiser.update(slope, state, values)
         values: Any = optax.apply_updates(values, update)
         if centred:
@@ -228,7 +230,7 @@ def _epoch(
 def _slope(
     template: Phi4Network,
     values: dict[str, Any],
-    offsets: tuple[Array, Array],
+    offsets: tuple[Array, Array] | None,
     data: Array,
     model: Array,
     pool: Array,
@@ -249,19 +251,23 @@ def _slope(
         added = share * jnp.mean(visible.energy(pool).sum(axis=-1))
         return (1 - share) * next(energies) + added - next(energies)
 
-    fields = (data @ network.w, model @ network.w)
+    fields = tuple(state_product(network.visible, v, network.w) for v in (data, model))
     visible, hidden, by_field = jax.grad(difference, (0, 1, 2))(network.visible, network.hidden, fields)
-    w = jnp.concatenate([data, model]).T @ jnp.concatenate(by_field)
+    w = state_outer(network.visible, jnp.concatenate([data, model]), jnp.concatenate(by_field))
     whole = eqx.tree_at(lambda n: (n.w, n.visible, n.hidden), network, (w, visible, hidden))
     return back(whole)[0]
 
 
-def _network(template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array]) -> Phi4Network:
-    """The network of values whose linear couplings belong to deviations from the offsets.
+def _network(
+    template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array] | None
+) -> Phi4Network:
+    """The network of values whose linear couplings belong to deviations from the offsets, where there are some.
 
     -(v - c) w (h - d) + r' v + s' h is the action with r = r' + w d and s = s' + w^T c, up to a constant.
     """
     network = template.constrained(values)
+    if offsets is None:
+        return network
     at_zero = _moved(values, network.w, offsets, -1.0)
     return template.constrained(at_zero)
 

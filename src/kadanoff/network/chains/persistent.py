@@ -11,6 +11,8 @@ from kadanoff.network.model import Phi4Network
 
 __all__ = ["Persistent", "renewed"]
 
+_WATCHED = 16
+
 
 class Persistent(Chains):
     """PCD-k: chains that go on from update to update, `steps` Gibbs steps each time.
@@ -52,7 +54,11 @@ class Persistent(Chains):
 
 
 def renewed(before: Float[Array, "chain visible"], after: Float[Array, "chain visible"]) -> Float[Array, ""]:
-    """1 - the correlation of the states before and after, over all units about their means."""
+    """1 - the correlation of the states before and after, over all units about their means, of the first chains.
+
+    Training averages it over thousands of updates, and few chains cost less than what they watch.
+    """
+    before, after = before[:_WATCHED], after[:_WATCHED]
     first, last = before - before.mean(axis=0), after - after.mean(axis=0)
     norm = jnp.sqrt(jnp.sum(first**2) * jnp.sum(last**2))
     return 1 - jnp.sum(first * last) / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny)

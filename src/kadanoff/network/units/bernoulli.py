@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.network.units.base import Unit, average, require_finite, vectors
+from kadanoff.network.units.levels import draw_level
 
 __all__ = ["BernoulliUnit"]
 
@@ -37,7 +38,9 @@ class BernoulliUnit(Unit):
 
     def log_partition(self, h: Float[Array, "... units"]) -> Float[Array, "... units"]:
         """ln(1 + exp(h - r))."""
-        return jax.nn.softplus(h - self.r)
+        # Its derivative takes one exponential in this form.
+        x = h - self.r
+        return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
     def mean(self, h: Float[Array, "... units"]) -> Float[Array, "... units"]:
         """The logistic function of h - r."""
@@ -50,7 +53,7 @@ class BernoulliUnit(Unit):
 
     def draw(self, key: PRNGKeyArray, h: Float[Array, "... units"]) -> Float[Array, "... units"]:
         """Draw 1 with the probability of the mean."""
-        return (jax.random.uniform(key, h.shape, h.dtype) < self.mean(h)).astype(h.dtype)
+        return draw_level(key, h, self.r, (0.0, 1.0))
 
     def conjugate(self, x: Float[Array, "... units"]) -> dict[str, Float[Array, "... units"]]:
         """The value itself."""

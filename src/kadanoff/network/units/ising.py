@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.network.units.base import Unit, average, require_finite, vectors
+from kadanoff.network.units.levels import draw_level
 
 __all__ = ["IsingUnit"]
 
@@ -50,8 +50,7 @@ class IsingUnit(Unit):
 
     def draw(self, key: PRNGKeyArray, h: Float[Array, "... units"]) -> Float[Array, "... units"]:
         """Draw +1 with the probability 1/(1 + exp(-2 (h - r)))."""
-        up = jax.random.uniform(key, h.shape, h.dtype) < jax.nn.sigmoid(2 * (h - self.r))
-        return jnp.where(up, 1.0, -1.0).astype(h.dtype)
+        return draw_level(key, h, self.r, (-1.0, 1.0))
 
     def conjugate(self, x: Float[Array, "... units"]) -> dict[str, Float[Array, "... units"]]:
         """The value itself."""

@@ -1,0 +1,64 @@
+"""States of a layer times the links: looked up on CPUs where the units have two levels."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from kadanoff.network.units import Unit
+from kadanoff.sampling.compiled.foreign import register
+from kadanoff.sampling.compiled.products import state_products
+
+__all__ = ["state_outer", "state_product"]
+
+_FEWEST = 64  # rows of a result for which tables of sums are worth making
+_SMALLEST = 1 << 18  # multiplications that are worth a call
+
+
+def state_product(
+    layer: Unit, x: Float[Array, "*batch units"], w: Float[Array, "..."], turned: bool = False
+) -> Float[Array, "*batch others"]:
+    """x w for states x of a layer, up to rounding; w (units, others), or (others, units) where it is `turned`.
+
+    Nothing is differentiated through it.
+
+    >>> from kadanoff.network.units import BernoulliUnit
+    >>> states = jnp.array([[1.0, 0.0], [1.0, 1.0]])
+    >>> state_product(BernoulliUnit(jnp.zeros(2)), states, jnp.array([[2.0], [3.0]])).ravel().tolist()
+    [2.0, 5.0]
+    """
+    others = w.shape[0] if turned else w.shape[1]
+    if not _looked_up(layer, x, w, x.shape[:-1], others):
+        return _plain(x, w, False, turned)
+    return _call(x, w, (len(x), others), layer, False, turned)
+
+
+def state_outer(
+    layer: Unit, x: Float[Array, "sample units"], y: Float[Array, "sample others"]
+) -> Float[Array, "units others"]:
+    """x^T y for states x of a layer, up to rounding. Nothing is differentiated through it."""
+    if not _looked_up(layer, x, y, x.shape[1:], y.shape[1]):
+        return _plain(x, y, True, False)
+    return _call(x, y, (x.shape[1], y.shape[1]), layer, True, False)
+
+
+def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: int) -> bool:
+    worth = x.ndim == 2 and rows[0] >= _FEWEST and x.size * others >= _SMALLEST
+    alone = jax.sharding.get_abstract_mesh().empty
+    return worth and alone and layer.levels is not None and x.dtype == w.dtype == jnp.float32
+
+
+def _call(x: Array, w: Array, size: tuple[int, int], layer: Unit, transposed: bool, turned: bool) -> Array:
+    levels, plan = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
+
+    def compiled(x: Array, w: Array) -> Array:
+        shape = jax.ShapeDtypeStruct(size, jnp.float32)
+        return jax.ffi.ffi_call(register(state_products), shape, vmap_method="sequential")(x, w, levels, plan)
+
+    plain = partial(_plain, transposed=transposed, turned=turned)
+    return jax.lax.platform_dependent(x, w, cpu=compiled, default=plain)
+
+
+def _plain(x: Array, w: Array, transposed: bool, turned: bool) -> Array:
+    return (x.T if transposed else x) @ (w.T if turned else w)

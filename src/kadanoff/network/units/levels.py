@@ -1,0 +1,46 @@
+"""Draws of units of two levels."""
+
+import jax
+import jax.numpy as jnp
+import numba
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from kadanoff.random import uniforms
+from kadanoff.sampling.compiled.foreign import register
+from kadanoff.sampling.compiled.levels import level_draws
+
+__all__ = ["draw_level"]
+
+_SMALLEST = 1 << 12  # draws that are worth a call
+
+
+def draw_level(
+    key: PRNGKeyArray,
+    h: Float[Array, "*batch units"],
+    r: Float[Array, " units"],
+    levels: tuple[float, float],
+) -> Float[Array, "*batch units"]:
+    """Draw the upper level with probability 1/(1 + exp((lower - upper) (h - r))); compiled on CPUs.
+
+    >>> draw_level(jax.random.key(0), jnp.array([[-90.0, 90.0]]), jnp.zeros(2), (-1.0, 1.0)).tolist()
+    [[-1.0, 1.0]]
+    """
+    low, high = levels
+    words = jax.random.key_data(key)
+
+    def generic(h: Array, r: Array) -> Array:
+        up = uniforms(jax.random.wrap_key_data(words), h.shape) < jax.nn.sigmoid((high - low) * (h - r))
+        return jnp.where(up, high, low).astype(h.dtype)
+
+    def compiled(h: Array, r: Array) -> Array:
+        flat = h.reshape(-1, h.shape[-1])
+        call = jax.ffi.ffi_call(
+            register(level_draws), jax.ShapeDtypeStruct(flat.shape, flat.dtype), vmap_method="sequential"
+        )
+        threads = jnp.array([numba.get_num_threads()], jnp.int32)
+        return call(flat, r, words, jnp.array(levels, jnp.float32), threads).reshape(h.shape)
+
+    alone = jax.sharding.get_abstract_mesh().empty
+    if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == r.dtype == jnp.float32):
+        return generic(h, r)
+    return jax.lax.platform_dependent(h, r, cpu=compiled, default=generic)

@@ -1,0 +1,84 @@
+"""Draws of independent units of two levels in given fields, the random words made on the way."""
+
+from typing import no_type_check
+
+import numba
+import numpy as np
+
+from kadanoff.sampling.compiled.elementary import exp, uniform
+from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
+from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
+
+__all__ = ["level_draws"]
+
+_SITES = 8  # hashes whose words draw 32 units that stand beside one another
+_ROWS = 16  # that are drawn at once: the steps of one hash wait for one another
+_WORTH = 1 << 14  # draws that are worth waking a thread
+
+
+@numba.njit(error_model="numpy", nogil=True)
+@no_type_check
+def _draw(fields, r, low, high, key, begin, end, out):  # pragma: no cover - compiled
+    """Draw rows begin to end as `kadanoff.random.uniforms` would from the same key."""
+    z0 = np.uint32(np.uint32(key[0] * MULTIPLIER) + INCREMENT)
+    w0 = np.uint32(np.uint32(key[1] * MULTIPLIER) + INCREMENT)
+    lanes, units = _ROWS * _SITES, fields.shape[1]
+    site, sample = np.empty(lanes, np.uint32), np.empty(lanes, np.uint32)
+    for lane in range(lanes):
+        site[lane] = np.uint32(np.uint32(np.uint32(lane % _SITES) * MULTIPLIER) + INCREMENT)
+        sample[lane] = np.uint32(np.uint32(np.uint32(lane // _SITES) * MULTIPLIER) + INCREMENT)
+    words, chance = np.empty((4, _ROWS, _SITES), np.uint32), np.zeros((_ROWS, 4 * _SITES), np.float32)
+    by_lane, flat = words.reshape(4, -1), chance.ravel()
+    for top in range(begin, end, _ROWS):
+        rows, down = min(_ROWS, end - top), np.uint32(np.uint32(top) * MULTIPLIER)
+        for column in range(0, units, 4 * _SITES):
+            along = np.uint32(np.uint32(column // 4) * MULTIPLIER)
+            for lane in range(lanes):
+                found = hashed(np.uint32(site[lane] + along), np.uint32(sample[lane] + down), z0, w0)
+                by_lane[0, lane], by_lane[1, lane], by_lane[2, lane], by_lane[3, lane] = found
+            width = min(4 * _SITES, units - column)
+            offset = r[column : column + width]
+            for row in range(rows):
+                into, given = chance[row], fields[top + row, column : column + width]
+                for i in range(width):
+                    into[i] = given[i] - offset[i]
+            for lane in range(4 * lanes):
+                h = (high - low) * flat[lane]
+                odds = exp(-abs(h))
+                likely = np.float32(1) / (np.float32(1) + odds)
+                flat[lane] = likely if h >= 0 else odds * likely
+            for row in range(rows):
+                drawn, by_row = out[top + row, column : column + width], chance[row]
+                for k in range(4):
+                    into, likely, word = drawn[k * _SITES :], by_row[k * _SITES :], words[k, row]
+                    for i in range(min(_SITES, len(into))):
+                        into[i] = high if uniform(word[i]) < likely[i] else low
+
+
+@numba.njit(error_model="numpy", nogil=True, parallel=True)
+@no_type_check
+def _shared(fields, r, low, high, key, workers, out):  # pragma: no cover - compiled
+    size = ((len(fields) + workers - 1) // workers + _ROWS - 1) // _ROWS * _ROWS
+    for task in numba.prange(workers):
+        begin, end = min(task * size, len(fields)), min((task + 1) * size, len(fields))
+        _draw(fields, r, low, high, key, begin, end, out)
+
+
+@no_type_check
+def level_draws(frame):  # pragma: no cover - compiled
+    """Handle a call for draws; arguments are fields (sample, unit), r, the key, both levels, and the threads."""
+    if asks_version(frame):
+        return 0
+    shape = sides(frame, 0)
+    fields = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
+    r = numba.carray(argument(frame, 1), shape[1], np.float32)
+    key = numba.carray(argument(frame, 2), 2, np.uint32)
+    levels = numba.carray(argument(frame, 3), 2, np.float32)
+    threads = numba.carray(argument(frame, 4), 1, np.int32)[0]
+    out = numba.carray(result(frame, 0), (shape[0], shape[1]), np.float32)
+    workers = max(min(threads, fields.size // _WORTH), 1)
+    if workers > 1:
+        _shared(fields, r, levels[0], levels[1], key, workers, out)
+    else:
+        _draw(fields, r, levels[0], levels[1], key, 0, len(fields), out)
+    return 0
