@@ -145,6 +145,7 @@ def test_every_sampler_gives_the_same_bits_on_virtual_devices() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
     short = [
         "--sampler",

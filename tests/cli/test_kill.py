@@ -124,10 +124,13 @@ def folders_of(parent: Path) -> Iterator[Path]:
     return (parent / f"run-{number}" for number in itertools.count())
 
 
-# Every verb goes one way: three of them on every run of the tests, all with the slow ones.
+# Every verb goes one way: three of them on every run of the tests, all in continuous integration.
 @pytest.mark.parametrize(
     "verb",
-    [pytest.param(verb, marks=[pytest.mark.slow] if verb in ("fit", "rbm fit") else []) for verb in COMMANDS],
+    [
+        pytest.param(verb, marks=[pytest.mark.slow, pytest.mark.ci] if verb in ("fit", "rbm fit") else [])
+        for verb in COMMANDS
+    ],
 )
 def test_what_may_happen_to_a_run(
     verb: str, forks: Forks, typed: Any, unbroken: Any, base: Path, kadanoff: Any
