@@ -36,7 +36,9 @@ def test_products_of_states(unit: type[Unit], size: tuple[int, int, int]) -> Non
         product, outer = whole @ np.asarray(w, np.float64), whole.T @ np.asarray(y, np.float64)
         np.testing.assert_allclose(state_product(layer, states, w), product, atol=2e-4)
         np.testing.assert_allclose(state_product(layer, states, w.T, turned=True), product, atol=2e-4)
-        np.testing.assert_allclose(state_outer(layer, states, y), outer, atol=2e-4)
+        for first in (len(x), 41):
+            found = state_outer(layer, states[:first], states[first:], y)
+            np.testing.assert_allclose(found, outer, atol=2e-4)
 
 
 def test_the_compiled_product_is_the_one_that_is_tested() -> None:

@@ -30,17 +30,20 @@ def state_product(
     """
     others = w.shape[0] if turned else w.shape[1]
     if not _looked_up(layer, x, w, x.shape[:-1], others):
-        return _plain(x, w, False, turned)
-    return _call(x, w, (len(x), others), layer, False, turned)
+        return _plain(x, x[:0], w, False, turned)
+    return _call(x, x[:0], w, (len(x), others), layer, False, turned)
 
 
 def state_outer(
-    layer: Unit, x: Float[Array, "sample units"], y: Float[Array, "sample others"]
+    layer: Unit,
+    x: Float[Array, "first units"],
+    more: Float[Array, "second units"],
+    y: Float[Array, "sample others"],
 ) -> Float[Array, "units others"]:
-    """x^T y for states x of a layer, up to rounding. Nothing is differentiated through it."""
+    """(x, more)^T y for states of a layer, up to rounding. Nothing is differentiated through it."""
     if not _looked_up(layer, x, y, x.shape[1:], y.shape[1]):
-        return _plain(x, y, True, False)
-    return _call(x, y, (x.shape[1], y.shape[1]), layer, True, False)
+        return _plain(x, more, y, True, False)
+    return _call(x, more, y, (x.shape[1], y.shape[1]), layer, True, False)
 
 
 def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: int) -> bool:
@@ -49,16 +52,19 @@ def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: i
     return worth and alone and layer.levels is not None and x.dtype == w.dtype == jnp.float32
 
 
-def _call(x: Array, w: Array, size: tuple[int, int], layer: Unit, transposed: bool, turned: bool) -> Array:
+def _call(
+    x: Array, more: Array, w: Array, size: tuple[int, int], layer: Unit, transposed: bool, turned: bool
+) -> Array:
     levels, plan = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
 
-    def compiled(x: Array, w: Array) -> Array:
+    def compiled(x: Array, more: Array, w: Array) -> Array:
         shape = jax.ShapeDtypeStruct(size, jnp.float32)
-        return jax.ffi.ffi_call(register(state_products), shape, vmap_method="sequential")(x, w, levels, plan)
+        call = jax.ffi.ffi_call(register(state_products), shape, vmap_method="sequential")
+        return call(x, more, w, levels, plan)
 
     plain = partial(_plain, transposed=transposed, turned=turned)
-    return jax.lax.platform_dependent(x, w, cpu=compiled, default=plain)
+    return jax.lax.platform_dependent(x, more, w, cpu=compiled, default=plain)
 
 
-def _plain(x: Array, w: Array, transposed: bool, turned: bool) -> Array:
-    return (x.T if transposed else x) @ (w.T if turned else w)
+def _plain(x: Array, more: Array, w: Array, transposed: bool, turned: bool) -> Array:
+    return (jnp.concatenate([x, more]).T if transposed else x) @ (w.T if turned else w)

@@ -253,7 +253,7 @@ def _slope(
 
     fields = tuple(state_product(network.visible, v, network.w) for v in (data, model))
     visible, hidden, by_field = jax.grad(difference, (0, 1, 2))(network.visible, network.hidden, fields)
-    w = state_outer(network.visible, jnp.concatenate([data, model]), jnp.concatenate(by_field))
+    w = state_outer(network.visible, data, model, jnp.concatenate(by_field))
     whole = eqx.tree_at(lambda n: (n.w, n.visible, n.hidden), network, (w, visible, hidden))
     return back(whole)[0]
 

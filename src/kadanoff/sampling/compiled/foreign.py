@@ -9,6 +9,7 @@ XLA hands a handler one pointer, to a call frame of 64-bit words. What is read h
 Source: the C interface of XLA custom calls, xla/ffi/api/c_api.h.
 """
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
@@ -89,10 +90,22 @@ def register(function: Callable[..., Any]) -> str:
     name = f"kadanoff.{function.__name__}"
     # numba keeps code by the name of its function, and looks for changes in no other file than the function's own.
     function.__qualname__ = f"{function.__name__}_{_digest()}"
-    numba.get_num_threads()  # starts the threads, which code from the cache expects to run
+    _start_threads()  # which code from the cache expects to run
     handler = numba.cfunc(types.intp(types.CPointer(types.int64)), cache=True)(function)
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler.ctypes), platform="cpu")
     return name
+
+
+@lru_cache
+def _start_threads() -> None:
+    """Start numba's threads, which stay awake for some milliseconds after each task: the next comes from XLA soon."""
+    before = dict(os.environ)
+    for name, value in (("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "1000000")):
+        os.environ.setdefault(name, value)  # read once, as the library of threads is loaded
+    numba.get_num_threads()
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        if name not in before:
+            del os.environ[name]
 
 
 @lru_cache

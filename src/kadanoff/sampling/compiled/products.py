@@ -41,13 +41,14 @@ def _packed(x, low, high, patterns):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
-def _packed_columns(x, low, high, patterns):  # pragma: no cover - compiled
-    """Patterns (group, unit) of four samples in a row each; how many states have neither level."""
+def _packed_columns(x, first, low, high, patterns):  # pragma: no cover - compiled
+    """Patterns (group, unit) of four samples in a row each, x being samples `first` and on; how many are no levels."""
     strange = 0
     for b in range(len(x)):
-        bit, into, row = np.uint8(1 << (b % 4)), patterns[b // 4], x[b]
+        place = (first + b) % 4
+        bit, into, row = np.uint8(1 << place), patterns[(first + b) // 4], x[b]
         for j in range(len(row)):
-            into[j] = np.uint8((into[j] if b % 4 else np.uint8(0)) | (bit if row[j] == high else np.uint8(0)))
+            into[j] = np.uint8((into[j] if place else np.uint8(0)) | (bit if row[j] == high else np.uint8(0)))
             strange += np.int32((row[j] != high) & (row[j] != low))
     return strange
 
@@ -101,33 +102,35 @@ def _sums(
 
 @_compiled
 @no_type_check
-def _plain(x, w, transposed, turned, out):  # pragma: no cover - compiled
-    """The product of any numbers."""
-    out[:] = 0
+def _plain(x, first, w, transposed, turned, out):  # pragma: no cover - compiled
+    """Add the product of any numbers, x being samples `first` and on."""
     for i in range(len(x)):
         for k in range(x.shape[1]):
-            into, by = (k, i) if transposed else (i, k)
+            into, by = (k, first + i) if transposed else (i, k)
             for j in range(out.shape[1]):
                 out[into, j] += x[i, k] * (w[j, by] if turned else w[by, j])
 
 
 @numba.njit(error_model="numpy", nogil=True, parallel=True)
 @no_type_check
-def _product(x, w, transposed, turned, levels, out):  # pragma: no cover - compiled
-    """x w, or x^T w; w transposed first where `turned`."""
+def _product(x, more, w, transposed, turned, levels, out):  # pragma: no cover - compiled
+    """x w, or (x, more)^T w; w transposed first where `turned`."""
     rows = len(out)
     groups = ((w.shape[1] if turned else len(w)) + 3) // 4
     # Rows are taken in fours: the patterns of those that are not there are summed too, and left.
     padded = (rows + ROWS - 1) // ROWS * ROWS
     if transposed:
         patterns = np.zeros((groups, padded), np.uint8)
-        strange = _packed_columns(x, levels[0], levels[1], patterns)
+        strange = _packed_columns(x, 0, levels[0], levels[1], patterns)
+        strange += _packed_columns(more, len(x), levels[0], levels[1], patterns)
     else:
         patterns = np.zeros((padded, groups), np.uint8)
         strange = _packed(x, levels[0], levels[1], patterns)
     stride, step = (1, padded) if transposed else (groups, 1)
     if strange > 0:
-        _plain(x, w, transposed, turned, out)
+        out[:] = 0
+        _plain(x, 0, w, transposed, turned, out)
+        _plain(more, len(x), w, transposed, turned, out)
     tiles = 0 if strange > 0 else (out.shape[1] + WIDTH - 1) // WIDTH
     for tile in numba.prange(tiles):
         column = tile * WIDTH
@@ -146,17 +149,18 @@ def _product(x, w, transposed, turned, levels, out):  # pragma: no cover - compi
 def state_products(frame):  # pragma: no cover - compiled
     """Handle a call for x w.
 
-    Arguments are x (sample, unit), w, the lower and upper level of x, and a plan: 1 where x is to be transposed, and 1
-    where w is. What has other values than its levels is multiplied plainly.
+    Arguments are x (sample, unit), more samples (none unless x is transposed), w, the lower and upper level of x, and
+    a plan: 1 where x is to be transposed, and 1 where w is. What has other values than levels is multiplied plainly.
     """
     if asks_version(frame):
         return 0
-    shape, inner = sides(frame, 0), sides(frame, 1)
+    shape, inner = sides(frame, 0), sides(frame, 2)
     x = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
-    w = numba.carray(argument(frame, 1), (inner[0], inner[1]), np.float32)
-    levels = numba.carray(argument(frame, 2), 2, np.float32)
-    plan = numba.carray(argument(frame, 3), 2, np.int32)
+    more = numba.carray(argument(frame, 1), (sides(frame, 1)[0], shape[1]), np.float32)
+    w = numba.carray(argument(frame, 2), (inner[0], inner[1]), np.float32)
+    levels = numba.carray(argument(frame, 3), 2, np.float32)
+    plan = numba.carray(argument(frame, 4), 2, np.int32)
     transposed, turned = plan[0] == 1, plan[1] == 1
     sizes = (shape[1] if transposed else shape[0], inner[0] if turned else inner[1])
-    _product(x, w, transposed, turned, levels, numba.carray(result(frame, 0), sizes, np.float32))
+    _product(x, more, w, transposed, turned, levels, numba.carray(result(frame, 0), sizes, np.float32))
     return 0
