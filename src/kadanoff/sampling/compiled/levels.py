@@ -13,7 +13,7 @@ __all__ = ["level_draws"]
 
 _SITES = 8  # hashes whose words draw 32 units that stand beside one another
 _ROWS = 16  # that are drawn at once: the steps of one hash wait for one another
-_WORTH = 1 << 14  # draws that are worth waking a thread
+_WORTH = 1 << 13  # draws that are worth waking a thread
 
 
 @numba.njit(error_model="numpy", nogil=True)

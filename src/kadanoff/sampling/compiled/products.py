@@ -77,6 +77,15 @@ def _panel(w, turned, column, panel):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
+def _aligned(rows):  # pragma: no cover - compiled
+    """Memory for rows of `WIDTH` numbers, on which no vector lies in two lines of the cache."""
+    memory = np.empty(rows * WIDTH + 16, np.float32)
+    skip = (-memory.ctypes.data % 64) // 4
+    return memory[skip : skip + rows * WIDTH].reshape(rows, WIDTH)
+
+
+@_compiled
+@no_type_check
 def _sums(
     patterns, stride, step, w, turned, column, levels, panel, table, total
 ):  # pragma: no cover - compiled
@@ -84,12 +93,10 @@ def _sums(
 
     The caller owns all arrays: one whose address alone is used here would be freed too early.
     """
-    inner, columns = (w.shape[1], len(w)) if turned else w.shape
-    low, high, groups = levels[0], levels[1], (inner + 3) // 4
-    copied = turned or column + WIDTH > columns or inner % 4 != 0
-    if copied:
-        _panel(w, turned, column, panel)
-    source, pitch = (panel.ctypes.data, 4 * WIDTH) if copied else (w.ctypes.data + 4 * column, 4 * columns)
+    low, high, groups = levels[0], levels[1], ((w.shape[1] if turned else len(w)) + 3) // 4
+    copied = len(panel) > 0
+    source = panel.ctypes.data if copied else w.ctypes.data + 4 * column
+    pitch = 4 * (WIDTH if copied else w.shape[1])
     for begin in range(0, groups, _GROUPS):
         count = min(_GROUPS, groups - begin)
         for g in range(count):
@@ -134,9 +141,13 @@ def _product(x, more, w, transposed, turned, levels, out):  # pragma: no cover -
     tiles = 0 if strange > 0 else (out.shape[1] + WIDTH - 1) // WIDTH
     for tile in numba.prange(tiles):
         column = tile * WIDTH
-        panel = np.zeros((4 * groups, WIDTH), np.float32)
-        table = np.empty((_GROUPS, PATTERNS, WIDTH), np.float32)
-        total = np.zeros((padded, WIDTH), np.float32)
+        copied = turned or column + WIDTH > out.shape[1] or len(w) % 4 != 0
+        panel = np.zeros((4 * groups if copied else 0, WIDTH), np.float32)
+        if copied:
+            _panel(w, turned, column, panel)
+        table = _aligned(_GROUPS * PATTERNS)
+        total = _aligned(padded)
+        total[:] = 0
         _sums(patterns, stride, step, w, turned, column, levels, panel, table, total)
         width = min(WIDTH, out.shape[1] - column)
         for row in range(rows):
