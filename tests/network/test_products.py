@@ -1,14 +1,20 @@
 """Products looked up and compiled draws against the plain ones that they stand for."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kadanoff.network import Phi4Network
+from kadanoff import quartic
+from kadanoff.network import Phi4Network, products
 from kadanoff.network.products import state_outer, state_product
-from kadanoff.network.units import BernoulliUnit, IsingUnit, Unit
+from kadanoff.network.units import BernoulliUnit, IsingUnit, Unit, levels
+from kadanoff.network.units import quartic as units_quartic
+from kadanoff.network.units.quartic import redraw_quartic
 from kadanoff.random import key, uniforms
+from kadanoff.sampling.compiled.foreign import call
 
 pytestmark = pytest.mark.exact
 
@@ -44,7 +50,7 @@ def test_products_of_states(unit: type[Unit], size: tuple[int, int, int]) -> Non
 def test_the_compiled_product_is_the_one_that_is_tested() -> None:
     """On this machine the sums differ in rounding from those of XLA, so that it is not compared with itself."""
     layer, x, w, _ = given(BernoulliUnit, SIZES[0])
-    assert "kadanoff.state_products" in jax.jit(lambda x, w: state_product(layer, x, w)).lower(x, w).as_text()
+    assert _kernels_of(lambda x: state_product(layer, x, w), x) == {"state_products"}
 
 
 @pytest.mark.parametrize("unit", [BernoulliUnit, IsingUnit])
@@ -62,7 +68,7 @@ def test_compiled_draws(unit: type[Unit], size: tuple[int, int]) -> None:
     expected = np.where(np.asarray(uniforms(key(5), size)) < likely, high, low)
     assert near.sum() <= 1
     np.testing.assert_array_equal(np.where(near, drawn, expected), drawn)
-    assert "kadanoff.level_draws" in jax.jit(lambda h: layer.draw(key(5), h)).lower(h).as_text()
+    assert "level_draws" in _kernels_of(lambda h: layer.draw(key(5), h), h)
 
 
 def test_uniforms_of_units_are_apart() -> None:
@@ -83,3 +89,30 @@ def test_a_ladder_of_networks_draws_as_each_alone() -> None:
     together = jax.vmap(lambda network, key, v: network.gibbs(key, v))(ladder, keys, v)
     for rung, network in enumerate(networks):
         np.testing.assert_array_equal(together[rung], network.gibbs(keys[rung], v[rung]))
+
+
+@pytest.mark.parametrize("field", [0.3, 10.0, 1e3])
+def test_compiled_updates_of_quartic_units(field: float) -> None:
+    """The same words give the same units as the update that XLA compiles, and the same are left, for all couplings."""
+    rng = np.random.default_rng(2)
+    size = (70, 93)
+    h = jnp.asarray(field * rng.normal(size=size), jnp.float32)
+    a, b = (jnp.asarray(c, jnp.float32) for c in (3 * rng.normal(size=93), rng.gamma(1, 1, 93) ** 2 + 1e-3))
+    held = jnp.full(size, 777.0)
+    found, plain = redraw_quartic(key(6), held, h, a, b), quartic.redraw(key(6), held, h, a, b)
+    apart = np.abs(np.asarray(found - plain)) > 1e-3 * (1 + np.abs(np.asarray(plain)))
+    assert apart.sum() <= 2, "a verdict hangs on rounding once in a million draws"
+    assert float(jnp.mean(found == 777.0)) < 0.25
+    assert "quartic_redraws" in _kernels_of(lambda h: redraw_quartic(key(6), held, h, a, b), h)
+
+
+def _kernels_of(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> set[str]:
+    """The compiled kernels that a function calls here."""
+    called: set[str] = set()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (products, levels, units_quartic):
+            patch.setattr(
+                module, "call", lambda kernel, *rest: called.add(kernel.__name__) or call(kernel, *rest)
+            )
+        jax.make_jaxpr(function)(x)
+    return called

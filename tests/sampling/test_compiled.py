@@ -51,9 +51,9 @@ def test_threads_share_work_without_a_trace(chains):
     threads, results = numba.get_num_threads(), []
     for count in {1, threads}:
         numba.set_num_threads(count)
-        results.append(local._call("metropolis", 2, data, fields, numbers, parameters)[0])
+        results.append(local._call("metropolis", data, fields, numbers, parameters)[0])
     numba.set_num_threads(threads)
-    part, _ = local._call("metropolis", 2, data, fields[1:2], numbers[1:2], parameters)
+    part, _ = local._call("metropolis", data, fields[1:2], numbers[1:2], parameters)
     for result in results:
         np.testing.assert_array_equal(result, results[0])
         np.testing.assert_array_equal(result[1:2], part)

@@ -4,11 +4,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numba
 from jaxtyping import Array, Float
 
 from kadanoff.network.units import Unit
-from kadanoff.sampling.compiled.foreign import register
-from kadanoff.sampling.compiled.products import state_products
+from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.products import product_plan, state_products
 
 __all__ = ["state_outer", "state_product"]
 
@@ -55,12 +56,11 @@ def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: i
 def _call(
     x: Array, more: Array, w: Array, size: tuple[int, int], layer: Unit, transposed: bool, turned: bool
 ) -> Array:
-    levels, plan = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
+    levels, form = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
 
     def compiled(x: Array, more: Array, w: Array) -> Array:
-        shape = jax.ShapeDtypeStruct(size, jnp.float32)
-        call = jax.ffi.ffi_call(register(state_products), shape, vmap_method="sequential")
-        return call(x, more, w, levels, plan)
+        plan = product_plan(size[0], w.shape[1] if turned else w.shape[0], size[1], numba.get_num_threads())
+        return call(state_products, jax.ShapeDtypeStruct(size, jnp.float32), (x, more, w, levels, form), plan)
 
     plain = partial(_plain, transposed=transposed, turned=turned)
     return jax.lax.platform_dependent(x, more, w, cpu=compiled, default=plain)

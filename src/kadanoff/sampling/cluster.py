@@ -14,7 +14,7 @@ from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.compiled.clusters import clusters
-from kadanoff.sampling.compiled.foreign import register
+from kadanoff.sampling.compiled.foreign import Work, call
 from kadanoff.sampling.components import components
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state
@@ -60,10 +60,11 @@ class _EmbeddedCluster(eqx.Module):
         return eqx.tree_at(lambda s: s.fields, state, fields), Info(jnp.ones(()))
 
     def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
-        plan = jnp.array([self.single, numba.get_num_threads()], jnp.int32)
+        chains, single = len(fields), jnp.array([self.single], jnp.int32)
+        work = Work(max(min(numba.get_num_threads(), chains), 1), shared=chains > 1)
         result = jax.ShapeDtypeStruct(fields.shape, fields.dtype)
-        call = jax.ffi.ffi_call(register(clusters), result, vmap_method="sequential")
-        return call(fields, chain, keys, jnp.asarray(kappa, jnp.float32).reshape(1), plan)
+        strength = jnp.asarray(kappa, jnp.float32).reshape(1)
+        return call(clusters, result, (fields, chain, keys, strength, single), work)
 
     def _generic(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
         bond_key, flip_key = jax.random.wrap_key_data(keys)

@@ -16,8 +16,8 @@ from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.compiled.foreign import register
-from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_sweeps
+from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.sampling.metropolis import tuned_width
 from kadanoff.sampling.state import ChainState, Info, chain_state
 
@@ -110,7 +110,7 @@ class ColourBlock(eqx.Module):
         rule = f"spin {self.update}" if spins else self.update
         flat = fields.reshape(len(fields), -1)
         results = (jax.ShapeDtypeStruct(flat.shape, flat.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
-        swept, rate = jax.ffi.ffi_call(register(graph_sweeps), results, vmap_method="sequential")(
+        given = (
             flat,
             chain.astype(jnp.uint32),
             keys.reshape(-1, 2),
@@ -121,8 +121,9 @@ class ColourBlock(eqx.Module):
             action.w[links[valid]].astype(jnp.float32),
             site.astype(jnp.float32),
             jnp.asarray(width, jnp.float32).reshape(1),
-            jnp.array([GRAPH_RULES.index(rule), numba.get_num_threads()], jnp.int32),
         )
+        work = graph_plan(*flat.shape, graph.colours, len(given[2]), numba.get_num_threads())
+        swept, rate = call(GRAPH_RULES[rule], results, given, work)
         return swept.reshape(fields.shape), rate[0]
 
     def _generic(

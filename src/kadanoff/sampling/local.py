@@ -16,9 +16,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
-from kadanoff.sampling.compiled.foreign import register
-from kadanoff.sampling.compiled.rows import RULES
-from kadanoff.sampling.compiled.sweeps import spin_sweeps, sweeps
+from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.sweeps import RULES, plan
 
 __all__ = ["Compiled", "SiteRule", "local_sweeps", "pack", "unpack"]
 
@@ -39,7 +38,7 @@ class SiteRule(Protocol):
 
 
 class Compiled(NamedTuple):
-    """The name of a rule of `kadanoff.sampling.compiled.rows` that does the same on a CPU, and its parameters."""
+    """The name of a rule of `kadanoff.sampling.compiled.sweeps` that does the same on a CPU, and its parameters."""
 
     name: str
     parameters: Float[Array, " g"]
@@ -75,7 +74,7 @@ def local_sweeps(
         fields,
         chain,
         compiled.parameters.astype(jnp.float32),
-        cpu=partial(_call, compiled.name, words),
+        cpu=partial(_call, compiled.name),
         default=lambda data, fields, chain, _: generic(data, fields, chain),
     )
 
@@ -87,15 +86,10 @@ def _is_compiled(compiled: Compiled, fields: Array) -> bool:
     return fields.dtype == jnp.float32 and 2 <= dimension <= (3 if "spin" in compiled.name else 4)
 
 
-def _call(
-    name: str, words: int, data: Array, fields: Array, chain: Array, parameters: Array
-) -> tuple[Array, Array]:
-    plan = jnp.array([RULES.index(name), words, numba.get_num_threads()], jnp.int32)
+def _call(name: str, data: Array, fields: Array, chain: Array, parameters: Array) -> tuple[Array, Array]:
     results = (jax.ShapeDtypeStruct(fields.shape, fields.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
-    handler = register(spin_sweeps if "spin" in name else sweeps)
-    fields, rate = jax.ffi.ffi_call(handler, results, vmap_method="sequential")(
-        fields, chain, data, parameters, plan
-    )
+    work = plan(name, fields.shape, len(data), numba.get_num_threads())
+    fields, rate = call(RULES[name], results, (fields, chain, data, parameters), work)
     return fields, rate[0]
 
 

@@ -6,8 +6,8 @@ import numba
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.random import uniforms
-from kadanoff.sampling.compiled.foreign import register
-from kadanoff.sampling.compiled.levels import level_draws
+from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.levels import draw_plan, level_draws
 
 __all__ = ["draw_level"]
 
@@ -34,11 +34,9 @@ def draw_level(
 
     def compiled(h: Array, r: Array) -> Array:
         flat = h.reshape(-1, h.shape[-1])
-        call = jax.ffi.ffi_call(
-            register(level_draws), jax.ShapeDtypeStruct(flat.shape, flat.dtype), vmap_method="sequential"
-        )
-        threads = jnp.array([numba.get_num_threads()], jnp.int32)
-        return call(flat, r, words, jnp.array(levels, jnp.float32), threads).reshape(h.shape)
+        shape = jax.ShapeDtypeStruct(flat.shape, flat.dtype)
+        given = (flat, r, words, jnp.array(levels, jnp.float32))
+        return call(level_draws, shape, given, draw_plan(h.size, numba.get_num_threads())).reshape(h.shape)
 
     alone = jax.sharding.get_abstract_mesh().empty
     if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == r.dtype == jnp.float32):

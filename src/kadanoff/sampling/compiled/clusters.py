@@ -11,63 +11,40 @@ import numba
 import numpy as np
 
 from kadanoff.sampling.compiled.elementary import exp, uniform
-from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
+from kadanoff.sampling.compiled.foreign import argument, result, sides
 from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 __all__ = ["clusters"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
+_inlined = numba.njit(error_model="numpy", inline="always")
 
 
 @no_type_check
-def clusters(frame):  # pragma: no cover - compiled
-    """Handle a call for one cluster update of every chain.
+def clusters(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Update the clusters of every chain once, each task those of some chains; a kernel of `foreign.call`.
 
-    Arguments are fields, chain numbers, the keys of bonds and flips, kappa, and a list of 1 for Wolff, 0 for
-    Swendsen-Wang, and the threads; the result is the fields.
+    Arguments are fields, chain numbers, the keys of bonds and flips, kappa, and 1 for Wolff, 0 for Swendsen-Wang; the
+    result is the fields.
     """
-    if asks_version(frame):
-        return 0
     shape = sides(frame, 0)
-    volume = 1
-    for side in shape[1:]:
+    lattice, volume = shape[1:], 1
+    for side in lattice:
         volume *= side
     fields = numba.carray(argument(frame, 0), (shape[0], volume), np.float32)
     flipped = numba.carray(result(frame, 0), (shape[0], volume), np.float32)
     numbers = numba.carray(argument(frame, 1), shape[0], np.uint32)
     keys = numba.carray(argument(frame, 2), (2, 2), np.uint32)
     kappa = numba.carray(argument(frame, 3), 1, np.float32)[0]
-    plan = numba.carray(argument(frame, 4), 2, np.int32)
-    tasks = min(np.int64(plan[1]), shape[0])
-    if tasks > 1:
-        _side_by_side(plan[0] == 1, fields, flipped, numbers, shape[1:], keys, kappa, tasks)
-    else:
-        _chains(plan[0] == 1, fields, flipped, numbers, shape[1:], keys, kappa, np.int64(0), np.int64(1))
-    return 0
-
-
-@numba.njit(error_model="numpy", nogil=True, parallel=True)
-@no_type_check
-def _side_by_side(
-    single, fields, flipped, numbers, lattice, keys, kappa, tasks
-):  # pragma: no cover - compiled
-    for task in numba.prange(tasks):
-        _chains(single, fields, flipped, numbers, lattice, keys, kappa, np.int64(task), tasks)
-
-
-@_compiled
-@no_type_check
-def _chains(
-    single, fields, flipped, numbers, lattice, keys, kappa, first, step
-):  # pragma: no cover - compiled
-    volume = fields.shape[1]
+    single = numba.carray(argument(frame, 4), 1, np.int32)[0] == 1
     bonds, parent = np.empty((len(lattice), volume), np.bool_), np.empty(volume, np.int32)
     words, flips = np.empty((4, lattice[-1]), np.uint32), np.empty(volume, np.uint32)
     columns, number = np.empty(lattice[-1], np.uint32), np.empty(lattice[-1], np.uint32)
     for column in range(len(columns)):
         columns[column] = np.uint32(np.uint32(column) * MULTIPLIER)
-    for chain in range(first, len(fields), step):
-        number[:] = np.uint32(np.uint32(numbers[chain] * MULTIPLIER) + INCREMENT)
+    for chain in range(task, len(fields), count):
+        for column in range(len(columns)):
+            number[column] = np.uint32(np.uint32(numbers[chain] * MULTIPLIER) + INCREMENT)
         phi = fields[chain]
         _draw_bonds(bonds, phi, lattice, words, columns, number, keys[0], kappa)
         if single:
@@ -78,15 +55,17 @@ def _chains(
         _join(parent, bonds, lattice)
         for begin in range(0, volume, len(columns)):
             random_row(words, columns, number, begin, keys[1])
-            flips[begin : begin + len(columns)] = words[0]
+            for column in range(len(columns)):
+                flips[begin + column] = words[0, column]
         for site in range(volume):
             # Parents are never larger than their sites, so one ascending pass reaches every root.
             root = parent[parent[site]]
             parent[site] = root
             flipped[chain, site] = -phi[site] if flips[root] >= np.uint32(2**31) else phi[site]
+    return 0
 
 
-@_compiled
+@_inlined
 @no_type_check
 def _draw_bonds(bonds, phi, lattice, words, columns, number, key, kappa):  # pragma: no cover - compiled
     """Fill bonds (d, site): frozen with probability 1 - exp(-2 kappa phi_x phi_y) where positive."""
@@ -111,7 +90,7 @@ def _draw_row(bonds, first, second, words, kappa):  # pragma: no cover - compile
         bonds[i] = uniform(words[i]) >= exp(-(np.float32(2) * kappa * first[i] * second[i]))
 
 
-@_compiled
+@_inlined
 @no_type_check
 def _join(parent, bonds, lattice):  # pragma: no cover - compiled
     """Link sites to the smallest of their component by union-find (R. E. Tarjan, J. ACM 22 (1975) 215)."""
@@ -152,11 +131,12 @@ def _union(parent, left, right):  # pragma: no cover - compiled
         parent[left] = right
 
 
-@_compiled
+@_inlined
 @no_type_check
 def _grow(flipped, phi, seed, bonds, lattice, stack):  # pragma: no cover - compiled
     """Flip the cluster of the seed."""
-    flipped[:] = phi
+    for site in range(len(phi)):  # an assignment of slices would compile messages about their shapes
+        flipped[site] = phi[site]
     stack[0], flipped[seed], count = seed, -phi[seed], 1
     while count > 0:
         count -= 1

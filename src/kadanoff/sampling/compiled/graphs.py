@@ -10,15 +10,13 @@ import numba
 import numpy as np
 
 from kadanoff.sampling.compiled.elementary import exp, uniform
-from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
+from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
 from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
 
-__all__ = ["GRAPH_RULES", "graph_sweeps"]
-
-#: Rules by their numbers.
-GRAPH_RULES = ("metropolis", "spin metropolis", "spin heat bath")
+__all__ = ["GRAPH_RULES", "graph_plan"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
+_inlined = numba.njit(error_model="numpy", inline="always")
 LANES = 16  # chains that are updated by the same instructions; what is left of the last of them is idle
 _WORTH = 1 << 15  # site updates of a colour that are worth waking a thread
 
@@ -55,20 +53,50 @@ def _update(rule, own, around, a, b, width, number, used, column, z0, w0):  # pr
     return accepted
 
 
-@_compiled
+@_inlined
 @no_type_check
-def _some(
-    rule, phi, number, chains, sites, rows, where, strength, site, width, key
-):  # pragma: no cover - compiled
-    """Update some sites of a colour; the neighbours of a site x are where[rows[x]] to where[rows[x + 1]]."""
+def _sweep(rule, frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Update some sites of a colour; the first stage lays the fields out, and the one after the last takes them back.
+
+    Arguments are fields (chain, site), chain numbers, keys of every colour of every sweep, the sites in the order of
+    their colours, where each colour begins, where the neighbours of each site begin, the neighbours and the links to
+    them, r, a, b of every site, and the width of proposals; results are the fields and the mean acceptance.
+    """
+    shape, stages = sides(frame, 0), sides(frame, 2)[0]
+    chains, volume, blocks = shape[0], shape[1], (shape[0] + LANES - 1) // LANES
+    phi = numba.carray(view(scratch), (volume, blocks, LANES), np.float32)
+    size = (volume + count - 1) // count
+    begin, end = min(task * size, volume), min((task + 1) * size, volume)
+    if stage == 0:
+        _lay_out(phi, numba.carray(argument(frame, 0), (chains, volume), np.float32), begin, end)
+        return 0
+    if stage > stages:
+        _take_back(numba.carray(result(frame, 0), (chains, volume), np.float32), phi, begin, end)
+        return 0
+    numbers = numba.carray(argument(frame, 1), chains, np.uint32)
+    key = numba.carray(argument(frame, 2), (stages, 2), np.uint32)[stage - 1]
+    order = numba.carray(argument(frame, 3), volume, np.int32)
+    colours = numba.carray(argument(frame, 4), sides(frame, 4)[0], np.int32)
+    rows = numba.carray(argument(frame, 5), volume + 1, np.int32)
+    where = numba.carray(argument(frame, 6), sides(frame, 6)[0], np.int32)
+    strength = numba.carray(argument(frame, 7), sides(frame, 7)[0], np.float32)
+    site = numba.carray(argument(frame, 8), (3, volume), np.float32)
+    width = numba.carray(argument(frame, 9), 1, np.float32)[0]
+    number = np.zeros((blocks, LANES), np.uint32)
+    for chain in range(chains):
+        number[chain // LANES, chain % LANES] = np.uint32(np.uint32(numbers[chain] * MULTIPLIER) + INCREMENT)
     z0 = np.uint32(np.uint32(key[0] * MULTIPLIER) + INCREMENT)
     w0 = np.uint32(np.uint32(key[1] * MULTIPLIER) + INCREMENT)
     around, accepted = np.empty(LANES, np.float32), 0
-    for j in range(len(sites)):
-        x = sites[j]
+    colour = (stage - 1) % (len(colours) - 1)
+    first, last = colours[colour], colours[colour + 1]
+    size = (last - first + count - 1) // count
+    for j in range(min(first + task * size, last), min(first + (task + 1) * size, last)):
+        # The neighbours of a site x are where[rows[x]] to where[rows[x + 1]].
+        x = order[j]
         r, a, b = site[0, x], site[1, x], site[2, x]
         column = np.uint32(np.uint32(np.uint32(x) * MULTIPLIER) + INCREMENT)
-        for block in range(phi.shape[1]):
+        for block in range(blocks):
             used = np.int32(min(chains - block * LANES, LANES))
             for i in range(LANES):
                 around[i] = -r
@@ -76,83 +104,55 @@ def _some(
                 w, y = strength[k], where[k]
                 for i in range(LANES):
                     around[i] += w * phi[y, block, i]
-            if rule == 0:
-                accepted += _update(
-                    0, phi[x, block], around, a, b, width, number[block], used, column, z0, w0
-                )
-            elif rule == 1:
-                accepted += _update(
-                    1, phi[x, block], around, a, b, width, number[block], used, column, z0, w0
-                )
-            else:
-                accepted += _update(
-                    2, phi[x, block], around, a, b, width, number[block], used, column, z0, w0
-                )
+            accepted += _update(rule, phi[x, block], around, a, b, width, number[block], used, column, z0, w0)
     return accepted
 
 
-@numba.njit(error_model="numpy", nogil=True, parallel=True)
+@_inlined
 @no_type_check
-def _shared(
-    rule, phi, number, chains, sites, rows, where, strength, site, width, key, accepted
-):  # pragma: no cover - compiled
-    count = len(accepted)
-    size = (len(sites) + count - 1) // count
-    for task in numba.prange(count):
-        some = sites[min(task * size, len(sites)) : min((task + 1) * size, len(sites))]
-        accepted[task] += _some(rule, phi, number, chains, some, rows, where, strength, site, width, key)
+def _lay_out(phi, fields, begin, end):  # pragma: no cover - compiled
+    chains = len(fields)
+    for x in range(begin, end):
+        for chain in range(phi.shape[1] * LANES):
+            phi[x, chain // LANES, chain % LANES] = fields[chain, x] if chain < chains else np.float32(0)
+
+
+@_inlined
+@no_type_check
+def _take_back(fields, phi, begin, end):  # pragma: no cover - compiled
+    for chain in range(len(fields)):
+        for x in range(begin, end):
+            fields[chain, x] = phi[x, chain // LANES, chain % LANES]
 
 
 @no_type_check
-def graph_sweeps(frame):  # pragma: no cover - compiled
-    """Handle a call for sweeps of a graph.
+def graph_metropolis(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Metropolis updates of phi^4 on a graph, a kernel of `foreign.call`."""
+    return _sweep(0, frame, scratch, stage, task, count)
 
-    Arguments are fields (chain, site), chain numbers, keys of every colour of every sweep, the sites in the order of
-    their colours, where each colour begins, where the neighbours of each site begin, the neighbours and the links to
-    them, r, a, b of every site, the width of proposals, and a list of the rule and the threads; results are the fields
-    and the mean acceptance.
-    """
-    if asks_version(frame):
-        return 0
-    shape = sides(frame, 0)
-    fields = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
-    numbers = numba.carray(argument(frame, 1), shape[0], np.uint32)
-    keys = numba.carray(argument(frame, 2), (sides(frame, 2)[0], 2), np.uint32)
-    order = numba.carray(argument(frame, 3), shape[1], np.int32)
-    colours = numba.carray(argument(frame, 4), sides(frame, 4)[0], np.int32)
-    rows = numba.carray(argument(frame, 5), shape[1] + 1, np.int32)
-    where = numba.carray(argument(frame, 6), sides(frame, 6)[0], np.int32)
-    strength = numba.carray(argument(frame, 7), sides(frame, 7)[0], np.float32)
-    site = numba.carray(argument(frame, 8), (3, shape[1]), np.float32)
-    width = numba.carray(argument(frame, 9), 1, np.float32)[0]
-    plan = numba.carray(argument(frame, 10), 2, np.int32)
-    blocks = (shape[0] + LANES - 1) // LANES
-    phi = np.zeros((shape[1], blocks, LANES), np.float32)
-    number = np.zeros((blocks, LANES), np.uint32)
-    for chain in range(shape[0]):
-        block, lane = divmod(chain, LANES)
-        number[block, lane] = np.uint32(np.uint32(numbers[chain] * MULTIPLIER) + INCREMENT)
-        for x in range(shape[1]):
-            phi[x, block, lane] = fields[chain, x]
-    workers = max(min(plan[1], fields.size // (len(colours) - 1) // _WORTH), 1)
-    accepted = np.zeros(workers, np.int64)
-    rule = plan[0]
-    for stage in range(len(keys)):
-        colour = stage % (len(colours) - 1)
-        sites = order[colours[colour] : colours[colour + 1]]
-        if workers > 1:
-            _shared(
-                rule, phi, number, shape[0], sites, rows, where, strength, site, width, keys[stage], accepted
-            )
-        else:
-            accepted[0] += _some(
-                rule, phi, number, shape[0], sites, rows, where, strength, site, width, keys[stage]
-            )
-    swept = numba.carray(result(frame, 0), (shape[0], shape[1]), np.float32)
-    for chain in range(shape[0]):
-        block, lane = divmod(chain, LANES)
-        for x in range(shape[1]):
-            swept[chain, x] = phi[x, block, lane]
-    rate = numba.carray(result(frame, 1), 1, np.float32)
-    rate[0] = accepted.sum() / (fields.size * (len(keys) // (len(colours) - 1)))
-    return 0
+
+@no_type_check
+def graph_spin_metropolis(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Metropolis updates of spins on a graph."""
+    return _sweep(1, frame, scratch, stage, task, count)
+
+
+@no_type_check
+def graph_spin_heat_bath(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Heat-bath updates of spins on a graph."""
+    return _sweep(2, frame, scratch, stage, task, count)
+
+
+#: Kernels by the names of their rules.
+GRAPH_RULES = {
+    "metropolis": graph_metropolis,
+    "spin metropolis": graph_spin_metropolis,
+    "spin heat bath": graph_spin_heat_bath,
+}
+
+
+def graph_plan(chains: int, volume: int, colours: int, stages: int, threads: int) -> Work:
+    """Plan how threads share the sites of each of `stages` colours."""
+    workers = max(min(threads, chains * volume // colours // _WORTH), 1)
+    lanes = -(-chains // LANES) * LANES
+    return Work(workers, workers > 1, stages + 2, (volume * 4, lanes), stages // colours)

@@ -6,10 +6,10 @@ import numba
 import numpy as np
 
 from kadanoff.sampling.compiled.elementary import exp, uniform
-from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
+from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
 from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
 
-__all__ = ["level_draws"]
+__all__ = ["draw_plan", "level_draws"]
 
 _SITES = 8  # hashes whose words draw 32 units that stand beside one another
 _ROWS = 16  # that are drawn at once: the steps of one hash wait for one another
@@ -55,30 +55,25 @@ def _draw(fields, r, low, high, key, begin, end, out):  # pragma: no cover - com
                         into[i] = high if uniform(word[i]) < likely[i] else low
 
 
-@numba.njit(error_model="numpy", nogil=True, parallel=True)
 @no_type_check
-def _shared(fields, r, low, high, key, workers, out):  # pragma: no cover - compiled
-    size = ((len(fields) + workers - 1) // workers + _ROWS - 1) // _ROWS * _ROWS
-    for task in numba.prange(workers):
-        begin, end = min(task * size, len(fields)), min((task + 1) * size, len(fields))
-        _draw(fields, r, low, high, key, begin, end, out)
+def level_draws(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Draw some of the samples, a kernel of `foreign.call`.
 
-
-@no_type_check
-def level_draws(frame):  # pragma: no cover - compiled
-    """Handle a call for draws; arguments are fields (sample, unit), r, the key, both levels, and the threads."""
-    if asks_version(frame):
-        return 0
+    Arguments are fields (sample, unit), r, the key, and both levels.
+    """
     shape = sides(frame, 0)
     fields = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
     r = numba.carray(argument(frame, 1), shape[1], np.float32)
     key = numba.carray(argument(frame, 2), 2, np.uint32)
     levels = numba.carray(argument(frame, 3), 2, np.float32)
-    threads = numba.carray(argument(frame, 4), 1, np.int32)[0]
     out = numba.carray(result(frame, 0), (shape[0], shape[1]), np.float32)
-    workers = max(min(threads, fields.size // _WORTH), 1)
-    if workers > 1:
-        _shared(fields, r, levels[0], levels[1], key, workers, out)
-    else:
-        _draw(fields, r, levels[0], levels[1], key, 0, len(fields), out)
+    size = ((shape[0] + count - 1) // count + _ROWS - 1) // _ROWS * _ROWS
+    begin, end = min(task * size, shape[0]), min((task + 1) * size, shape[0])
+    _draw(fields, r, levels[0], levels[1], key, begin, end, out)
     return 0
+
+
+def draw_plan(size: int, threads: int) -> Work:
+    """Plan as many draws: a task for every thread that they are worth."""
+    workers = max(min(threads, size // _WORTH), 1)
+    return Work(workers, workers > 1)

@@ -11,10 +11,10 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
+from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
 from kadanoff.sampling.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
 
-__all__ = ["state_products"]
+__all__ = ["product_plan", "state_products"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
 _GROUPS = 16  # tables that stay in the first cache
@@ -22,16 +22,18 @@ _GROUPS = 16  # tables that stay in the first cache
 
 @_compiled
 @no_type_check
-def _packed(x, low, high, patterns):  # pragma: no cover - compiled
-    """Patterns (sample, group) of states (sample, unit); how many states have neither level."""
+def _packed(x, low, high, begin, end, patterns):  # pragma: no cover - compiled
+    """Patterns (sample, group) of states (sample, unit), samples begin to end; how many have neither level."""
     strange = 0
-    for b in range(len(x)):
+    for b in range(begin, end):
         row = x[b]
         for g in range(len(row) // 4):
             bits = np.uint8(0)
             for k in range(4):
                 bits |= np.uint8(np.uint8(row[4 * g + k] == high) << np.uint8(k))
             patterns[b, g] = bits
+        if len(row) % 4 != 0:
+            patterns[b, len(row) // 4] = 0
         for j in range(len(row) // 4 * 4, len(row)):
             patterns[b, j // 4] |= np.uint8(np.uint8(row[j] == high) << np.uint8(j % 4))
         for j in range(len(row)):
@@ -41,12 +43,15 @@ def _packed(x, low, high, patterns):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
-def _packed_columns(x, first, low, high, patterns):  # pragma: no cover - compiled
-    """Patterns (group, unit) of four samples in a row each, x being samples `first` and on; how many are no levels."""
+def _packed_columns(x, first, low, high, begin, end, patterns):  # pragma: no cover - compiled
+    """Patterns (group, unit) of four samples in a row each, units begin to end; how many are no levels.
+
+    x are samples `first` and on.
+    """
     strange = 0
     for b in range(len(x)):
         place = (first + b) % 4
-        bit, into, row = np.uint8(1 << place), patterns[(first + b) // 4], x[b]
+        bit, into, row = np.uint8(1 << place), patterns[(first + b) // 4, begin:end], x[b, begin:end]
         for j in range(len(row)):
             into[j] = np.uint8((into[j] if place else np.uint8(0)) | (bit if row[j] == high else np.uint8(0)))
             strange += np.int32((row[j] != high) & (row[j] != low))
@@ -109,69 +114,79 @@ def _sums(
 
 @_compiled
 @no_type_check
-def _plain(x, first, w, transposed, turned, out):  # pragma: no cover - compiled
-    """Add the product of any numbers, x being samples `first` and on."""
+def _plain(x, first, w, transposed, turned, column, total):  # pragma: no cover - compiled
+    """Add `WIDTH` columns of the product of any numbers, x being samples `first` and on, to `total`."""
+    width = min(WIDTH, (len(w) if turned else w.shape[1]) - column)
     for i in range(len(x)):
         for k in range(x.shape[1]):
             into, by = (k, first + i) if transposed else (i, k)
-            for j in range(out.shape[1]):
-                out[into, j] += x[i, k] * (w[j, by] if turned else w[by, j])
+            for j in range(width):
+                total[into, j] += x[i, k] * (w[column + j, by] if turned else w[by, column + j])
 
 
-@numba.njit(error_model="numpy", nogil=True, parallel=True)
 @no_type_check
-def _product(x, more, w, transposed, turned, levels, out):  # pragma: no cover - compiled
-    """x w, or (x, more)^T w; w transposed first where `turned`."""
-    rows = len(out)
-    groups = ((w.shape[1] if turned else len(w)) + 3) // 4
+def state_products(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """x w, or (x, more)^T w, by tiles of columns, a kernel of `foreign.call` by `product_plan`.
+
+    Arguments are x (sample, unit), more samples (none unless x is transposed), w, the lower and upper level of x, and
+    two numbers: 1 where x is to be transposed, and 1 where w is. The first stage packs states; where one has another
+    value than the levels, the second multiplies plainly.
+    """
+    shape, inner, others = sides(frame, 0), sides(frame, 2), sides(frame, 1)[0]
+    x = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
+    more = numba.carray(argument(frame, 1), (others, shape[1]), np.float32)
+    w = numba.carray(argument(frame, 2), (inner[0], inner[1]), np.float32)
+    levels = numba.carray(argument(frame, 3), 2, np.float32)
+    form = numba.carray(argument(frame, 4), 2, np.int32)
+    transposed, turned = form[0] == 1, form[1] == 1
+    rows, columns = (shape[1] if transposed else shape[0]), (inner[0] if turned else inner[1])
+    groups = ((inner[1] if turned else inner[0]) + 3) // 4
     # Rows are taken in fours: the patterns of those that are not there are summed too, and left.
     padded = (rows + ROWS - 1) // ROWS * ROWS
-    if transposed:
-        patterns = np.zeros((groups, padded), np.uint8)
-        strange = _packed_columns(x, 0, levels[0], levels[1], patterns)
-        strange += _packed_columns(more, len(x), levels[0], levels[1], patterns)
-    else:
-        patterns = np.zeros((padded, groups), np.uint8)
-        strange = _packed(x, levels[0], levels[1], patterns)
-    stride, step = (1, padded) if transposed else (groups, 1)
-    if strange > 0:
-        out[:] = 0
-        _plain(x, 0, w, transposed, turned, out)
-        _plain(more, len(x), w, transposed, turned, out)
-    tiles = 0 if strange > 0 else (out.shape[1] + WIDTH - 1) // WIDTH
-    for tile in numba.prange(tiles):
-        column = tile * WIDTH
-        copied = turned or column + WIDTH > out.shape[1] or len(w) % 4 != 0
+    strange = numba.carray(view(scratch), count, np.int64)
+    memory = view(scratch + 8 * count)
+    patterns = numba.carray(memory, (groups, padded) if transposed else (padded, groups), np.uint8)
+    low, high = levels[0], levels[1]
+    if stage == 0:
+        size = (rows + count - 1) // count
+        begin, end = min(task * size, rows), min((task + 1) * size, rows)
+        for row in range(rows if task == 0 else padded, padded):
+            if transposed:
+                patterns[:, row] = 0
+            else:
+                patterns[row] = 0
+        if transposed:
+            found = _packed_columns(x, 0, low, high, begin, end, patterns)
+            strange[task] = found + _packed_columns(more, len(x), low, high, begin, end, patterns)
+        else:
+            strange[task] = _packed(x, low, high, begin, end, patterns)
+        return 0
+    column, known = task * WIDTH, True
+    for other in range(count):
+        known = known and strange[other] == 0
+    total = _aligned(padded)
+    total[:] = 0
+    if known:
+        copied = turned or column + WIDTH > columns or inner[0] % 4 != 0
         panel = np.zeros((4 * groups if copied else 0, WIDTH), np.float32)
         if copied:
             _panel(w, turned, column, panel)
+        stride, step = (1, padded) if transposed else (groups, 1)
         table = _aligned(_GROUPS * PATTERNS)
-        total = _aligned(padded)
-        total[:] = 0
         _sums(patterns, stride, step, w, turned, column, levels, panel, table, total)
-        width = min(WIDTH, out.shape[1] - column)
-        for row in range(rows):
-            into, found = out[row, column : column + width], total[row]
-            for i in range(width):
-                into[i] = found[i]
-
-
-@no_type_check
-def state_products(frame):  # pragma: no cover - compiled
-    """Handle a call for x w.
-
-    Arguments are x (sample, unit), more samples (none unless x is transposed), w, the lower and upper level of x, and
-    a plan: 1 where x is to be transposed, and 1 where w is. What has other values than levels is multiplied plainly.
-    """
-    if asks_version(frame):
-        return 0
-    shape, inner = sides(frame, 0), sides(frame, 2)
-    x = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
-    more = numba.carray(argument(frame, 1), (sides(frame, 1)[0], shape[1]), np.float32)
-    w = numba.carray(argument(frame, 2), (inner[0], inner[1]), np.float32)
-    levels = numba.carray(argument(frame, 3), 2, np.float32)
-    plan = numba.carray(argument(frame, 4), 2, np.int32)
-    transposed, turned = plan[0] == 1, plan[1] == 1
-    sizes = (shape[1] if transposed else shape[0], inner[0] if turned else inner[1])
-    _product(x, more, w, transposed, turned, levels, numba.carray(result(frame, 0), sizes, np.float32))
+    else:
+        _plain(x, 0, w, transposed, turned, column, total)
+        _plain(more, len(x), w, transposed, turned, column, total)
+    out, width = numba.carray(result(frame, 0), (rows, columns), np.float32), min(WIDTH, columns - column)
+    for row in range(rows):
+        into, found = out[row, column : column + width], total[row]
+        for i in range(width):
+            into[i] = found[i]
     return 0
+
+
+def product_plan(rows: int, inner: int, columns: int, threads: int) -> Work:
+    """Plan a product of (rows, inner) and (inner, columns): a task for every tile of columns."""
+    tiles = -(-columns // WIDTH)
+    memory = 8 * tiles + -(-inner // 4) * -(-rows // ROWS) * ROWS
+    return Work(tiles, threads > 1, stages=2, scratch=(memory, 1))

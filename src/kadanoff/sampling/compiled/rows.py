@@ -1,57 +1,35 @@
-"""What a sweep does with a row of sites of one colour: Metropolis and heat bath, of phi^4 and of spins."""
+"""What a sweep does with a row of sites of one colour: Metropolis and heat bath, of phi^4 and of spins.
+
+A rule is given a row of sites, the sums of their neighbours, random words (words a site, site) and parameters; it
+returns how many sites it accepted.
+"""
 
 from typing import no_type_check
 
 import numba
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from kadanoff.sampling.compiled.elementary import cos_sin, exp, log, uniform
 
-__all__ = ["RULES", "TABLE", "update_row"]
-
-#: Rules by their numbers.
-RULES = ("metropolis", "heat bath", "spin metropolis", "spin heat bath")
+__all__ = [
+    "TABLE",
+    "heat_bath_row",
+    "metropolis_row",
+    "open_uniform",
+    "spin_heat_bath_row",
+    "spin_metropolis_row",
+    "trial",
+]
 
 TABLE = 256  #: envelopes of a heat bath, by the field on the site
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
 
 
-@no_type_check
-def update_row(rule, own, around, words, g):
-    """Give a row of sites new values, given the sums of their neighbours; return how many were accepted.
-
-    - "metropolis": phi^4; parameters kappa, a, b of the quartic site and the width of the proposals; two words a site.
-    - "heat bath": phi^4; parameters kappa, a, b, scale and t of the envelopes, negative for one in each well; four.
-    - "spin metropolis": probabilities to flip times 2^24, by spin and sum of neighbours; one.
-    - "spin heat bath": probabilities of +1 times 2^24, by the sum of neighbours; one.
-    """
-    raise NotImplementedError("compiled code only")
-
-
-@overload(update_row)
-@no_type_check
-def _by_type(rule, own, around, words, g):  # pragma: no cover - compiled
-    @no_type_check
-    def real(rule, own, around, words, g):
-        return _metropolis_row(own, around, words, g) if rule == 0 else _heat_bath_row(own, around, words, g)
-
-    @no_type_check
-    def spin(rule, own, around, words, g):
-        return (
-            _spin_metropolis_row(own, around, words, g)
-            if rule == 2
-            else _spin_heat_bath_row(own, around, words, g)
-        )
-
-    return spin if own.dtype == types.int8 else real
-
-
 @_compiled
 @no_type_check
-def _metropolis_row(phi, around, words, g):  # pragma: no cover - compiled
+def metropolis_row(phi, around, words, g):  # pragma: no cover - compiled
+    """phi^4; parameters kappa, a, b of the quartic site and the width of the proposals; two words a site."""
     kappa, a, b, width = g[0], g[1], g[2], g[3]
     first, second = words[0], words[1]
     accepted = np.int32(0)
@@ -68,8 +46,11 @@ def _metropolis_row(phi, around, words, g):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
-def _heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
-    """Two trials, as in `kadanoff.quartic.rejection`, with t of the envelope from a table."""
+def heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
+    """phi^4; parameters kappa, a, b, scale and t of the envelopes, negative for one in each well; four words.
+
+    Two trials, as in `kadanoff.quartic.rejection`, with t of the envelope from a table.
+    """
     kappa, a, b, scale, table = g[0], g[1], g[2], g[3], g[4:]
     half, one, two = np.float32(0.5), np.float32(1), np.float32(2)
     first, second, third, fourth = words[0], words[1], words[2], words[3]
@@ -93,11 +74,11 @@ def _heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
         upper, lower = (pull + h) * variance - t, (pull - h) * variance - t
         odds = exp(-two * pull * h * variance)
         below = odds / (one + odds) if split else np.float32(0)
-        radius = np.sqrt(-two * variance * log(_open_uniform(first[i])))
-        cosine, sine = cos_sin(_open_uniform(second[i]))
+        radius = np.sqrt(-two * variance * log(open_uniform(first[i])))
+        cosine, sine = cos_sin(open_uniform(second[i]))
         q = np.float32(0) if split else square
-        x, good = _trial(radius * cosine, _open_uniform(third[i]), upper, lower, below, t, q, b, split)
-        other, fine = _trial(radius * sine, _open_uniform(fourth[i]), upper, lower, below, t, q, b, split)
+        x, good = trial(radius * cosine, open_uniform(third[i]), upper, lower, below, t, q, b, split)
+        other, fine = trial(radius * sine, open_uniform(fourth[i]), upper, lower, below, t, q, b, split)
         x = x if good else other
         x = x if field >= 0 else -x
         # What is no density makes the variance, and so the site, NaN.
@@ -108,7 +89,8 @@ def _heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
 
 @numba.njit(error_model="numpy", inline="always")
 @no_type_check
-def _trial(offset, u, upper, lower, below, t, q, b, split):  # pragma: no cover - compiled
+def trial(offset, u, upper, lower, below, t, q, b, split):  # pragma: no cover - compiled
+    """Propose from an envelope, as `kadanoff.quartic.rejection`: the value, and whether it is accepted."""
     under = u < below
     rest = u if under else u - below
     weight = below if under else np.float32(1) - below
@@ -121,14 +103,15 @@ def _trial(offset, u, upper, lower, below, t, q, b, split):  # pragma: no cover 
 
 @numba.njit(error_model="numpy", inline="always")
 @no_type_check
-def _open_uniform(word):  # pragma: no cover - compiled
+def open_uniform(word):  # pragma: no cover - compiled
     """Uniforms on (0, 1], fine near zero."""
     return (np.float32(np.int32(np.uint32(word >> np.uint32(1)))) + np.float32(0.5)) * np.float32(2.0**-31)
 
 
 @_compiled
 @no_type_check
-def _spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
+def spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
+    """Parameters are probabilities to flip times 2^24, by spin and sum of neighbours; one word a site."""
     first = words[0]
     d0, d1, d2, d3 = np.int32(g[0]), np.int32(g[1]), np.int32(g[2]), np.int32(g[3])
     d4, d5, d6 = np.int32(g[4]), np.int32(g[5]), np.int32(g[6])
@@ -146,7 +129,8 @@ def _spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
-def _spin_heat_bath_row(spin, around, words, g):  # pragma: no cover - compiled
+def spin_heat_bath_row(spin, around, words, g):  # pragma: no cover - compiled
+    """Parameters are probabilities of +1 times 2^24, by the sum of neighbours; one word a site."""
     first = words[0]
     p0, p1, p2, p3 = np.int32(g[0]), np.int32(g[1]), np.int32(g[2]), np.int32(g[3])
     p4, p5, p6 = np.int32(g[4]), np.int32(g[5]), np.int32(g[6])

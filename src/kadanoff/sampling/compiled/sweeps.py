@@ -6,32 +6,27 @@ compiler may fuse or reorder no operation: results do not depend on how chains a
 on the vectors of the machine.
 """
 
+import math
 from typing import no_type_check
 
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.foreign import argument, asks_version, result, sides
-from kadanoff.sampling.compiled.rows import update_row
+from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
+from kadanoff.sampling.compiled.rows import (
+    heat_bath_row,
+    metropolis_row,
+    spin_heat_bath_row,
+    spin_metropolis_row,
+)
 
-__all__ = ["INCREMENT", "MULTIPLIER", "hashed", "random_row", "spin_sweeps", "sweeps"]
+__all__ = ["INCREMENT", "MULTIPLIER", "RULES", "hashed", "plan", "random_row"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
+_inlined = numba.njit(error_model="numpy", inline="always")
 MULTIPLIER, INCREMENT, _HALF_WORD = np.uint32(1664525), np.uint32(1013904223), np.uint32(16)
 _BLOCK = 64  # chains that are swept together
 _WORTH = 1 << 16  # site updates that are worth waking a thread
-
-
-@no_type_check
-def sweeps(frame):  # pragma: no cover - compiled
-    """Handle a call for sweeps of real fields."""
-    return _sweeps(frame, np.empty(0, np.float32))
-
-
-@no_type_check
-def spin_sweeps(frame):  # pragma: no cover - compiled
-    """Handle a call for sweeps of spins."""
-    return _sweeps(frame, np.empty(0, np.int8))
 
 
 @_compiled
@@ -69,7 +64,7 @@ def _mix(x, y, z, w):  # pragma: no cover - compiled
     return x, y, z, w
 
 
-@_compiled
+@_inlined
 @no_type_check
 def _half_sweep(rule, need, halves, colour, begin, end, lead, chains, key, g):  # pragma: no cover - compiled
     """Update rows begin to end of one colour; `begin` is a multiple of four."""
@@ -88,11 +83,11 @@ def _half_sweep(rule, need, halves, colour, begin, end, lead, chains, key, g):  
         if part == 0:
             random_row(words, column, chain, row // share * columns, key)
         _sum_neighbours(around, other, row, colour, lead, len(chains))
-        accepted += update_row(rule, own[row], around, words[part * need : (part + 1) * need], g)
+        accepted += rule(own[row], around, words[part * need : (part + 1) * need], g)
     return accepted
 
 
-@_compiled
+@_inlined
 @no_type_check
 def _sum_neighbours(around, other, row, colour, lead, chains):  # pragma: no cover - compiled
     shift = chains if _parity(row, lead) != colour else len(around) - chains
@@ -132,12 +127,12 @@ def _parity(row, lead):  # pragma: no cover - compiled
     return total % 2
 
 
-@_compiled
+@_inlined
 @no_type_check
-def _pack(halves, fields, lead):  # pragma: no cover - compiled
-    """Split fields (chain, row, column) into halves, as `kadanoff.sampling.local.pack`."""
-    chains, rows, columns = fields.shape
-    for row in range(rows):
+def _pack(halves, fields, lead, begin, end):  # pragma: no cover - compiled
+    """Split rows of fields (chain, row, column) into halves, as `kadanoff.sampling.local.pack`."""
+    chains, _, columns = fields.shape
+    for row in range(begin, end):
         parity = _parity(row, lead)
         for chain in range(chains):
             for q in range(columns // 2):
@@ -145,11 +140,11 @@ def _pack(halves, fields, lead):  # pragma: no cover - compiled
                 halves[1, row, q * chains + chain] = fields[chain, row, 2 * q + 1 - parity]
 
 
-@_compiled
+@_inlined
 @no_type_check
-def _unpack(fields, halves, lead):  # pragma: no cover - compiled
-    chains, rows, columns = fields.shape
-    for row in range(rows):
+def _unpack(fields, halves, lead, begin, end):  # pragma: no cover - compiled
+    chains, _, columns = fields.shape
+    for row in range(begin, end):
         parity = _parity(row, lead)
         for chain in range(chains):
             for q in range(columns // 2):
@@ -157,85 +152,84 @@ def _unpack(fields, halves, lead):  # pragma: no cover - compiled
                 fields[chain, row, 2 * q + 1 - parity] = halves[1, row, q * chains + chain]
 
 
-@_compiled
+@_inlined
 @no_type_check
-def _sweep_block(rule, need, kind, fields, swept, chains, lead, keys, g):  # pragma: no cover - compiled
-    halves = np.empty((2, fields.shape[1], fields.shape[2] // 2 * fields.shape[0]), kind.dtype)
-    _pack(halves, fields, lead)
+def _sweep(rule, need, kind, frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Sweep a block of chains; or, with scratch memory for the halves, some rows of all chains in one half-sweep.
+
+    Arguments are fields, chain numbers, keys of half-sweeps and parameters of the rule; results are the fields and the
+    mean acceptance. With scratch memory the first stage fills the halves, and the one after the last empties them.
+    """
+    shape, rows = sides(frame, 0), 1
+    lead, columns, half_sweeps = shape[1:-1], shape[len(shape) - 1], sides(frame, 2)[0]
+    for side in lead:
+        rows *= side
+    keys = numba.carray(argument(frame, 2), (half_sweeps, 2), np.uint32)
+    g = numba.carray(argument(frame, 3), sides(frame, 3)[0], np.float32)
+    first, last, begin, end, now, then = np.int64(0), shape[0], np.int64(0), rows, np.int64(0), half_sweeps
+    if scratch == 0:
+        size = (shape[0] + count - 1) // count
+        first, last = min(task * size, shape[0]), min((task + 1) * size, shape[0])
+        halves = np.empty((2, rows, columns // 2 * (last - first)), kind)
+    else:
+        size = (rows + 4 * count - 1) // (4 * count) * 4
+        begin, end = min(task * size, rows), min((task + 1) * size, rows)
+        now, then = max(stage - 1, 0), min(stage, half_sweeps)
+        halves = numba.carray(view(scratch), (2, rows, columns // 2 * shape[0]), kind)
+    chains = numba.carray(argument(frame, 1), shape[0], np.uint32)[first:last]
+    if stage == 0:
+        fields = numba.carray(argument(frame, 0), (shape[0], rows, columns), np.float32)
+        _pack(halves, fields[first:last], lead, begin, end)
     accepted = 0
-    for half in range(len(keys)):
-        accepted += _half_sweep(
-            rule, need, halves, half % 2, np.int64(0), fields.shape[1], lead, chains, keys[half], g
-        )
-    _unpack(swept, halves, lead)
+    for half in range(now, then):
+        accepted += _half_sweep(rule, need, halves, half % 2, begin, end, lead, chains, keys[half], g)
+    if scratch == 0 or stage > half_sweeps:
+        swept = numba.carray(result(frame, 0), (shape[0], rows, columns), np.float32)
+        _unpack(swept[first:last], halves, lead, begin, end)
     return accepted
 
 
-@_compiled
 @no_type_check
-def _task(
-    rule, need, kind, fields, swept, chains, lead, keys, g, halves, stage, task, count
-):  # pragma: no cover
-    """A block of chains from begin to end; or, where there are halves, some rows of all chains in one half-sweep."""
-    if halves.size == 0:
-        size = (len(fields) + count - 1) // count
-        some = slice(min(task * size, len(fields)), min((task + 1) * size, len(fields)))
-        return _sweep_block(rule, need, kind, fields[some], swept[some], chains[some], lead, keys, g)
-    rows = fields.shape[1]
-    size = (rows + 4 * count - 1) // (4 * count) * 4
-    begin, end = min(task * size, rows), min((task + 1) * size, rows)
-    return _half_sweep(rule, need, halves, stage % 2, begin, end, lead, chains, keys[stage], g)
+def metropolis(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Metropolis updates of real fields, a kernel of `foreign.call`."""
+    return _sweep(metropolis_row, 2, np.float32, frame, scratch, stage, task, count)
 
 
-@numba.njit(error_model="numpy", nogil=True, parallel=True)
 @no_type_check
-def _tasks(
-    rule, need, kind, fields, swept, chains, lead, keys, g, halves, stage, accepted
-):  # pragma: no cover
-    count = len(accepted)
-    for task in numba.prange(count):
-        accepted[task] += _task(
-            rule, need, kind, fields, swept, chains, lead, keys, g, halves, stage, np.int64(task), count
-        )
+def heat_bath(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Heat-bath updates of real fields."""
+    return _sweep(heat_bath_row, 4, np.float32, frame, scratch, stage, task, count)
 
 
-@_compiled
 @no_type_check
-def _sweeps(frame, kind):  # pragma: no cover - compiled
-    """Sweep fields; `kind` is an empty array of the type of the halves.
+def spin_metropolis(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Metropolis updates of spins."""
+    return _sweep(spin_metropolis_row, 1, np.int8, frame, scratch, stage, task, count)
 
-    Arguments are fields, chain numbers, keys of half-sweeps, parameters of the rule, and a list of the rule, the
-    random words that a site needs and the threads; results are the fields and the mean acceptance.
+
+@no_type_check
+def spin_heat_bath(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Heat-bath updates of spins."""
+    return _sweep(spin_heat_bath_row, 1, np.int8, frame, scratch, stage, task, count)
+
+
+#: Kernels by the names of their rules.
+RULES = {
+    "metropolis": metropolis,
+    "heat bath": heat_bath,
+    "spin metropolis": spin_metropolis,
+    "spin heat bath": spin_heat_bath,
+}
+
+
+def plan(rule: str, shape: tuple[int, ...], half_sweeps: int, threads: int) -> Work:
+    """Plan how threads share half-sweeps of fields (chain, *lattice).
+
+    They take blocks of chains; or, where there are few, rows of all of them, half-sweep by half-sweep.
     """
-    if asks_version(frame):
-        return 0
-    shape = sides(frame, 0)
-    lead, rows = shape[1:-1], 1
-    for side in lead:
-        rows *= side
-    fields = numba.carray(argument(frame, 0), (shape[0], rows, shape[-1]), np.float32)
-    swept = numba.carray(result(frame, 0), (shape[0], rows, shape[-1]), np.float32)
-    chains = numba.carray(argument(frame, 1), shape[0], np.uint32)
-    keys = numba.carray(argument(frame, 2), (sides(frame, 2)[0], 2), np.uint32)
-    g = numba.carray(argument(frame, 3), sides(frame, 3)[0], np.float32)
-    plan = numba.carray(argument(frame, 4), 3, np.int32)
-    rule, need = plan[0], plan[1]
-    workers = min(plan[2], fields.size * len(keys) // _WORTH)
-    by_rows = workers > 1 and len(fields) < 16 * workers
-    halves = np.empty((2, rows if by_rows else 0, shape[-1] // 2 * len(fields)), kind.dtype)
-    accepted = np.zeros(workers if by_rows else max(workers, len(fields) // _BLOCK, 1), np.int64)
-    if by_rows:
-        _pack(halves, fields, lead)
-    for stage in range(len(keys) if by_rows else 1):
-        if workers > 1:
-            _tasks(rule, need, kind, fields, swept, chains, lead, keys, g, halves, stage, accepted)
-        else:
-            for task in range(len(accepted)):
-                accepted[task] += _task(
-                    rule, need, kind, fields, swept, chains, lead, keys, g, halves, stage, task, len(accepted)
-                )
-    if by_rows:
-        _unpack(swept, halves, lead)
-    rate = numba.carray(result(frame, 1), 1, np.float32)
-    rate[0] = accepted.sum() / (fields.size // 2 * len(keys))
-    return 0
+    chains, volume = shape[0], math.prod(shape[1:])
+    workers = min(threads, chains * volume * half_sweeps // _WORTH)
+    if workers > 1 and chains < 16 * workers:
+        scratch = (volume * (1 if "spin" in rule else 4), chains)
+        return Work(workers, True, half_sweeps + 2, scratch, half_sweeps // 2)
+    return Work(max(workers, chains // _BLOCK, 1), workers > 1, sweeps=half_sweeps // 2)

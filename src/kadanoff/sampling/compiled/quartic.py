@@ -1,0 +1,140 @@
+"""Draws of independent quartic units, each with couplings of its own, in given fields."""
+
+from typing import no_type_check
+
+import numba
+import numpy as np
+
+from kadanoff.sampling.compiled.elementary import cos_sin, exp, log
+from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
+from kadanoff.sampling.compiled.rows import open_uniform, trial
+from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
+
+__all__ = ["quartic_redraws", "redraw_plan"]
+
+_UNITS = 16  # that are drawn together: as many lie in one line of the cache
+_WORTH = 1 << 12  # draws that are worth waking a thread
+_MODE_STEPS, _PRECISION_STEPS = (
+    6,
+    4,
+)  # Newton steps; any envelope makes draws exact, a near one makes them quick
+_TINY = np.float32(np.finfo(np.float32).tiny)
+_inlined = numba.njit(error_model="numpy", inline="always")
+_F = np.float32
+
+
+@_inlined
+@no_type_check
+def _cube_root(x):  # pragma: no cover - compiled
+    """x^(1/3) for x >= 0, to start an iteration."""
+    third = log(max(x, _TINY)) * _F(1 / 3)
+    root = exp(-abs(third))
+    return root if third < 0 else _F(1) / root
+
+
+@_inlined
+@no_type_check
+def _mode(h, a, b, well, slope):  # pragma: no cover - compiled
+    """See `kadanoff.quartic.modes.upper_mode`."""
+    mode = well + min(h / slope, _cube_root(h / (_F(4) * b)))
+    for _ in range(_MODE_STEPS):
+        square = b * mode * mode
+        curvature = _F(12) * square + _F(2) * a
+        force = (_F(4) * square + _F(2) * a) * mode - h
+        mode -= force / curvature if curvature > 0 else _F(0)
+    return mode
+
+
+@_inlined
+@no_type_check
+def _hartree_precision(h, a, b):  # pragma: no cover - compiled
+    source = b * h * h * _F(0.5)
+    precision = max(a, _F(0)) + np.sqrt(b) + _cube_root(source)
+    for _ in range(_PRECISION_STEPS):
+        value = ((precision - a) * precision - b) * precision - source
+        precision -= value / ((_F(3) * precision - _F(2) * a) * precision - b)
+    return precision
+
+
+@numba.njit(error_model="numpy", nogil=True)
+@no_type_check
+def _redraw_row(x, fields, words, a, b):  # pragma: no cover - compiled
+    """Give samples of one unit new values, as `kadanoff.quartic.redraw` with b > 0 from the same words."""
+    first, second, third, fourth = words[0], words[1], words[2], words[3]
+    zero, half, one, two, four = _F(0), _F(0.5), _F(1), _F(2), _F(4)
+    well = np.sqrt(-a / (two * b)) if a < 0 else zero
+    slope = max(-four * a if a < 0 else two * a, _TINY)
+    for i in range(len(x)):
+        h = abs(fields[i])
+        mode, precision = _mode(h, a, b, well, slope), _hartree_precision(h, a, b)
+        # One envelope for the whole line.
+        ratio = h / (two * precision)
+        square = ratio * ratio + half / precision if a > 0 else (precision - a) / (two * b)
+        precision = a + two * b * square if a > 0 else precision
+        root, centre = np.sqrt(square), h / (two * precision)
+        apart, aside = mode * mode - square, mode - centre
+        whole_mass = b * apart * apart + precision * aside * aside - half * log(precision)
+        # Or one on each side.
+        step = one / max(four * (a + _F(3) * b * mode * mode) * mode, _TINY)
+        t = mode + step
+        steepness = a + _F(3) * b * t * t
+        upper = -step * (a + two * b * (mode * mode + mode * t + t * t)) / steepness
+        shift = h / steepness
+        odds = exp(-two * b * t * t * t * shift)
+        aside = step + upper
+        split_mass = b * mode * (mode + two * t) * step * step + steepness * aside * aside
+        split_mass += log(one + odds) - half * log(steepness)
+        split = split_mass < whole_mass
+        other = upper - shift
+        upper, variance = (upper, half / steepness) if split else (centre - root, half / precision)
+        t, q, below = (t, zero, odds / (one + odds)) if split else (root, square, zero)
+        radius = np.sqrt(-two * variance * log(open_uniform(first[i])))
+        cosine, sine = cos_sin(open_uniform(second[i]))
+        drawn, good = trial(radius * cosine, open_uniform(third[i]), upper, other, below, t, q, b, split)
+        more, fine = trial(radius * sine, open_uniform(fourth[i]), upper, other, below, t, q, b, split)
+        drawn = drawn if good else more
+        drawn = drawn if fields[i] >= 0 else -drawn
+        # What is no density makes the variance, and so the unit, NaN.
+        x[i] = drawn if good | fine else x[i] + zero * variance
+
+
+@no_type_check
+def quartic_redraws(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Draw some of the units anew, a kernel of `foreign.call`.
+
+    Arguments are what they hold (sample, unit), the fields, the key, and a and b of every unit.
+    """
+    shape = sides(frame, 0)
+    held = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
+    fields = numba.carray(argument(frame, 1), (shape[0], shape[1]), np.float32)
+    key = numba.carray(argument(frame, 2), 2, np.uint32)
+    a = numba.carray(argument(frame, 3), shape[1], np.float32)
+    b = numba.carray(argument(frame, 4), shape[1], np.float32)
+    out = numba.carray(result(frame, 0), (shape[0], shape[1]), np.float32)
+    samples, blocks = shape[0], (shape[1] + _UNITS - 1) // _UNITS
+    phi, around = np.empty((_UNITS, samples), np.float32), np.empty((_UNITS, samples), np.float32)
+    columns, chains = np.empty(samples, np.uint32), np.empty(samples, np.uint32)
+    words = np.empty((4, samples), np.uint32)
+    for sample in range(samples):
+        columns[sample] = np.uint32(np.uint32(sample * shape[1]) * MULTIPLIER)
+        chains[sample] = INCREMENT
+    size = (blocks + count - 1) // count
+    for block in range(min(task * size, blocks), min((task + 1) * size, blocks)):
+        first = block * _UNITS
+        units = min(_UNITS, shape[1] - first)
+        for sample in range(samples):
+            for i in range(units):
+                phi[i, sample], around[i, sample] = held[sample, first + i], fields[sample, first + i]
+        for i in range(units):
+            random_row(words, columns, chains, first + i, key)
+            _redraw_row(phi[i], around[i], words, a[first + i], b[first + i])
+        for sample in range(samples):
+            for i in range(units):
+                out[sample, first + i] = phi[i, sample]
+    return 0
+
+
+def redraw_plan(samples: int, units: int, threads: int) -> Work:
+    """Plan the draws of a layer: a task for every thread that they are worth."""
+    workers = max(min(threads, samples * units // _WORTH, -(-units // _UNITS)), 1)
+    return Work(workers, workers > 1)
