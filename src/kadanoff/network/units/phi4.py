@@ -8,6 +8,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff import quartic
 from kadanoff.network.units.base import Unit, average, blur, require_finite, vectors
+from kadanoff.network.units.quartic import redraw_quartic
 
 __all__ = ["Phi4Unit"]
 
