@@ -59,7 +59,7 @@ def _call(
     levels, form = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
 
     def compiled(x: Array, more: Array, w: Array) -> Array:
-        plan = product_plan(size[0], w.shape[1] if turned else w.shape[0], size[1], numba.get_num_threads())
+        plan = product_plan(size[1], numba.get_num_threads())
         return call(state_products, jax.ShapeDtypeStruct(size, jnp.float32), (x, more, w, levels, form), plan)
 
     plain = partial(_plain, transposed=transposed, turned=turned)

@@ -11,7 +11,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
+from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
 from kadanoff.sampling.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
 
 __all__ = ["product_plan", "state_products"]
@@ -22,18 +22,16 @@ _GROUPS = 16  # tables that stay in the first cache
 
 @_compiled
 @no_type_check
-def _packed(x, low, high, begin, end, patterns):  # pragma: no cover - compiled
-    """Patterns (sample, group) of states (sample, unit), samples begin to end; how many have neither level."""
+def _packed(x, low, high, patterns):  # pragma: no cover - compiled
+    """Patterns (sample, group) of states (sample, unit); how many states have neither level."""
     strange = 0
-    for b in range(begin, end):
+    for b in range(len(x)):
         row = x[b]
         for g in range(len(row) // 4):
             bits = np.uint8(0)
             for k in range(4):
                 bits |= np.uint8(np.uint8(row[4 * g + k] == high) << np.uint8(k))
             patterns[b, g] = bits
-        if len(row) % 4 != 0:
-            patterns[b, len(row) // 4] = 0
         for j in range(len(row) // 4 * 4, len(row)):
             patterns[b, j // 4] |= np.uint8(np.uint8(row[j] == high) << np.uint8(j % 4))
         for j in range(len(row)):
@@ -43,15 +41,12 @@ def _packed(x, low, high, begin, end, patterns):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
-def _packed_columns(x, first, low, high, begin, end, patterns):  # pragma: no cover - compiled
-    """Patterns (group, unit) of four samples in a row each, units begin to end; how many are no levels.
-
-    x are samples `first` and on.
-    """
+def _packed_columns(x, first, low, high, patterns):  # pragma: no cover - compiled
+    """Patterns (group, unit) of four samples in a row each, x being samples `first` and on; how many are no levels."""
     strange = 0
     for b in range(len(x)):
         place = (first + b) % 4
-        bit, into, row = np.uint8(1 << place), patterns[(first + b) // 4, begin:end], x[b, begin:end]
+        bit, into, row = np.uint8(1 << place), patterns[(first + b) // 4], x[b]
         for j in range(len(row)):
             into[j] = np.uint8((into[j] if place else np.uint8(0)) | (bit if row[j] == high else np.uint8(0)))
             strange += np.int32((row[j] != high) & (row[j] != low))
@@ -92,14 +87,13 @@ def _aligned(rows):  # pragma: no cover - compiled
 @_compiled
 @no_type_check
 def _sums(
-    patterns, stride, step, w, turned, column, levels, panel, table, total
+    patterns, stride, step, w, turned, copied, column, levels, panel, table, total
 ):  # pragma: no cover - compiled
     """Add `WIDTH` columns of the product, from `column` on, to `total` (sample, WIDTH).
 
     The caller owns all arrays: one whose address alone is used here would be freed too early.
     """
     low, high, groups = levels[0], levels[1], ((w.shape[1] if turned else len(w)) + 3) // 4
-    copied = len(panel) > 0
     source = panel.ctypes.data if copied else w.ctypes.data + 4 * column
     pitch = 4 * (WIDTH if copied else w.shape[1])
     for begin in range(0, groups, _GROUPS):
@@ -129,8 +123,8 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     """x w, or (x, more)^T w, by tiles of columns, a kernel of `foreign.call` by `product_plan`.
 
     Arguments are x (sample, unit), more samples (none unless x is transposed), w, the lower and upper level of x, and
-    two numbers: 1 where x is to be transposed, and 1 where w is. The first stage packs states; where one has another
-    value than the levels, the second multiplies plainly.
+    two numbers: 1 where x is to be transposed, and 1 where w is. Every task packs the states for itself, which takes
+    less time than waiting for one another; where one has another value than the levels, it multiplies plainly.
     """
     shape, inner, others = sides(frame, 0), sides(frame, 2), sides(frame, 1)[0]
     x = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
@@ -143,50 +137,43 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     groups = ((inner[1] if turned else inner[0]) + 3) // 4
     # Rows are taken in fours: the patterns of those that are not there are summed too, and left.
     padded = (rows + ROWS - 1) // ROWS * ROWS
-    strange = numba.carray(view(scratch), count, np.int64)
-    memory = view(scratch + 8 * count)
-    patterns = numba.carray(memory, (groups, padded) if transposed else (padded, groups), np.uint8)
     low, high = levels[0], levels[1]
-    if stage == 0:
-        size = (rows + count - 1) // count
-        begin, end = min(task * size, rows), min((task + 1) * size, rows)
-        for row in range(rows if task == 0 else padded, padded):
-            if transposed:
-                patterns[:, row] = 0
-            else:
-                patterns[row] = 0
-        if transposed:
-            found = _packed_columns(x, 0, low, high, begin, end, patterns)
-            strange[task] = found + _packed_columns(more, len(x), low, high, begin, end, patterns)
-        else:
-            strange[task] = _packed(x, low, high, begin, end, patterns)
-        return 0
-    column, known = task * WIDTH, True
-    for other in range(count):
-        known = known and strange[other] == 0
-    total = _aligned(padded)
-    total[:] = 0
-    if known:
-        copied = turned or column + WIDTH > columns or inner[0] % 4 != 0
-        panel = np.zeros((4 * groups if copied else 0, WIDTH), np.float32)
-        if copied:
-            _panel(w, turned, column, panel)
-        stride, step = (1, padded) if transposed else (groups, 1)
-        table = _aligned(_GROUPS * PATTERNS)
-        _sums(patterns, stride, step, w, turned, column, levels, panel, table, total)
+    if transposed:
+        patterns = np.zeros((groups, padded), np.uint8)
+        strange = _packed_columns(x, 0, low, high, patterns)
+        strange += _packed_columns(more, len(x), low, high, patterns)
     else:
-        _plain(x, 0, w, transposed, turned, column, total)
-        _plain(more, len(x), w, transposed, turned, column, total)
-    out, width = numba.carray(result(frame, 0), (rows, columns), np.float32), min(WIDTH, columns - column)
-    for row in range(rows):
-        into, found = out[row, column : column + width], total[row]
-        for i in range(width):
-            into[i] = found[i]
+        patterns = np.zeros((padded, groups), np.uint8)
+        strange = _packed(x, low, high, patterns)
+    stride, step = (1, padded) if transposed else (groups, 1)
+    panel, table, total = (
+        np.zeros((4 * groups, WIDTH), np.float32),
+        _aligned(_GROUPS * PATTERNS),
+        _aligned(padded),
+    )
+    out = numba.carray(result(frame, 0), (rows, columns), np.float32)
+    tiles = (columns + WIDTH - 1) // WIDTH
+    size = (tiles + count - 1) // count
+    for tile in range(min(task * size, tiles), min((task + 1) * size, tiles)):
+        column = tile * WIDTH
+        width = min(WIDTH, columns - column)
+        total[:] = 0
+        if strange > 0:
+            _plain(x, 0, w, transposed, turned, column, total)
+            _plain(more, len(x), w, transposed, turned, column, total)
+        else:
+            copied = turned or width < WIDTH or inner[0] % 4 != 0
+            if copied:
+                _panel(w, turned, column, panel)
+            _sums(patterns, stride, step, w, turned, copied, column, levels, panel, table, total)
+        for row in range(rows):
+            into, found = out[row, column : column + width], total[row]
+            for i in range(width):
+                into[i] = found[i]
     return 0
 
 
-def product_plan(rows: int, inner: int, columns: int, threads: int) -> Work:
-    """Plan a product of (rows, inner) and (inner, columns): a task for every tile of columns."""
-    tiles = -(-columns // WIDTH)
-    memory = 8 * tiles + -(-inner // 4) * -(-rows // ROWS) * ROWS
-    return Work(tiles, threads > 1, stages=2, scratch=(memory, 1))
+def product_plan(columns: int, threads: int) -> Work:
+    """Plan a product with as many columns: a task for every thread, which takes some tiles of them."""
+    workers = max(min(threads, -(-columns // WIDTH)), 1)
+    return Work(workers, workers > 1)
