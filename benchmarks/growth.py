@@ -7,9 +7,9 @@ is simulating it: the time that as many independent configurations take by Metro
 estimated, in the same run, from the time of a step and the integrated autocorrelation time of |m| on a smaller
 lattice, which underestimates it.
 
-First the parts of a step from 256 to 512, four configurations: the map alone beside its bare convolutions (same kernels
-and tiles), the relaxation beside `sampler.step`, each the best of five calls in turn; and the training of the default
-inverse.
+First the parts of a step from 256 to 512, four configurations: the map alone beside its bare convolutions (of the same
+kernels and tiles), the relaxation beside `sampler.step`, each the best of five calls in turn; and the training of the
+default inverse.
 """
 
 import argparse
