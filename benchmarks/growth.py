@@ -6,13 +6,25 @@ Weights are learnt in a few steps: the time of growth does not depend on what th
 is simulating it: the time that as many independent configurations take by Metropolis sweeps and cluster updates is
 estimated, in the same run, from the time of a step and the integrated autocorrelation time of |m| on a smaller
 lattice, which underestimates it.
+
+First the parts of a step from 256 to 512, four configurations: the map alone beside its bare convolutions (of the same
+kernels and tiles), the relaxation beside `sampler.step`, each the best of five calls in turn; and the training of the
+default inverse.
 """
 
 import argparse
 import resource
 import time
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 
 import kadanoff as kd
+from kadanoff.renormalization.inverse.base import in_tiles
+from kadanoff.renormalization.inverse.sublattice import corners
 
 
 def main() -> None:
@@ -27,6 +39,10 @@ def main() -> None:
     ensemble = kd.sample(action, kd.Lattice((32, 32)), chains=128, draws=8, seed=0)
     inverse = kd.learn_inverse(ensemble, rule, relax=kd.Relaxation(action, sweeps=2), steps=50)
     relax = kd.Relaxation(action, sweeps=options.sweeps)
+    parts(inverse, relax)
+    begun = time.perf_counter()
+    kd.learn_inverse(ensemble, rule)
+    print(f"{'training of the default inverse':<44}{time.perf_counter() - begun:>9.1f}")
     print(f"{'':<44}{'seconds':>9}{'sites/s':>12}{'updates/s':>12}{'peak GiB':>10}")
     for name in ("256 configurations 32 -> 512, with compilation", "256 configurations 32 -> 512"):
         seconds, sites = grown(ensemble, inverse, 4, relax, 256)
@@ -46,6 +62,66 @@ def main() -> None:
     steps = (options.largest // 32).bit_length() - 1
     seconds, sites = grown(ensemble, inverse, steps, relax, 1)
     report(f"1 configuration 32 -> {32 * 2**steps}, with compilation", seconds, sites, sites * options.sweeps)
+
+
+def parts(inverse: kd.LearntInverse, relax: kd.Relaxation) -> None:
+    """Measure the map and its convolutions, the relaxation and the sampler."""
+    coarse = jax.random.normal(jax.random.key(0), (4, 256, 256))
+    number, key = jnp.arange(4, dtype=jnp.uint32), jax.random.key(1)
+    fine = inverse.map.fine(key, coarse, number)
+    # What the networks of the two sublattices see: the coarse field; and the sites that are drawn, too.
+    inputs = [coarse[..., None], jnp.stack([coarse] * 5, axis=-1)]
+    sampler = kd.Metropolis(sweeps=relax.sweeps)
+    state = sampler.init(relax.action, fine, number)
+    bare = jax.jit(lambda inputs: [convolved(*pair) for pair in zip(networks(inverse), inputs, strict=True)])
+    relaxed = eqx.filter_jit(relax)
+    seconds = in_turn(
+        lambda: inverse.map.fine(key, coarse, number),
+        lambda: bare(inputs),
+        lambda: relaxed(key, fine, number),
+        lambda: sampler.step(key, relax.action, state)[0].fields,
+    )
+    print(f"{'256 -> 512':<44}{'seconds':>9}{'million/s':>12}")
+    names = ("map alone, sites", "its bare convolutions, sites", "relaxation, updates", "sampler, updates")
+    for name, spent, updates in zip(names, seconds, (1, 1, relax.sweeps, relax.sweeps), strict=True):
+        print(f"{name:<44}{spent:>9.3f}{fine.size * updates / spent / 1e6:>12.1f}")
+    print(f"{'share of the convolutions, per cent':<44}{100 * seconds[1] / seconds[0]:>9.0f}")
+    print(f"{'relaxation, per cent of the sampler':<44}{100 * seconds[3] / seconds[2]:>9.0f}", flush=True)
+
+
+def networks(inverse: kd.LearntInverse) -> list[Any]:
+    """Give the networks of the two sublattices."""
+    return [head.network for head in (inverse.map.first, inverse.map.second)]
+
+
+def convolved(network: Any, inputs: jax.Array) -> jax.Array:
+    """Convolve by the kernels of a network alone, the last one at the sites of one colour."""
+
+    def convolution(values: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
+        numbers = ("NWHC", "WHIO", "NWHC")
+        return jax.lax.conv_general_dilated(
+            values, kernel, (stride, stride), "VALID", dimension_numbers=numbers
+        )
+
+    def all_layers(values: jax.Array) -> jax.Array:
+        for kernel in network.kernels[:-1]:
+            values = convolution(values, kernel)
+        windows = [values[:, i : i - 1 or None, j : j - 1 or None] for i, j in corners(2, 0)]
+        return jnp.stack([convolution(window, network.kernels[-1], 2) for window in windows], axis=3)
+
+    return in_tiles(all_layers, network.reach, inputs)
+
+
+def in_turn(*calls: Callable[[], Any]) -> list[float]:
+    """Seconds of the best of five rounds of calls, after one that compiles."""
+    best = [float("inf")] * len(calls)
+    for turn in range(6):
+        for index, call in enumerate(calls):
+            begun = time.perf_counter()
+            jax.block_until_ready(call())
+            if turn > 0:
+                best[index] = min(best[index], time.perf_counter() - begun)
+    return best
 
 
 def grown(

@@ -122,7 +122,7 @@ class ColourBlock(eqx.Module):
             site.astype(jnp.float32),
             jnp.asarray(width, jnp.float32).reshape(1),
         )
-        work = graph_plan(*flat.shape, graph.colours, len(given[2]), numba.get_num_threads())
+        work = graph_plan(flat.shape, graph.colours, len(given[2]), numba.get_num_threads())
         swept, rate = call(GRAPH_RULES[rule], results, given, work)
         return swept.reshape(fields.shape), rate[0]
 

@@ -28,7 +28,7 @@ def test_the_law_given_the_blocks_is_that_of_enumeration():
     kernel = np.asarray(jnp.prod(tie_weight(blocks.sum(axis=-1) * coarse), axis=(1, 2)), np.float64)
     law = exact.probability * kernel
     law /= law.sum()
-    count = 400_000
+    count = 200_000
     inverse = kd.CompatibleMonteCarlo(kd.Ising(CRITICAL), sweeps=24)
     many = jnp.broadcast_to(coarse, (count, 2, 2))
     drawn = np.asarray(inverse.fine(key(3), many, jnp.arange(count, dtype=jnp.uint32)))

@@ -100,7 +100,8 @@ def site_normals(
     for group in range(-(-channels // 4)):
         words = site_words(jax.random.fold_in(key, group), site, number)
         values += [*normal(words[0], words[1]), *normal(words[2], words[3])]
-    return jnp.stack(values[:channels], axis=-1) if channels else jnp.zeros((*site.shape, 0))
+    # Sites innermost in memory, where the compiler may choose: rows of a few channels make no vectors.
+    return jnp.moveaxis(jnp.stack(values[:channels]), 0, -1) if channels else jnp.zeros((*site.shape, 0))
 
 
 def in_tiles(

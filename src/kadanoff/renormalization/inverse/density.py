@@ -13,7 +13,7 @@ from kadanoff.renormalization.blocking import BlockingRule
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import site_normals
 from kadanoff.renormalization.inverse.consistent import require_function, rescale
-from kadanoff.renormalization.inverse.network import OddNetwork
+from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 
 __all__ = ["ConditionalDensity", "MixtureHead"]
@@ -48,9 +48,9 @@ class MixtureHead(eqx.Module):
         network = OddNetwork.random(first, dimension, inputs, width, width, kernels)
         return cls(
             eqx.tree_at(lambda n: n.skip, network, jnp.zeros_like(network.skip)),
-            jax.random.normal(second, (width, components * sites)) / np.sqrt(width),
+            random_weights(second, width, components * sites) / np.sqrt(width),
             jnp.zeros((inputs, components * sites)).at[0].set(1.0),
-            0.1 * jax.random.normal(third, (width, components * shapes)) / np.sqrt(width),
+            0.1 * random_weights(third, width, components * shapes) / np.sqrt(width),
             jnp.asarray(offset.reshape(-1)),
             components,
         )

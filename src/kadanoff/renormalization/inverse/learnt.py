@@ -137,7 +137,11 @@ class LearntInverse:
             record["kernels"] = tuple(record["kernels"])
             rule = _rule(header)
             record = TrainingRecord(**record)
-            skeleton = _tempered(_skeleton(record, rule, header["dimension"]), float(header["temperature"]))
+            dimension, temperature = header["dimension"], float(header["temperature"])
+            # Shapes alone: nothing random is drawn, nor compiled, only to be overwritten.
+            skeleton = eqx.filter_eval_shape(
+                lambda: _tempered(_skeleton(record, rule, dimension), temperature)
+            )
             learnt = read_weights(folder, header, skeleton)
             depth = int(header["depth"])
         except (InputError, KeyError, TypeError, OSError, RuntimeError, ValueError, EOFError) as error:

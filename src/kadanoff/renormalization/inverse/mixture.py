@@ -1,5 +1,6 @@
 """Gaussian mixtures over the sites of a block: density, draws, and the density of the block's shape."""
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import jax
@@ -74,19 +75,23 @@ def draw(
     mixture: Mixture, uniform: Float[Array, "..."], normals: Float[Array, "... n"]
 ) -> Float[Array, "... n"]:
     """Turn one uniform and n normals a block into a draw."""
-    cumulative = jnp.cumsum(jnp.exp(mixture.log_weight), axis=-1)
-    chosen = jnp.minimum(jnp.sum(uniform[..., None] >= cumulative, axis=-1), cumulative.shape[-1] - 1)
-    one_hot = jax.nn.one_hot(chosen, cumulative.shape[-1], dtype=normals.dtype)[..., None]
-    mean, diagonal, lower = (
-        jnp.sum(one_hot * part, axis=-2) for part in (mixture.mean, mixture.diagonal, mixture.lower)
-    )
+    # Blocks innermost: loops over a few components, or a few sites of a block, would make no vectors.
+    cumulative = list(accumulate(jnp.exp(jnp.moveaxis(mixture.log_weight, -1, 0))))
+    parts = [jnp.moveaxis(part, (-2, -1), (0, 1)) for part in (mixture.mean, mixture.diagonal, mixture.lower)]
+    mean, diagonal, lower = (part[-1] for part in parts)
+    for component in reversed(range(len(cumulative) - 1)):
+        here = uniform < cumulative[component]
+        mean, diagonal, lower = (
+            jnp.where(here, part[component], other)
+            for part, other in zip(parts, (mean, diagonal, lower), strict=True)
+        )
     steps: list[Array] = []
     for i in range(normals.shape[-1]):
         rest = normals[..., i]
         for j in range(i):
-            rest = rest - lower[..., i * (i - 1) // 2 + j] * steps[j]
-        steps.append(rest / diagonal[..., i])
-    return mean + jnp.stack(steps, axis=-1)
+            rest = rest - lower[i * (i - 1) // 2 + j] * steps[j]
+        steps.append(rest / diagonal[i])
+    return jnp.moveaxis(mean + jnp.stack(steps), 0, -1)
 
 
 def _log_absolute_moment(centre: Float[Array, "..."], order: int) -> Float[Array, "..."]:

@@ -1,5 +1,6 @@
 """The network under every inverse: periodic, odd, size-agnostic transposed convolutions of any dimension."""
 
+import math
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -11,7 +12,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.sublattice import pick
 
-__all__ = ["OddNetwork", "default_kernels", "wrap"]
+__all__ = ["OddNetwork", "default_kernels", "random_weights", "wrap"]
+
+_DRAWN = 1 << 14  # normals that are drawn at once
 
 
 class OddNetwork(eqx.Module):
@@ -38,7 +41,7 @@ class OddNetwork(eqx.Module):
         kernels = []
         for index, (side, inputs, outputs) in enumerate(zip(sides, counts[:-1], counts[1:], strict=True)):
             scale = (0.1 if index == len(sides) - 1 else 1.0) / np.sqrt(side**dimension * inputs)
-            kernels.append(scale * jax.random.normal(keys[index], (*[side] * dimension, inputs, outputs)))
+            kernels.append(scale * random_weights(keys[index], *[side] * dimension, inputs, outputs))
         skip = jnp.zeros((channels, out)).at[0].set(1.0)
         return cls(tuple(kernels), skip)
 
@@ -78,6 +81,17 @@ class OddNetwork(eqx.Module):
         """What was padded, without the padding, at the same sites as the output."""
         inside = padded[(slice(None), *[slice(self.reach, -self.reach or None)] * self.dimension)]
         return inside if places is None else pick(inside, places)
+
+
+def random_weights(key: PRNGKeyArray, *shape: int) -> Float[Array, "..."]:
+    """Standard normals as of `jax.random.normal`: the first of many, so that one program serves most shapes.
+
+    >>> bool(jnp.all(random_weights(jax.random.key(1), 2, 3) == jax.random.normal(jax.random.key(1), (2, 3))))
+    True
+    """
+    count = math.prod(shape)
+    drawn = jax.random.normal(key, (max(_DRAWN, 1 << (count - 1).bit_length()),))
+    return drawn[:count].reshape(shape)
 
 
 def wrap(values: Float[Array, "n ..."], reach: int) -> Float[Array, "n ..."]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.random import site_words, uniform
 from kadanoff.renormalization.inverse.block_spins import BlockSpins, draw_spins, log_probability, states
-from kadanoff.renormalization.inverse.network import OddNetwork
+from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 
 __all__ = ["MinimalHead", "SpinDensity", "SpinHead"]
@@ -38,8 +38,8 @@ class SpinHead(eqx.Module):
         return cls(
             eqx.tree_at(lambda n: n.skip, network, jnp.zeros_like(network.skip)),
             eqx.tree_at(lambda n: n.skip, linear, jnp.zeros_like(linear.skip)),
-            0.1 * jax.random.normal(third, (width, sites)) / np.sqrt(width),
-            0.1 * jax.random.normal(fourth, (width, sites * (sites - 1) // 2)) / np.sqrt(width),
+            0.1 * random_weights(third, width, sites) / np.sqrt(width),
+            0.1 * random_weights(fourth, width, sites * (sites - 1) // 2) / np.sqrt(width),
             jnp.zeros(sites * (sites - 1) // 2),
         )
 

@@ -151,8 +151,9 @@ GRAPH_RULES = {
 }
 
 
-def graph_plan(chains: int, volume: int, colours: int, stages: int, threads: int) -> Work:
-    """Plan how threads share the sites of each of `stages` colours."""
+def graph_plan(shape: tuple[int, ...], colours: int, stages: int, threads: int) -> Work:
+    """Plan how threads share the sites of each of `stages` colours of fields (chain, site)."""
+    chains, volume = shape
     workers = max(min(threads, chains * volume // colours // _WORTH), 1)
     lanes = -(-chains // LANES) * LANES
     return Work(workers, workers > 1, stages + 2, (volume * 4, lanes), stages // colours)
