@@ -4,11 +4,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numba
 from jaxtyping import Array, Float
 
 from kadanoff.network.units import Unit
-from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.foreign import call, threads
 from kadanoff.sampling.compiled.products import product_plan, state_products
 
 __all__ = ["state_outer", "state_product"]
@@ -59,7 +58,7 @@ def _call(
     levels, form = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
 
     def compiled(x: Array, more: Array, w: Array) -> Array:
-        plan = product_plan(size[1], numba.get_num_threads())
+        plan = product_plan(size[1], threads())
         return call(state_products, jax.ShapeDtypeStruct(size, jnp.float32), (x, more, w, levels, form), plan)
 
     plain = partial(_plain, transposed=transposed, turned=turned)

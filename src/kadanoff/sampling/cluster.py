@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
@@ -14,7 +13,7 @@ from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.compiled.clusters import clusters
-from kadanoff.sampling.compiled.foreign import Work, call
+from kadanoff.sampling.compiled.foreign import Work, call, threads
 from kadanoff.sampling.components import components
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state
@@ -61,7 +60,7 @@ class _EmbeddedCluster(eqx.Module):
 
     def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
         chains, single = len(fields), jnp.array([self.single], jnp.int32)
-        work = Work(max(min(numba.get_num_threads(), chains), 1), shared=chains > 1)
+        work = Work(max(min(threads(), chains), 1), shared=chains > 1)
         result = jax.ShapeDtypeStruct(fields.shape, fields.dtype)
         strength = jnp.asarray(kappa, jnp.float32).reshape(1)
         return call(clusters, result, (fields, chain, keys, strength, single), work)

@@ -6,7 +6,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
@@ -16,7 +15,7 @@ from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.foreign import call, threads
 from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.sampling.metropolis import tuned_width
 from kadanoff.sampling.state import ChainState, Info, chain_state
@@ -122,7 +121,7 @@ class ColourBlock(eqx.Module):
             site.astype(jnp.float32),
             jnp.asarray(width, jnp.float32).reshape(1),
         )
-        work = graph_plan(flat.shape, graph.colours, len(given[2]), numba.get_num_threads())
+        work = graph_plan(flat.shape, graph.colours, len(given[2]), threads())
         swept, rate = call(GRAPH_RULES[rule], results, given, work)
         return swept.reshape(fields.shape), rate[0]
 

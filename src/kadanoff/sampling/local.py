@@ -10,13 +10,12 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
-from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.foreign import call, threads
 from kadanoff.sampling.compiled.sweeps import RULES, plan
 
 __all__ = ["Compiled", "SiteRule", "local_sweeps", "pack", "unpack"]
@@ -88,7 +87,7 @@ def _is_compiled(compiled: Compiled, fields: Array) -> bool:
 
 def _call(name: str, data: Array, fields: Array, chain: Array, parameters: Array) -> tuple[Array, Array]:
     results = (jax.ShapeDtypeStruct(fields.shape, fields.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
-    work = plan(name, fields.shape, len(data), numba.get_num_threads())
+    work = plan(name, fields.shape, len(data), threads())
     fields, rate = call(RULES[name], results, (fields, chain, data, parameters), work)
     return fields, rate[0]
 

@@ -2,11 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-import numba
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.random import uniforms
-from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.foreign import call, threads
 from kadanoff.sampling.compiled.levels import draw_plan, level_draws
 
 __all__ = ["draw_level"]
@@ -36,7 +35,7 @@ def draw_level(
         flat = h.reshape(-1, h.shape[-1])
         shape = jax.ShapeDtypeStruct(flat.shape, flat.dtype)
         given = (flat, r, words, jnp.array(levels, jnp.float32))
-        return call(level_draws, shape, given, draw_plan(h.size, numba.get_num_threads())).reshape(h.shape)
+        return call(level_draws, shape, given, draw_plan(h.size, threads())).reshape(h.shape)
 
     alone = jax.sharding.get_abstract_mesh().empty
     if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == r.dtype == jnp.float32):

@@ -4,11 +4,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numba
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.sampling.compiled.foreign import call
+from kadanoff.sampling.compiled.foreign import call, threads
 from kadanoff.sampling.compiled.quartic import quartic_redraws, redraw_plan
 
 __all__ = ["redraw_quartic"]
@@ -36,7 +35,8 @@ def redraw_quartic(
     def compiled(current: Array, h: Array, a: Array, b: Array) -> Array:
         flat = current.reshape(-1, h.shape[-1])
         given = (flat, h.reshape(flat.shape), jax.random.key_data(key), a, b)
-        plan = redraw_plan(*flat.shape, numba.get_num_threads())
+        samples, units = flat.shape
+        plan = redraw_plan(samples, units, threads())
         shape = jax.ShapeDtypeStruct(flat.shape, flat.dtype)
         return call(quartic_redraws, shape, given, plan).reshape(h.shape)
 

@@ -28,7 +28,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["Work", "argument", "call", "result", "sides", "view"]
+__all__ = ["Work", "argument", "call", "result", "sides", "threads", "view"]
 
 _VERSION = (0, 1)  # of the interface: what is read has been there since, and later minor versions only add
 _METADATA = 1
@@ -194,6 +194,13 @@ def _handle(frame):  # pragma: no cover - compiled
     return 0
 
 
+def threads() -> int:
+    """Give the number of threads that tasks are shared by."""
+    _start_threads()
+    return numba.get_num_threads()
+
+
+@lru_cache
 def _start_threads() -> None:
     """Start numba's threads, which stay awake for some milliseconds after each task: the next comes from XLA soon."""
     before = dict(os.environ)
