@@ -11,7 +11,6 @@ from kadanoff.errors import DepthWarning, InputError
 from kadanoff.experiments.two_samples import compare
 from kadanoff.random import key
 from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.inverse.compatible import tie_weight
 from kadanoff.renormalization.inverse.given import GivenInverse
 from kadanoff.sampling import SwendsenWang
 
@@ -25,7 +24,7 @@ def test_the_law_given_the_blocks_is_that_of_enumeration():
     exact = kd.exact.enumerate_spins(kd.Ising(CRITICAL), kd.Lattice((4, 4)))
     fields = jnp.asarray(exact.fields, jnp.float32)
     blocks = jax.vmap(lambda field: to_blocks(field, 2))(fields)
-    kernel = np.asarray(jnp.prod(tie_weight(blocks.sum(axis=-1) * coarse), axis=(1, 2)), np.float64)
+    kernel = np.asarray(jnp.prod(kd.Majority().probability(blocks.sum(axis=-1) * coarse), axis=(1, 2)), np.float64)
     law = exact.probability * kernel
     law /= law.sum()
     count = 400_000
