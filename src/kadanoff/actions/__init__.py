@@ -21,7 +21,9 @@ from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.actions.phi4 import Phi4
 
 #: Actions of the library by the name of their class, as runs record it.
-ACTIONS: dict[str, type[Action]] = {cls.__name__: cls for cls in (Phi4, Ising, LongerRangePhi4, LongerRangeIsing)}
+ACTIONS: dict[str, type[Action]] = {
+    cls.__name__: cls for cls in (Phi4, Ising, LongerRangePhi4, LongerRangeIsing)
+}
 
 __all__ = [
     "ACTIONS",

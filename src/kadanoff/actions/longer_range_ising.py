@@ -90,15 +90,17 @@ class LongerRangeIsing(Action):
         if any(isinstance(value, Tracer) for value in self.shells):
             return "LongerRangeIsing(...)"
         names = ("nearest", "diagonal", "cubic")
-        given = (f"{name}={np.float32(value)}" for name, value in zip(names, self.shells, strict=True))
+        given = (f"{name}={np.float32(value)!s}" for name, value in zip(names, self.shells, strict=True))
         return f"LongerRangeIsing({', '.join(given)})"
 
 
 def _half_steps(dimension: int) -> list[list[tuple[int, ...]]]:
-    """The steps to the partners of a site by the number of axes along which they go, one of every two opposite ones."""
+    """The steps to the partners of a site by how many axes they take, one of every two opposite ones."""
     steps = [step for step in itertools.product((0, 1, -1), repeat=dimension) if any(step)]
     forth = [step for step in steps if next(along for along in step if along) > 0]
-    return [[step for step in forth if np.count_nonzero(step) == axes] for axes in range(1, min(dimension, 3) + 1)]
+    return [
+        [step for step in forth if np.count_nonzero(step) == axes] for axes in range(1, min(dimension, 3) + 1)
+    ]
 
 
 @lru_cache(maxsize=16)

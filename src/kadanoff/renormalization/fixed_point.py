@@ -31,7 +31,9 @@ from kadanoff.statistics import Estimate, Resampled, bootstrap
 
 __all__ = ["Agreement", "FixedPoint", "fixed_point"]
 
-_FARTHEST = 2.0  # of a step, in standard deviations of the action of a fine field: reweighting still overlaps there
+_FARTHEST = (
+    2.0  # of a step, in standard deviations of the action of a fine field: reweighting still overlaps there
+)
 _NEAR = 0.5  # of the step that ends the search
 _ROUGH = 8  # times fewer draws while searching
 _SAMPLES = 400
@@ -122,6 +124,8 @@ def fixed_point(
     >>> abs(ring.couplings["nearest"].value) < 0.1  # K' = ln(cosh 2K)/2 ends in no coupling
     True
     """
+    if steps < 1:
+        raise InputError(f"the number of steps must be positive, got {steps}")
     scalars = [name for name, value in couplings(start).items() if not isinstance(value, list)]
     asked = tuple(scalars if names is None else names)
     unknown = [name for name in asked if name not in scalars]
@@ -136,7 +140,9 @@ def fixed_point(
     history: list[tuple[dict[str, float], float]] = []
     report = progress or (lambda done, total, message: None)
 
-    def solve(step: int, draws: int, entries: tuple[Observable, ...], samples: int) -> tuple[Resampled, float]:
+    def solve(
+        step: int, draws: int, entries: tuple[Observable, ...], samples: int
+    ) -> tuple[Resampled, float]:
         action = _at(start, asked, values)
         fine, direct = (
             sample(
@@ -163,7 +169,7 @@ def fixed_point(
             break
     else:
         raise InputError(
-            f"no fixed point of {rule!r} was found within {steps} steps: the last one was {history[-1][1]:.2g} standard "
+            f"no fixed point of {rule!r} was found within {steps} steps: the last was {history[-1][1]:.2g} standard "
             "deviations of the action long; start nearer, take more draws, or another family"
         )
     report(steps - 1, steps, "solving for the fixed point")
@@ -213,13 +219,17 @@ def _newton(
         [each.primaries(entry) for entry in entries] for each in (blocked, direct)
     ]  # of the same observables in the same order
     sizes = [len(part) for part in others[0]]
-    observed, expected = (np.concatenate([own, *parts]) for own, parts in zip((after, plain), others, strict=True))
+    observed, expected = (
+        np.concatenate([own, *parts]) for own, parts in zip((after, plain), others, strict=True)
+    )
     origin = np.array([part.mean(axis=(1, 2)) for part in (observed, expected)])
     observed, expected = (part - part.mean(axis=(1, 2), keepdims=True) for part in (observed, expected))
     before = before - before.mean(axis=(1, 2), keepdims=True)
     if not np.all(plain.std(axis=(1, 2)) > 0):
         name = names[int(np.argmin(plain.std(axis=(1, 2))))]
-        raise InputError(f"the coupling {name!r} couples nothing on {direct.lattice.shape}: leave it out of `names`")
+        raise InputError(
+            f"the coupling {name!r} couples nothing on {direct.lattice.shape}: leave it out of `names`"
+        )
     own = expected[: len(names)]
     products = [_products(observed, before), _products(expected, own), _products(before, before)]
     stacked = np.concatenate([observed, expected, before, *products])
@@ -227,7 +237,10 @@ def _newton(
     def function(means: np.ndarray) -> np.ndarray:
         step, shifted = newton_step(means, len(names), origin)
         held = [
-            [evaluate(entry, direct.lattice)(part) for entry, part in zip(entries, _cut(row, sizes), strict=True)]
+            [
+                evaluate(entry, direct.lattice)(part)
+                for entry, part in zip(entries, _cut(row, sizes), strict=True)
+            ]
             for row in shifted
         ]
         values = np.reshape(np.array(held, dtype=np.float64), (2, -1))

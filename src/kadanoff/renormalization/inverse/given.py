@@ -55,9 +55,11 @@ class GivenInverse:
     def describe(self) -> str:
         """One line for tables and pages."""
         if isinstance(self.map, CompatibleMonteCarlo):
+            rule = self.map.rule
+            weight = f", weight={rule.weight}" if isinstance(rule, SoftMajority) else ""
             return (
                 f"compatible Monte Carlo of {self.map.action!r}, {int(self.map.sweeps)} sweeps, "
-                f"{self.map.rule!r}"
+                f"{type(rule).__name__}(b={self.b}{weight})"
             )
         return f"{self.kind} of b={self.b}, {self.map.parameters} parameters, as given"
 
