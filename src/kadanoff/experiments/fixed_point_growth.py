@@ -9,7 +9,7 @@ import numpy as np
 
 from kadanoff.actions import LongerRangeIsing
 from kadanoff.ensemble import Ensemble
-from kadanoff.experiments.spin_rows import grow_quietly
+from kadanoff.experiments.spin_rows import CRITICAL, grow_quietly
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import (
     CompatibleMonteCarlo,
@@ -28,14 +28,17 @@ __all__ = ["RULE", "coupling_error", "fixed_point_row", "search", "start_of"]
 #: Kadanoff's rule, with the weight at which <|m|> of blocked and of direct fields agrees within this family.
 RULE = SoftMajority(b=2, weight=0.41)
 
-_BEGIN = LongerRangeIsing(nearest=0.2)  # the search may begin anywhere near an order of magnitude
+# Far from the fixed point, but in neither phase, where the search would end in full order or in none.
+_BEGIN = LongerRangeIsing(CRITICAL[3])
+_SMALLEST = 8  # side of the lattice where the search begins
 _THIN = 32  # sweeps of 8^3 between two draws
 
 
 def search(side: int, draws: int, seed: int, progress: Progress | None) -> FixedPoint:
-    """The fixed point of the rule, from lattices of this side and half of it."""
+    """The fixed point of the rule, from lattices of this side and half of it, begun on smaller ones."""
+    begin = _BEGIN if side <= _SMALLEST else search(side // 2, draws, seed, progress).action
     return fixed_point(
-        RULE, _BEGIN, Lattice((side,) * 3), draws=draws, thin=side**2 // 16, seed=seed, progress=progress
+        RULE, begin, Lattice((side,) * 3), draws=draws, thin=side**2 // 16, seed=seed, progress=progress
     )
 
 

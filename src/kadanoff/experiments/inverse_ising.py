@@ -228,7 +228,8 @@ def _notes(learnt: list[Trained]) -> list[str]:
         "blocked fields misses that of direct ones by 7 %",
         f"rows 'fixed point' take Kadanoff's rule of weight {RULE.weight} for the majority, and its fixed point among "
         "couplings along one, two and three axes for the nearest-neighbour action. The weight is where <|m|> "
-        "of blocked and direct fields agrees, which is not solved for; no exponent and no critical coupling enters. "
+        "of blocked and direct fields agrees, which is not solved for. The search begins at the nearest-neighbour "
+        "critical coupling, no exponent enters. "
         "Errors of beta/nu there hold what the error of the couplings makes of it (beta_over_nu_systematic)",
         "the inverse learnt at depth 2 reads fields near the fixed point of the rule, where one map may serve all "
         "steps; its energies are those of twice blocked fields, not of the nearest-neighbour action",

@@ -16,7 +16,7 @@ from kadanoff.renormalization.blocking import (
 from kadanoff.renormalization.certificate import certificate
 from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
-from kadanoff.renormalization.fixed_point import FixedPoint, fixed_point
+from kadanoff.renormalization.fixed_points import FixedPoint, fixed_point
 from kadanoff.renormalization.inverse import (
     CompatibleMonteCarlo,
     ConditionalDensity,

@@ -8,7 +8,7 @@ import pytest
 import kadanoff as kd
 from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.fixed_point import newton_step
+from kadanoff.renormalization.fixed_points import newton_step
 
 RULE = kd.SoftMajority(b=2, weight=1.0)
 NAMES = ("nearest", "diagonal")

@@ -114,7 +114,8 @@ def fixed_point(
     at the couplings of `start` and solves for those in `names`, or for all scalar ones; the rest stay. Steps are
     shortened to where reweighting still overlaps, and take an eighth of the draws until they are short; then both
     lattices are simulated with all draws, and the last step from there gives the couplings. Errors are a bootstrap
-    over the chains of both. `held_out` are observables or operators that are compared beside.
+    over the chains of both. `held_out` are observables or operators that are compared beside. Begin near criticality:
+    deep in a phase the search wanders, or ends in no order or in full one, which are fixed points, too.
 
     Raises `InputError` for a coupling that the action does not have or that couples nothing on the lattice, and when
     no fixed point is found in so many steps.
