@@ -38,7 +38,14 @@ def search(side: int, draws: int, seed: int, progress: Progress | None) -> Fixed
     """The fixed point of the rule, from lattices of this side and half of it, begun on smaller ones."""
     begin = _BEGIN if side <= _SMALLEST else search(side // 2, draws, seed, progress).action
     return fixed_point(
-        RULE, begin, Lattice((side,) * 3), draws=draws, thin=side**2 // 16, seed=seed, progress=progress
+        RULE,
+        begin,
+        Lattice((side,) * 3),
+        draws=draws,
+        thin=side**2 // 16,
+        thermalize=4 * side**2,  # several relaxation times of the slowest mode, which grow as the side squared
+        seed=seed,
+        progress=progress,
     )
 
 
