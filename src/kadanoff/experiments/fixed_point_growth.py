@@ -43,7 +43,8 @@ def search(side: int, draws: int, seed: int, progress: Progress | None) -> Fixed
         Lattice((side,) * 3),
         draws=draws,
         thin=side**2 // 16,
-        thermalize=4 * side**2,  # several relaxation times of the slowest mode, which grow as the side squared
+        thermalize=4
+        * side**2,  # several relaxation times of the slowest mode, which grow as the side squared
         seed=seed,
         progress=progress,
     )

@@ -87,9 +87,9 @@ class FixedPoint:
             lines.append(f"{row.name:<24}{row.blocked!s:<14}{row.direct!s:<14}{pull:>6.1f}")
         return "\n".join(lines)
 
-    def at(self, values: Sequence[float]) -> Any:
+    def at(self, values: Float[np.ndarray, " k"]) -> Any:
         """The action with other values of the couplings that were solved for, such as a row of `samples`."""
-        return _at(self.action, tuple(self.couplings), np.asarray(values))
+        return _at(self.action, tuple(self.couplings), values)
 
 
 def fixed_point(
