@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
     from kadanoff.actions import InhomogeneousPhi4 as InhomogeneousPhi4
     from kadanoff.actions import Ising as Ising
+    from kadanoff.actions import LongerRangeIsing as LongerRangeIsing
     from kadanoff.actions import LongerRangePhi4 as LongerRangePhi4
     from kadanoff.actions import MarkovRandomField as MarkovRandomField
     from kadanoff.actions import NearestNeighbourAction as NearestNeighbourAction
@@ -49,10 +50,12 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import Operator as Operator
     from kadanoff.renormalization import RandomMajoritySite as RandomMajoritySite
     from kadanoff.renormalization import Relaxation as Relaxation
+    from kadanoff.renormalization import SoftMajority as SoftMajority
     from kadanoff.renormalization import block as block
     from kadanoff.renormalization import certificate as certificate
     from kadanoff.renormalization import critical_exponents as critical_exponents
     from kadanoff.renormalization import find_crossing as find_crossing
+    from kadanoff.renormalization import fixed_point as fixed_point
     from kadanoff.renormalization import grow as grow
     from kadanoff.renormalization import learn_inverse as learn_inverse
     from kadanoff.renormalization import learn_phase as learn_phase
@@ -88,6 +91,7 @@ _HOMES = {
         "InhomogeneousIsing",
         "InhomogeneousPhi4",
         "Ising",
+        "LongerRangeIsing",
         "LongerRangePhi4",
         "MarkovRandomField",
         "NearestNeighbourAction",
@@ -123,10 +127,12 @@ _HOMES = {
         "Operator",
         "RandomMajoritySite",
         "Relaxation",
+        "SoftMajority",
         "block",
         "certificate",
         "critical_exponents",
         "find_crossing",
+        "fixed_point",
         "grow",
         "learn_inverse",
         "learn_phase",

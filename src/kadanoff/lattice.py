@@ -1,14 +1,15 @@
 """Periodic hypercubic lattices: shape, neighbours, sublattices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from operator import index
 from typing import SupportsIndex
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from kadanoff.errors import InputError
 
@@ -135,6 +136,36 @@ def sum_of_rolls(field: Float[Array, "..."], dimension: int, shifts: tuple[int, 
     """Sum of the field shifted along each of its last `dimension` axes by each of `shifts`."""
     rolled = [jnp.roll(field, shift, axis) for axis in range(-dimension, 0) for shift in shifts]
     return sum(rolled[1:], rolled[0])
+
+
+def shell_sum(
+    sublattices: Mapping[tuple[int, ...], Num[Array, "..."]], place: tuple[int, ...], b: int, count: int
+) -> Num[Array, "..."]:
+    """Sum of the sites that differ by one step along each of `count` axes, for all sites of one sublattice.
+
+    `sublattices` are the sites (*blocks, ...) by their place within blocks of side b: all b**d, each with coordinates
+    below b. With b = 1 that is one whole field.
+
+    >>> import jax.numpy as jnp
+    >>> shell_sum({(0, 0): jnp.ones((4, 4))}, (0, 0), 1, 2)[0].tolist()
+    [4.0, 4.0, 4.0, 4.0]
+    """
+    parts = [_beside(sublattices, place, b, axes) for axes in combinations(range(len(place)), count)]
+    return sum(parts[1:], parts[0])
+
+
+def _beside(
+    sublattices: Mapping[tuple[int, ...], Array], place: tuple[int, ...], b: int, axes: tuple[int, ...]
+) -> Array:
+    """Sum over both steps along each of the axes, one axis after the other: few additions give many sites."""
+    if not axes:
+        return sublattices[place]
+    axis, found = axes[0], []
+    for step in (-1, 1):
+        blocks, inside = divmod(place[axis] + step, b)
+        other = _beside(sublattices, (*place[:axis], inside, *place[axis + 1 :]), b, axes[1:])
+        found.append(jnp.roll(other, -blocks, axis) if blocks else other)
+    return found[0] + found[1]
 
 
 def site_name(shape: tuple[int, ...], number: int | np.integer) -> int | tuple[int, ...]:

@@ -14,6 +14,7 @@ from kadanoff.renormalization.blocking import (
     Majority,
     MajorityMean,
     RandomMajoritySite,
+    SoftMajority,
     block,
     from_blocks,
     to_blocks,
@@ -148,3 +149,18 @@ def test_grown_fields_whose_depth_is_below_zero_are_blocked_too():
     assert grown.depth == -1
     settled = np.abs(fields.reshape(2, 3, 2, 2, 2, 2).sum(axis=(3, 5))) > 0
     np.testing.assert_array_equal(grown.fields[settled], plain.fields[settled])
+
+
+def test_a_soft_majority_has_its_probability_and_hardens_into_the_majority():
+    rule = SoftMajority(b=2, weight=0.3)
+    sums = np.arange(-4, 5, 2)
+    expected = np.exp(0.3 * sums) / (2 * np.cosh(0.3 * sums))
+    np.testing.assert_allclose(rule.probability(jnp.asarray(sums, jnp.float32)), expected, rtol=1e-6)
+    spins = jnp.asarray(np.where(np.random.default_rng(0).random((30, 30)) < 0.5, 1, -1).astype(np.int8))
+    hard, soft = Majority(b=3)(key(0), spins), SoftMajority(b=3, weight=50.0)(key(0), spins)
+    assert soft.dtype == spins.dtype
+    np.testing.assert_array_equal(soft, hard)
+    assert np.any(np.asarray(SoftMajority(b=3, weight=0.1)(key(0), spins)) != hard)
+    assert not rule.homogeneous and not rule.deterministic
+    with pytest.raises(InputError, match="positive, got -1"):
+        SoftMajority(b=2, weight=-1.0)

@@ -44,7 +44,7 @@ def test_energy_and_specific_heat(side, draws, thin):
 @pytest.mark.statistical
 def test_energy_to_five_digits():
     # Every random number of local and cluster updates takes part.
-    side, chains, steps = 8, 16384, 8000
+    side, chains, steps = 8, 16384, 26000
     action, sampler = kd.Ising(CRITICAL), kd.Mixture((kd.Metropolis(), kd.HeatBath(), kd.SwendsenWang()))
     state = sampler.init(action, jnp.ones((chains, side, side)))
 

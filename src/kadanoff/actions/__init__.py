@@ -16,11 +16,14 @@ from kadanoff.actions.base import (
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.ising import Ising
 from kadanoff.actions.longer_range import LongerRangePhi4
+from kadanoff.actions.longer_range_ising import LongerRangeIsing
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.actions.phi4 import Phi4
 
 #: Actions of the library by the name of their class, as runs record it.
-ACTIONS: dict[str, type[Action]] = {cls.__name__: cls for cls in (Phi4, Ising, LongerRangePhi4)}
+ACTIONS: dict[str, type[Action]] = {
+    cls.__name__: cls for cls in (Phi4, Ising, LongerRangePhi4, LongerRangeIsing)
+}
 
 __all__ = [
     "ACTIONS",
@@ -30,6 +33,7 @@ __all__ = [
     "InhomogeneousIsing",
     "InhomogeneousPhi4",
     "Ising",
+    "LongerRangeIsing",
     "LongerRangePhi4",
     "MarkovRandomField",
     "NearestNeighbourAction",

@@ -12,6 +12,9 @@ from kadanoff.renormalization import Levels
 
 __all__ = ["plot_bias", "plot_fields", "plot_slopes"]
 
+#: What the legend adds in 3D, where two actions are compared.
+_NAMES = {"compatible": ", nearest neighbours", "fixed point": ", fixed point"}
+
 
 def plot_fields(fields: Sequence[Int8[np.ndarray, "..."]], path: str | Path) -> Path:
     """Draw one configuration at all its sizes, the smallest first: black is up.
@@ -88,14 +91,15 @@ def plot_bias(
     for number, (dimension, (beta, _)) in enumerate(exponents.items(), start=1):
         axis = axes[0, number]
         slopes = [row for row in rows if "sweeps" in row and row["label"].startswith(f"{dimension}D")]
-        for index, label in enumerate(dict.fromkeys(row["label"] for row in slopes)):
-            here = [row for row in slopes if row["label"] == label]
+        kinds = dict.fromkeys((row["label"], row["variant"].split(",")[0]) for row in slopes)
+        for index, (label, kind) in enumerate(kinds):
+            here = [row for row in slopes if (row["label"], row["variant"].split(",")[0]) == (label, kind)]
             x, y = [row["sweeps"] for row in here], [row["beta_over_nu"] for row in here]
             points(
                 axis,
                 x,
                 y,
-                f"$L = {label.split()[1].replace('..', '$ to $')}$",
+                f"$L = {label.split()[1].replace('..', '$ to $')}$" + _NAMES[kind] * (dimension == 3),
                 COLOURS[index],
                 MARKERS[index],
             )

@@ -10,11 +10,13 @@ from kadanoff.renormalization.blocking import (
     Majority,
     MajorityMean,
     RandomMajoritySite,
+    SoftMajority,
     block,
 )
 from kadanoff.renormalization.certificate import certificate
 from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
+from kadanoff.renormalization.fixed_points import FixedPoint, fixed_point
 from kadanoff.renormalization.inverse import (
     CompatibleMonteCarlo,
     ConditionalDensity,
@@ -46,6 +48,7 @@ __all__ = [
     "Decimation",
     "ExponentRow",
     "ExponentTable",
+    "FixedPoint",
     "Inverse",
     "LearntInverse",
     "Levels",
@@ -56,6 +59,7 @@ __all__ = [
     "Operator",
     "RandomMajoritySite",
     "Relaxation",
+    "SoftMajority",
     "SpinDensity",
     "StabilityRow",
     "StabilityTable",
@@ -65,6 +69,7 @@ __all__ = [
     "combine_seeds",
     "critical_exponents",
     "find_crossing",
+    "fixed_point",
     "grow",
     "learn_inverse",
     "learn_phase",

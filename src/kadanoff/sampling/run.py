@@ -14,6 +14,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff import random
 from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins, with_array_leaves
 from kadanoff.actions.inhomogeneous import PairAction
+from kadanoff.actions.longer_range_ising import LongerRangeIsing
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.devices import is_alone, layout, on_host, spread, use
 from kadanoff.ensemble import Ensemble
@@ -59,6 +60,8 @@ def default_sampler(action: Any) -> Sampler:
         except InputError:
             return HeatBath() if has_spins(action) else HybridMonteCarlo()
         return clusters
+    if isinstance(action, LongerRangeIsing):
+        return HeatBath()
     if isinstance(action, PairAction):
         return ColourBlock()
     if isinstance(action, MarkovRandomField) and has_spins(action):

@@ -11,7 +11,6 @@ from kadanoff.errors import DepthWarning, InputError
 from kadanoff.experiments.two_samples import compare
 from kadanoff.random import key
 from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.inverse.compatible import tie_weight
 from kadanoff.renormalization.inverse.given import GivenInverse
 from kadanoff.sampling import SwendsenWang
 
@@ -19,17 +18,26 @@ CRITICAL = float(np.log(1 + np.sqrt(2)) / 2)
 
 
 @pytest.mark.statistical
-def test_the_law_given_the_blocks_is_that_of_enumeration():
+@pytest.mark.parametrize(
+    ("action", "rule"),
+    [
+        (kd.Ising(CRITICAL), kd.Majority(b=2)),
+        (kd.LongerRangeIsing(0.3, 0.08), kd.Majority(b=2)),
+        (kd.LongerRangeIsing(0.3, 0.08), kd.SoftMajority(b=2, weight=0.5)),
+    ],
+    ids=repr,
+)
+def test_the_law_given_the_blocks_is_that_of_enumeration(action, rule):
     # Every one of the 4 x 4 fields that can lie above this 2 x 2 field, at a significance of 1e-3.
     coarse = jnp.array([[1.0, 1.0], [1.0, -1.0]])
-    exact = kd.exact.enumerate_spins(kd.Ising(CRITICAL), kd.Lattice((4, 4)))
+    exact = kd.exact.enumerate_spins(action, kd.Lattice((4, 4)))
     fields = jnp.asarray(exact.fields, jnp.float32)
     blocks = jax.vmap(lambda field: to_blocks(field, 2))(fields)
-    kernel = np.asarray(jnp.prod(tie_weight(blocks.sum(axis=-1) * coarse), axis=(1, 2)), np.float64)
+    kernel = np.asarray(jnp.prod(rule.probability(blocks.sum(axis=-1) * coarse), axis=(1, 2)), np.float64)
     law = exact.probability * kernel
     law /= law.sum()
     count = 200_000
-    inverse = kd.CompatibleMonteCarlo(kd.Ising(CRITICAL), sweeps=24)
+    inverse = kd.CompatibleMonteCarlo(action, rule, sweeps=24)
     many = jnp.broadcast_to(coarse, (count, 2, 2))
     drawn = np.asarray(inverse.fine(key(3), many, jnp.arange(count, dtype=jnp.uint32)))
     bits = (drawn.reshape(count, 16) < 0).astype(np.int64) @ (1 << np.arange(16))
@@ -125,3 +133,17 @@ def test_what_does_not_fit_is_refused_in_one_line():
         assert "\n" not in str(error.value)
     with pytest.warns(DepthWarning, match="blocked 1 times"):
         kd.grow(kd.Ensemble(np.ones((1, 2, 4, 4), np.int8)), inverse)
+
+
+@pytest.mark.exact
+def test_a_fixed_point_s_action_and_a_soft_rule_are_kept_and_opened_again(tmp_path):
+    spins = np.where(np.random.default_rng(0).random((2, 3, 2, 2, 2)) < 0.5, 1, -1).astype(np.int8)
+    inverse = kd.CompatibleMonteCarlo(
+        kd.LongerRangeIsing(0.1, 0.03, 0.01), kd.SoftMajority(b=2, weight=0.4), sweeps=2, dimension=3
+    )
+    levels = kd.grow(kd.Ensemble(spins, depth=1), inverse, out=tmp_path / "grown")
+    opened = kd.Levels.open(tmp_path / "grown")
+    assert opened.inverse.describe() == levels.inverse.describe()
+    assert "cubic=0.01" in opened.inverse.describe() and "weight=0.4" in opened.inverse.describe()
+    again = kd.grow(kd.Ensemble(spins, depth=1), opened.inverse)
+    np.testing.assert_array_equal(again[1].fields, np.asarray(levels[1].fields[:, :]))

@@ -1,5 +1,6 @@
-"""Compatible Monte Carlo: fine spins by local moves of the fine Hamiltonian that keep the majority of every block."""
+"""Compatible Monte Carlo: fine spins by local moves of the fine Hamiltonian that keep the spin of every block."""
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any, ClassVar
 
@@ -8,24 +9,28 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from kadanoff.actions.base import NearestNeighbourAction, has_spins
+from kadanoff.actions.longer_range_ising import LongerRangeIsing
 from kadanoff.errors import InputError
+from kadanoff.lattice import shell_sum
 from kadanoff.random import site_words, uniform
-from kadanoff.renormalization.blocking import BlockingRule, Majority
+from kadanoff.renormalization.blocking import BlockingRule, Majority, SpinRule
 from kadanoff.renormalization.inverse.base import Inverse, site_numbers
 from kadanoff.sampling.heat_bath import spin_odds
 
-__all__ = ["CompatibleMonteCarlo", "tie_weight"]
+__all__ = ["CompatibleMonteCarlo"]
 
 
 class CompatibleMonteCarlo(Inverse):
-    """The inverse of the majority rule by simulation: P(fine | coarse) ~ exp(-S(fine)) K(coarse | fine).
+    """The inverse of a rule of spins by simulation: P(fine | coarse) ~ exp(-S(fine)) K(coarse | fine).
 
-    K is the probability that the rule gives the coarse spins: 1 for a majority, 1/2 for a tie, 0 else. From blocks of
+    K is the probability that the rule gives the coarse spins: of a majority 1, 1/2 for a tie, 0 else. From blocks of
     equal spins, `sweeps` sweeps of a heat bath under this weight update one site of all blocks at a time. The chain's
     law tends to P(fine | coarse); blocks keep their spin, so that it relaxes in a few sweeps at any size.
-    Fields that were blocked by the rule are thus turned back into the fine law itself.
+    Fields that were blocked by the rule are thus turned back into the fine law itself. Over many steps that law is the
+    blocked one, too, where the action is the fixed point of the rule, as `kd.fixed_point` finds it.
 
-    Raises `InputError` for an action without spins, rules other than the majority, and fewer than one sweep.
+    Raises `InputError` for an action without spins or without sublattices, a rule that gives no spins, and fewer than
+    one sweep.
 
     >>> import jax, jax.numpy as jnp, kadanoff as kd
     >>> inverse = kd.CompatibleMonteCarlo(kd.Ising(0.44), sweeps=8)
@@ -37,8 +42,8 @@ class CompatibleMonteCarlo(Inverse):
     Source: D. Ron, R. Swendsen, A. Brandt, PRL 89 (2002) 275701.
     """
 
-    action: NearestNeighbourAction
-    rule: Majority
+    action: NearestNeighbourAction | LongerRangeIsing
+    rule: SpinRule
     #: A leaf, not static: one compiled map serves every number of sweeps.
     sweeps: Int[Array, ""]
     lattice_dimension: int
@@ -54,13 +59,15 @@ class CompatibleMonteCarlo(Inverse):
     ) -> None:
         """Set the fine action, the rule (by default the majority of blocks of side 2) and the sweeps."""
         rule = Majority(b=2) if rule is None else rule
-        if not (has_spins(action) and isinstance(action, NearestNeighbourAction)):
+        if not (has_spins(action) and isinstance(action, NearestNeighbourAction | LongerRangeIsing)):
             raise InputError(
-                f"compatible Monte Carlo draws spins of neighbours, and {type(action).__name__} has none; use kd.Ising"
+                f"compatible Monte Carlo updates spins that do not interact within one place of all blocks, and "
+                f"{type(action).__name__} has none; use kd.Ising or kd.LongerRangeIsing"
             )
-        if not isinstance(rule, Majority):
+        if not isinstance(rule, SpinRule):
             raise InputError(
-                f"compatible Monte Carlo keeps majorities, and {type(rule).__name__} is another rule; use kd.Majority"
+                f"compatible Monte Carlo keeps spins of blocks, and {type(rule).__name__} draws none; use kd.Majority "
+                "or kd.SoftMajority"
             )
         if sweeps < 1:
             raise InputError(f"compatible Monte Carlo needs at least one sweep, got {sweeps}")
@@ -96,7 +103,7 @@ class CompatibleMonteCarlo(Inverse):
             jnp.moveaxis(part, 0, -1) for part in (coarse, *site_numbers(coarse.shape[1:], number))
         )
         places = list(product(range(self.b), repeat=self.dimension))
-        odds = spin_odds(self.action, self.dimension)
+        odds = _odds(self.action, self.b)
 
         # A loop of one turn, unknown to the compiler, about every place: else the places of a sweep are fused into one
         # another and drawn again wherever they are read, in three dimensions ten times slower.
@@ -109,8 +116,8 @@ class CompatibleMonteCarlo(Inverse):
                 def draw(_: Array, own: Array, order: int = order, place: tuple[int, ...] = place) -> Array:
                     word = site_words(jax.random.fold_in(here, order // 4), site, label)[order % 4]
                     rest = sum(spin for other, spin in now.items() if other != place)
-                    up = tie_weight((rest + 1) * target)
-                    down = tie_weight((rest - 1) * target) * odds(_neighbours(now, place, self.b))
+                    up = self.rule.probability((rest + 1) * target)
+                    down = self.rule.probability((rest - 1) * target) * odds(now, place)
                     return jnp.where(uniform(word) * (up + down) < up, 1.0, -1.0)
 
                 now[place] = jax.lax.fori_loop(0, once, draw, now[place])
@@ -120,22 +127,10 @@ class CompatibleMonteCarlo(Inverse):
         return jnp.moveaxis(jnp.stack(spins, axis=-1), -2, 0)
 
 
-def tie_weight(aligned: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Probability that a block has a spin, from its sum times that spin: 1, 1/2 for a tie, or 0.
-
-    >>> import jax.numpy as jnp
-    >>> tie_weight(jnp.array([2.0, 0.0, -4.0])).tolist()
-    [1.0, 0.5, 0.0]
-    """
-    return (jnp.sign(aligned) + 1) / 2
-
-
-def _neighbours(now: dict[tuple[int, ...], Array], place: tuple[int, ...], b: int) -> Array:
-    """Sum of the neighbours of one place of all blocks; places by their coordinates within the block."""
-    found: list[Array] = []
-    for axis, own in enumerate(place):
-        for step in (-1, 1):
-            blocks, inside = divmod(own + step, b)
-            other = now[(*place[:axis], inside, *place[axis + 1 :])]
-            found.append(jnp.roll(other, -blocks, axis) if blocks else other)
-    return sum(found[1:], found[0])
+def _odds(
+    action: NearestNeighbourAction | LongerRangeIsing, b: int
+) -> Callable[[dict[tuple[int, ...], Array], tuple[int, ...]], Array]:
+    """The function of the sites of all places, and of one place, that gives p(-1)/p(+1) of the spins there."""
+    if isinstance(action, LongerRangeIsing):
+        return lambda now, place: jnp.exp(-2 * action.field_at(now, place, b))
+    return lambda now, place: spin_odds(action, len(place))(shell_sum(now, place, b, 1))

@@ -11,7 +11,7 @@ import numpy as np
 from kadanoff.actions import ACTIONS
 from kadanoff.actions.base import couplings
 from kadanoff.errors import InputError, StoreError
-from kadanoff.renormalization.blocking import BlockingRule, Majority
+from kadanoff.renormalization.blocking import BlockingRule, Majority, SoftMajority
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.compatible import CompatibleMonteCarlo
 from kadanoff.renormalization.inverse.learnt import LearntInverse, require_fit
@@ -55,9 +55,11 @@ class GivenInverse:
     def describe(self) -> str:
         """One line for tables and pages."""
         if isinstance(self.map, CompatibleMonteCarlo):
+            rule = self.map.rule
+            weight = f", weight={rule.weight}" if isinstance(rule, SoftMajority) else ""
             return (
                 f"compatible Monte Carlo of {self.map.action!r}, {int(self.map.sweeps)} sweeps, "
-                f"{type(self.map.rule).__name__}(b={self.b})"
+                f"{type(rule).__name__}(b={self.b}{weight})"
             )
         return f"{self.kind} of b={self.b}, {self.map.parameters} parameters, as given"
 
@@ -79,6 +81,7 @@ class GivenInverse:
             "action": type(inverse.action).__name__,
             "couplings": couplings(inverse.action),
             "b": inverse.b,
+            "weight": getattr(inverse.rule, "weight", None),
             "dimension": inverse.dimension,
             "sweeps": int(inverse.sweeps),
         }
@@ -108,7 +111,8 @@ def load_inverse(path: str | Path) -> "LearntInverse | GivenInverse":
         return LearntInverse.load(path)  # says what is wrong with it
     try:
         action = ACTIONS[header["action"]](**header["couplings"])
-        rule, sweeps, dimension = Majority(b=header["b"]), header["sweeps"], header["dimension"]
+        b, weight, sweeps, dimension = (header.get(name) for name in ("b", "weight", "sweeps", "dimension"))
+        rule = Majority(b=b) if weight is None else SoftMajority(b=b, weight=weight)
         return GivenInverse(CompatibleMonteCarlo(action, rule, sweeps, dimension))  # type: ignore[arg-type]
     except (InputError, KeyError, TypeError) as error:
         raise StoreError(
