@@ -70,6 +70,8 @@ def test_ruff_would_format_nothing() -> None:
     run_tool("ruff", "format", "--check", *CHECKED)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_pyright_finds_nothing() -> None:
     run_tool("pyright", "--pythonpath", sys.executable)
 

@@ -121,6 +121,8 @@ def eight(slow: bool) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_virtual_devices_give_the_same_bits_and_exchange_halos_only() -> None:
     found = eight(slow=False)
     assert len(found["same"]) == 2 and all(found["same"].values()), found["same"]

@@ -56,6 +56,8 @@ print(json.dumps({"side": levels[-1].lattice.longest, "MiB": peak}))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_an_ensemble_ten_times_the_memory_is_analysed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ANALYSIS, str(tmp_path), "2880"],
