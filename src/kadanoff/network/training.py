@@ -140,7 +140,7 @@ class Training(eqx.Module):
             self._numbers(len(x)),
             trained,
             state.base,
-            state.pool,
+            state.pool if self.smoothing else None,
             state.template,
             jnp.asarray(x, jnp.float32),
         )
@@ -198,7 +198,7 @@ def _epoch(
     numbers: Float[Array, "5"],
     trained: tuple,
     base: Phi4Network,
-    pool: Float[Array, "state visible"],
+    pool: Float[Array, "state visible"] | None,
     template: Phi4Network,
     x: Float[Array, "sample visible"],
 ) -> tuple[tuple, tuple[Array, Array]]:
@@ -233,7 +233,7 @@ def _slope(
     offsets: tuple[Array, Array] | None,
     data: Array,
     model: Array,
-    pool: Array,
+    pool: Array | None,
     share: Array,
 ) -> dict[str, Any]:
     """The gradient of <S>_data - <S>_model, hidden units traced out.
@@ -248,7 +248,7 @@ def _slope(
             jnp.mean(visible.energy(v).sum(axis=-1) - hidden.log_partition(field).sum(axis=-1))
             for v, field in zip((data, model), fields, strict=True)
         )
-        added = share * jnp.mean(visible.energy(pool).sum(axis=-1))
+        added = 0.0 if pool is None else share * jnp.mean(visible.energy(pool).sum(axis=-1))
         return (1 - share) * next(energies) + added - next(energies)
 
     fields = tuple(state_product(network.visible, v, network.w) for v in (data, model))

@@ -14,10 +14,8 @@ __all__ = ["quartic_redraws", "redraw_plan"]
 
 _UNITS = 16  # that are drawn together: as many lie in one line of the cache
 _WORTH = 1 << 12  # draws that are worth waking a thread
-_MODE_STEPS, _PRECISION_STEPS = (
-    6,
-    4,
-)  # Newton steps; any envelope makes draws exact, a near one makes them quick
+# Newton steps: any envelope makes draws exact whose mode is, a near one makes them quick.
+_MODE_STEPS, _PRECISION_STEPS = 6, 4
 _TINY = np.float32(np.finfo(np.float32).tiny)
 _inlined = numba.njit(error_model="numpy", inline="always")
 _F = np.float32
@@ -34,9 +32,9 @@ def _cube_root(x):  # pragma: no cover - compiled
 
 @_inlined
 @no_type_check
-def _mode(h, a, b, well, slope):  # pragma: no cover - compiled
-    """See `kadanoff.quartic.modes.upper_mode`."""
-    mode = well + min(h / slope, _cube_root(h / (_F(4) * b)))
+def _mode(h, a, b, well, slope, cubic):  # pragma: no cover - compiled
+    """See `kadanoff.quartic.modes.upper_mode`; `cubic` is the root of h/(4 b)."""
+    mode = well + min(h / slope, cubic)
     for _ in range(_MODE_STEPS):
         square = b * mode * mode
         curvature = _F(12) * square + _F(2) * a
@@ -47,9 +45,9 @@ def _mode(h, a, b, well, slope):  # pragma: no cover - compiled
 
 @_inlined
 @no_type_check
-def _hartree_precision(h, a, b):  # pragma: no cover - compiled
+def _hartree_precision(h, a, b, least, cubic):  # pragma: no cover - compiled
     source = b * h * h * _F(0.5)
-    precision = max(a, _F(0)) + np.sqrt(b) + _cube_root(source)
+    precision = least + _F(2) * b * cubic * cubic  # the root of the source
     for _ in range(_PRECISION_STEPS):
         value = ((precision - a) * precision - b) * precision - source
         precision -= value / ((_F(3) * precision - _F(2) * a) * precision - b)
@@ -63,17 +61,19 @@ def _redraw_row(x, fields, words, a, b):  # pragma: no cover - compiled
     first, second, third, fourth = words[0], words[1], words[2], words[3]
     zero, half, one, two, four = _F(0), _F(0.5), _F(1), _F(2), _F(4)
     well = np.sqrt(-a / (two * b)) if a < 0 else zero
-    slope = max(-four * a if a < 0 else two * a, _TINY)
+    slope, least = max(-four * a if a < 0 else two * a, _TINY), max(a, zero) + np.sqrt(b)
+    quarter = one / (four * b)
     for i in range(len(x)):
         h = abs(fields[i])
-        mode, precision = _mode(h, a, b, well, slope), _hartree_precision(h, a, b)
+        cubic = _cube_root(h * quarter)
+        mode, precision = _mode(h, a, b, well, slope, cubic), _hartree_precision(h, a, b, least, cubic)
         # One envelope for the whole line.
         ratio = h / (two * precision)
         square = ratio * ratio + half / precision if a > 0 else (precision - a) / (two * b)
         precision = a + two * b * square if a > 0 else precision
         root, centre = np.sqrt(square), h / (two * precision)
         apart, aside = mode * mode - square, mode - centre
-        whole_mass = b * apart * apart + precision * aside * aside - half * log(precision)
+        whole_mass = b * apart * apart + precision * aside * aside
         # Or one on each side.
         step = one / max(four * (a + _F(3) * b * mode * mode) * mode, _TINY)
         t = mode + step
@@ -83,11 +83,11 @@ def _redraw_row(x, fields, words, a, b):  # pragma: no cover - compiled
         odds = exp(-two * b * t * t * t * shift)
         aside = step + upper
         split_mass = b * mode * (mode + two * t) * step * step + steepness * aside * aside
-        split_mass += log(one + odds) - half * log(steepness)
-        split = split_mass < whole_mass
+        both = one + odds
+        split = half * log(both * both * precision / steepness) < whole_mass - split_mass
         other = upper - shift
         upper, variance = (upper, half / steepness) if split else (centre - root, half / precision)
-        t, q, below = (t, zero, odds / (one + odds)) if split else (root, square, zero)
+        t, q, below = (t, zero, odds / both) if split else (root, square, zero)
         radius = np.sqrt(-two * variance * log(open_uniform(first[i])))
         cosine, sine = cos_sin(open_uniform(second[i]))
         drawn, good = trial(radius * cosine, open_uniform(third[i]), upper, other, below, t, q, b, split)
