@@ -203,9 +203,9 @@ def draw(rows: list[dict[str, Any]], exponents: dict[str, Any], path: Path) -> P
     off.set_xscale("log", base=2)
     off.axhline(0, color="black", linewidth=0.8)
     off.set_ylabel(r"$\chi$ against clusters, per cent")
-    for axis in (cost, off):
+    for axis, place in ((cost, "best"), (off, "lower left")):
         axis.set_xlabel("$L$")
-        legend(axis, loc="best")
+        legend(axis, loc=place)
     return save(drawing, path)
 
 
