@@ -124,14 +124,10 @@ def folders_of(parent: Path) -> Iterator[Path]:
     return (parent / f"run-{number}" for number in itertools.count())
 
 
-# Every verb goes one way: one of them on every run of the tests, all in continuous integration.
-@pytest.mark.parametrize(
-    "verb",
-    [
-        pytest.param(verb, marks=[pytest.mark.slow, pytest.mark.ci] if verb != "simulate" else [])
-        for verb in COMMANDS
-    ],
-)
+# Every verb goes one way.
+@pytest.mark.slow
+@pytest.mark.ci
+@VERBS
 def test_what_may_happen_to_a_run(
     verb: str, forks: Forks, typed: Any, unbroken: Any, base: Path, kadanoff: Any
 ) -> None:

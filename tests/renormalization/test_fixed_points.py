@@ -109,6 +109,7 @@ def test_a_step_and_what_follows_it_are_those_of_finite_differences(exact):
     np.testing.assert_allclose(newton_step(shifted, 2, origin)[0], step, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_simulation_finds_the_enumerated_fixed_point_from_afar(exact):
     # Couplings and the disagreement of |m| within 4 sigma; the chance of a failure is below 1e-3.

@@ -12,7 +12,6 @@ from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 __all__ = ["quartic_redraws", "redraw_plan"]
 
-_UNITS = 16  # that are drawn together: as many lie in one line of the cache
 _WORTH = 1 << 12  # draws that are worth waking a thread
 # Newton steps: any envelope makes draws exact whose mode is, a near one makes them quick.
 _MODE_STEPS, _PRECISION_STEPS = 6, 4
@@ -56,16 +55,17 @@ def _hartree_precision(h, a, b, least, cubic):  # pragma: no cover - compiled
 
 @numba.njit(error_model="numpy", nogil=True)
 @no_type_check
-def _redraw_row(x, fields, words, a, b):  # pragma: no cover - compiled
-    """Give samples of one unit new values, as `kadanoff.quartic.redraw` with b > 0 from the same words."""
+def _redraw_row(x, held, fields, words, of_unit):  # pragma: no cover - compiled
+    """Draw the units of one sample into x, as `kadanoff.quartic.redraw` with b > 0 from the same words.
+
+    `of_unit` are a, b, the well, the slope at it, the least precision, and 1/(4 b) of every unit.
+    """
     first, second, third, fourth = words[0], words[1], words[2], words[3]
+    of_a, of_b, wells, slopes, leasts, quarters = of_unit
     zero, half, one, two, four = _F(0), _F(0.5), _F(1), _F(2), _F(4)
-    well = np.sqrt(-a / (two * b)) if a < 0 else zero
-    slope, least = max(-four * a if a < 0 else two * a, _TINY), max(a, zero) + np.sqrt(b)
-    quarter = one / (four * b)
     for i in range(len(x)):
-        h = abs(fields[i])
-        cubic = _cube_root(h * quarter)
+        h, a, b, well, slope, least = abs(fields[i]), of_a[i], of_b[i], wells[i], slopes[i], leasts[i]
+        cubic = _cube_root(h * quarters[i])
         mode, precision = _mode(h, a, b, well, slope, cubic), _hartree_precision(h, a, b, least, cubic)
         # One envelope for the whole line.
         ratio = h / (two * precision)
@@ -95,46 +95,40 @@ def _redraw_row(x, fields, words, a, b):  # pragma: no cover - compiled
         drawn = drawn if good else more
         drawn = drawn if fields[i] >= 0 else -drawn
         # What is no density makes the variance, and so the unit, NaN.
-        x[i] = drawn if good | fine else x[i] + zero * variance
+        x[i] = drawn if good | fine else held[i] + zero * variance
 
 
 @no_type_check
 def quartic_redraws(frame, scratch, stage, task, count):  # pragma: no cover - compiled
-    """Draw some of the units anew, a kernel of `foreign.call`.
+    """Draw the units of some samples anew, a kernel of `foreign.call`.
 
     Arguments are what they hold (sample, unit), the fields, the key, and a and b of every unit.
     """
     shape = sides(frame, 0)
-    held = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
-    fields = numba.carray(argument(frame, 1), (shape[0], shape[1]), np.float32)
+    samples, units = shape[0], shape[1]
+    held = numba.carray(argument(frame, 0), (samples, units), np.float32)
+    fields = numba.carray(argument(frame, 1), (samples, units), np.float32)
     key = numba.carray(argument(frame, 2), 2, np.uint32)
-    a = numba.carray(argument(frame, 3), shape[1], np.float32)
-    b = numba.carray(argument(frame, 4), shape[1], np.float32)
-    out = numba.carray(result(frame, 0), (shape[0], shape[1]), np.float32)
-    samples, blocks = shape[0], (shape[1] + _UNITS - 1) // _UNITS
-    phi, around = np.empty((_UNITS, samples), np.float32), np.empty((_UNITS, samples), np.float32)
-    columns, chains = np.empty(samples, np.uint32), np.empty(samples, np.uint32)
-    words = np.empty((4, samples), np.uint32)
-    for sample in range(samples):
-        columns[sample] = np.uint32(np.uint32(sample * shape[1]) * MULTIPLIER)
-        chains[sample] = INCREMENT
-    size = (blocks + count - 1) // count
-    for block in range(min(task * size, blocks), min((task + 1) * size, blocks)):
-        first = block * _UNITS
-        units = min(_UNITS, shape[1] - first)
-        for sample in range(samples):
-            for i in range(units):
-                phi[i, sample], around[i, sample] = held[sample, first + i], fields[sample, first + i]
-        for i in range(units):
-            random_row(words, columns, chains, first + i, key)
-            _redraw_row(phi[i], around[i], words, a[first + i], b[first + i])
-        for sample in range(samples):
-            for i in range(units):
-                out[sample, first + i] = phi[i, sample]
+    a = numba.carray(argument(frame, 3), units, np.float32)
+    b = numba.carray(argument(frame, 4), units, np.float32)
+    out = numba.carray(result(frame, 0), (samples, units), np.float32)
+    known, words = np.empty((4, units), np.float32), np.empty((4, units), np.uint32)
+    columns, chains = np.empty(units, np.uint32), np.empty(units, np.uint32)
+    for i in range(units):
+        known[0, i] = np.sqrt(-a[i] / (_F(2) * b[i])) if a[i] < 0 else _F(0)
+        known[1, i] = max(_F(-4) * a[i] if a[i] < 0 else _F(2) * a[i], _TINY)
+        known[2, i] = max(a[i], _F(0)) + np.sqrt(b[i])
+        known[3, i] = _F(1) / (_F(4) * b[i])
+        columns[i], chains[i] = np.uint32(np.uint32(i) * MULTIPLIER), INCREMENT
+    of_unit = (a, b, known[0], known[1], known[2], known[3])
+    size = (samples + count - 1) // count
+    for sample in range(min(task * size, samples), min((task + 1) * size, samples)):
+        random_row(words, columns, chains, sample * units, key)
+        _redraw_row(out[sample], held[sample], fields[sample], words, of_unit)
     return 0
 
 
 def redraw_plan(samples: int, units: int, threads: int) -> Work:
     """Plan the draws of a layer: a task for every thread that they are worth."""
-    workers = max(min(threads, samples * units // _WORTH, -(-units // _UNITS)), 1)
+    workers = max(min(threads, samples, samples * units // _WORTH), 1)
     return Work(workers, workers > 1)
