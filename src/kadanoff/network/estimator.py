@@ -59,9 +59,9 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     >>> from sklearn.datasets import load_digits
     >>> images = load_digits().data[:200]
-    >>> model = Phi4RBM(n_hidden=16, epochs=2, random_state=0).fit(images)
+    >>> model = Phi4RBM(n_hidden=8, epochs=2, random_state=0).fit(images)
     >>> model.transform(images).shape
-    (200, 16)
+    (200, 8)
 
     Source: D. Bachtis, G. Aarts, B. Lucini, PRD 103 (2021) 074510.
     """
