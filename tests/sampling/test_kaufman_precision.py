@@ -42,6 +42,7 @@ def test_energy_and_specific_heat(side, draws, thin):
 
 @pytest.mark.slow
 @pytest.mark.statistical
+@pytest.mark.timeout(3600)
 def test_energy_to_five_digits():
     # Every random number of local and cluster updates takes part.
     side, chains, steps = 8, 16384, 26000
