@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from kadanoff.network.units import Unit
-from kadanoff.sampling.compiled.foreign import call, threads
+from kadanoff.sampling.compiled.foreign import call, threads, unsharded
 from kadanoff.sampling.compiled.products import product_plan, state_products
 
 __all__ = ["state_outer", "state_product"]
@@ -48,7 +48,7 @@ def state_outer(
 
 def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: int) -> bool:
     worth = x.ndim == 2 and rows[0] >= _FEWEST and x.size * others >= _SMALLEST
-    alone = jax.sharding.get_abstract_mesh().empty
+    alone = unsharded()
     return worth and alone and layer.levels is not None and x.dtype == w.dtype == jnp.float32
 
 

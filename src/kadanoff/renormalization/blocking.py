@@ -194,8 +194,8 @@ class Majority(SpinRule):
 class SoftMajority(SpinRule):
     """Kadanoff's rule: a block has spin t with probability ~ exp(weight t sum_block s), so that minorities may win.
 
-    An infinite weight is the majority rule. The fixed point depends on it: in 3D with b = 2, at 0.43, three couplings
-    of short range describe it, while that of the majority rule reaches far.
+    An infinite weight is the majority rule. The fixed point depends on the weight: in 3D with b = 2, near 0.41, three
+    couplings of short range hold it approximately; `kadanoff reproduce inverse-ising` says how nearly.
 
     Raises `InputError` for a weight that is not positive.
 

@@ -15,7 +15,7 @@ from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.compiled.foreign import call, threads
+from kadanoff.sampling.compiled.foreign import call, threads, unsharded
 from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.sampling.metropolis import tuned_width
 from kadanoff.sampling.state import ChainState, Info, chain_state
@@ -92,7 +92,7 @@ class ColourBlock(eqx.Module):
     def _has_compiled(self, action: PairAction, state: ChainState) -> bool:
         exact_reals = self.update == "heat bath" and not has_spins(action)
         known = isinstance(action, InhomogeneousPhi4) or has_spins(action)
-        alone = jax.sharding.get_abstract_mesh().empty
+        alone = unsharded()
         return known and not exact_reals and alone and state.fields.dtype == jnp.float32
 
     def _compiled(

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
-from kadanoff.sampling.compiled.foreign import call, threads
+from kadanoff.sampling.compiled.foreign import call, threads, unsharded
 from kadanoff.sampling.compiled.sweeps import RULES, plan
 
 __all__ = ["Compiled", "SiteRule", "local_sweeps", "pack", "unpack"]
@@ -80,7 +80,7 @@ def local_sweeps(
 
 def _is_compiled(compiled: Compiled, fields: Array) -> bool:
     dimension = fields.ndim - 1
-    if not jax.sharding.get_abstract_mesh().empty:
+    if not unsharded():
         return False  # a call is opaque to the compiler, which could not cut it into slabs
     return fields.dtype == jnp.float32 and 2 <= dimension <= (3 if "spin" in compiled.name else 4)
 

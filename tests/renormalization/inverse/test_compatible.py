@@ -36,7 +36,7 @@ def test_the_law_given_the_blocks_is_that_of_enumeration(action, rule):
     kernel = np.asarray(jnp.prod(rule.probability(blocks.sum(axis=-1) * coarse), axis=(1, 2)), np.float64)
     law = exact.probability * kernel
     law /= law.sum()
-    count = 200_000
+    count = 400_000
     inverse = kd.CompatibleMonteCarlo(action, rule, sweeps=24)
     many = jnp.broadcast_to(coarse, (count, 2, 2))
     drawn = np.asarray(inverse.fine(key(3), many, jnp.arange(count, dtype=jnp.uint32)))

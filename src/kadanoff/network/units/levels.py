@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.random import uniforms
-from kadanoff.sampling.compiled.foreign import call, threads
+from kadanoff.sampling.compiled.foreign import call, threads, unsharded
 from kadanoff.sampling.compiled.levels import draw_plan, level_draws
 
 __all__ = ["draw_level"]
@@ -37,7 +37,7 @@ def draw_level(
         given = (flat, r, words, jnp.array(levels, jnp.float32))
         return call(level_draws, shape, given, draw_plan(h.size, threads())).reshape(h.shape)
 
-    alone = jax.sharding.get_abstract_mesh().empty
+    alone = unsharded()
     if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == r.dtype == jnp.float32):
         return generic(h, r)
     return jax.lax.platform_dependent(h, r, cpu=compiled, default=generic)

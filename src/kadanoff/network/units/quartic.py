@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.sampling.compiled.foreign import call, threads
+from kadanoff.sampling.compiled.foreign import call, threads, unsharded
 from kadanoff.sampling.compiled.quartic import quartic_redraws, redraw_plan
 
 __all__ = ["redraw_quartic"]
@@ -28,7 +28,7 @@ def redraw_quartic(
     >>> bool(jnp.mean(x == 7.0) < 0.1)
     True
     """
-    generic, alone = partial(quartic.redraw, key), jax.sharding.get_abstract_mesh().empty
+    generic, alone = partial(quartic.redraw, key), unsharded()
     if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == a.dtype == jnp.float32):
         return generic(current, h, a, b)
 

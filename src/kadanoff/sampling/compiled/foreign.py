@@ -28,7 +28,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["Work", "argument", "call", "result", "sides", "threads", "view"]
+__all__ = ["Work", "argument", "call", "result", "sides", "threads", "unsharded", "view"]
 
 _VERSION = (0, 1)  # of the interface: what is read has been there since, and later minor versions only add
 _METADATA = 1
@@ -192,6 +192,11 @@ def _handle(frame):  # pragma: no cover - compiled
             total += accepted[task]
         numba.carray(result(frame, 1), 1, np.float32)[0] = total / sites
     return 0
+
+
+def unsharded() -> bool:
+    """Whether arrays lie on one device as a whole: kernels know no shards."""
+    return jax.sharding.get_abstract_mesh().empty
 
 
 def threads() -> int:
