@@ -76,6 +76,9 @@ class Inverse(eqx.Module):
                 f"the inverse was made for dimension {self.dimension}, the fields have {coarse.ndim - 1}; learn one "
                 "on an ensemble of that dimension"
             )
+        return self._drawn(key, coarse, number)
+
+    def _drawn(self, key: PRNGKeyArray, coarse: Array, number: Array) -> Array:
         return to_fine(self.blocks(key, coarse, number), self.b)
 
 

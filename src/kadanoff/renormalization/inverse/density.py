@@ -6,12 +6,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.random import site_words, uniform
 from kadanoff.renormalization.blocking import BlockingRule
 from kadanoff.renormalization.inverse import mixture
-from kadanoff.renormalization.inverse.base import site_normals
+from kadanoff.renormalization.inverse.base import site_normals, to_fine
+from kadanoff.renormalization.inverse.compiled_draws import draw_fine
 from kadanoff.renormalization.inverse.consistent import require_function, rescale
 from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
@@ -111,6 +112,15 @@ class ConditionalDensity(SublatticeDensity):
     def b(self) -> int:
         """Rescaling factor: a block has b**d sites, as many as a component has means."""
         return round((self.first.mean.shape[1] // self.first.components) ** (1 / self.dimension))
+
+    def generic_fine(
+        self, key: PRNGKeyArray, coarse: Float[Array, "n ..."], number: UInt32[Array, " n"]
+    ) -> Float[Array, "n ..."]:
+        """Fine fields (n, *fine) by the code that knows every device, rule and derivative."""
+        return to_fine(self.blocks(key, coarse, number), self.b)
+
+    def _drawn(self, key: PRNGKeyArray, coarse: Array, number: Array) -> Array:
+        return draw_fine(self, key, coarse, number)
 
     def _draw(
         self,
