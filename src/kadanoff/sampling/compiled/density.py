@@ -79,11 +79,8 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     table = held[: rows * CHUNK].reshape(rows, CHUNK)
     features, table = table[: 2 * padded + inputs], table[2 * padded + inputs :]
     parameters, table = table[:parameter_rows], table[parameter_rows:]
-    drawn, room, integers = (
-        table[: 4 * groups],
-        table[4 * groups :][:3],
-        table[4 * groups + 3 :].view(np.uint32),
-    )
+    drawn, room = table[: 4 * groups], table[4 * groups :][:3]
+    integers = table[4 * groups + 3 :].view(np.uint32)
     words, columns, chains = integers[:4], integers[4], integers[5]
     plain = np.empty(padded + inputs, np.int32)
     for i in range(len(plain)):
@@ -115,30 +112,16 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
                 words_of = taps[before[4] + ahead % before[0] * before[5] :]
                 step = 4 * (inputs if level == 1 else padded)
                 begins = lines[now[7] : now[7] + now[8]]
-                add_lines(
-                    words_of,
-                    before[5],
-                    rings[before[2] :],
-                    begins,
-                    step,
-                    1,
-                    weights[before[6] :],
-                    padded,
-                    True,
-                    now[9],
-                    slot,
-                )
+                ring, matrix = rings[before[2] :], weights[before[6] :]
+                add_lines(words_of, before[5], ring, begins, step, 1, matrix, padded, True, now[9], slot)
                 activate(slot[: now[8] * now[9] * padded])
             if index < start:
                 continue
             # The last layer and the skip, at the sites to be drawn; what one line writes too much the next one mends.
             parity = (parities[field] + stage + index) % 2
             step, core = 4 * (inputs if layers == 1 else padded), rings[index % levels[0, 0] * levels[0, 1] :]
-            words_of, matrix, ring = (
-                taps[last[4] + index % last[0] * last[5] :],
-                weights[last[6] :],
-                rings[last[2] :],
-            )
+            words_of = taps[last[4] + index % last[0] * last[5] :]
+            ring, matrix = rings[last[2] :], weights[last[6] :]
             for line in range(ends[8]):
                 begins, total = lines[ends[7] + parity * ends[8] + line :], hidden[line * ends[9] * padded :]
                 add_lines(words_of, last[5], ring, begins[:1], step, 2, matrix, padded, True, ends[9], total)

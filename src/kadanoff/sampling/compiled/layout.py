@@ -69,28 +69,30 @@ def layout(
         weights += read * side ** (1 + len(across)) * padded
     rows.append((0, 0, begin, 0, 0, 0, weights, _length(lines), math.prod(across[:-1]), across[-1] // 2))
     odd = np.array([sum(line) % 2 for line in product(*map(range, across[:-1]))])
-    margin = margins[0]
-    for within, shift in ((extents[-1], 0), (extents[0], margin)):
+    for within, shift in ((extents[-1], 0), (extents[0], margins[0])):
         starts = np.array(_lines(across, within, shift)) + shift
         lines += [starts + (parity + odd) % 2 for parity in (0, 1)]
-    places = (np.indices(extents[0]).reshape(len(across), -1) - margin).T % across
-    inside = np.ravel_multi_index(np.indices(across).reshape(len(across), -1) + margin, extents[0])
-    sites = np.stack(
-        [places @ _strides(across), b * places @ _strides([b * s for s in across]), places.sum(1) % 2]
-    )
-    parity = sites[2][inside]
-    block = np.array(list(product(range(b), repeat=1 + len(across))))
-    return Layout(
-        np.array(rows, np.int32),
-        np.concatenate(taps).astype(np.int32),
-        np.concatenate(lines).astype(np.int32),
-        sites.astype(np.int32),
-        np.stack([inside[parity == which] for which in (0, 1)]).astype(np.int32),
-        (block @ _strides([b, *[b * side for side in across]])).astype(np.int32),
-    )
+    sites = _slice_sites(across, b, margins[0])
+    inside = np.asarray(np.ravel_multi_index(_coordinates(across) + margins[0], extents[0]))
+    lattice = [inside[sites[2, inside] == parity] for parity in (0, 1)]
+    block = _coordinates((b,) * (1 + len(across))).T @ _strides((b, *[b * side for side in across]))
+    tables = (rows, np.concatenate(taps), np.concatenate(lines), sites, lattice, block)
+    return Layout(*[np.array(table, np.int32) for table in tables])
 
 
-def _strides(sides: "tuple[int, ...] | list[int]") -> Ints:
+def _coordinates(sides: tuple[int, ...]) -> Ints:
+    """Coordinates (axis, site) in row-major order."""
+    return np.indices(sides).reshape(len(sides), -1)
+
+
+def _slice_sites(across: tuple[int, ...], b: int, margin: int) -> Ints:
+    """What `Layout.sites` is, (3, site)."""
+    places = (_coordinates(tuple(side + 2 * margin for side in across)).T - margin) % across
+    corners = b * places @ _strides(tuple(b * side for side in across))
+    return np.stack([places @ _strides(across), corners, places.sum(axis=1) % 2])
+
+
+def _strides(sides: tuple[int, ...]) -> Ints:
     return np.array([math.prod(sides[axis + 1 :]) for axis in range(len(sides))])
 
 
@@ -106,7 +108,7 @@ def _lines(extents: tuple[int, ...], within: tuple[int, ...], shift: int) -> lis
 
 def _taps(side: int, within: tuple[int, ...], read: int, channels: int, size: int, slots: int) -> Ints:
     """Distances in bytes, (slot of the middle slice, tap): shifts in row-major order, then channels."""
-    shifts = np.array(list(product(range(side), repeat=len(within)))) @ _strides(within) * channels
+    shifts = _coordinates((side,) * len(within)).T @ _strides(within) * channels
     across = (shifts[:, None] + np.arange(read)).ravel()
     middle = (np.arange(slots)[:, None] - (side - 1) // 2 + np.arange(side)) % slots * size
     return 4 * (middle[:, :, None] + across).reshape(slots, -1)
