@@ -78,7 +78,7 @@ def _quartic_site(action: Any, dimension: int) -> tuple[SiteRule, Compiled]:
 
     def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
         first, second, third, fourth = words
-        return redrawn((first, second, third, fourth), phi, action.kappa * neighbours, a, b, scale, table)
+        return redrawn((first, second, third, fourth), phi, action.kappa * neighbours, a, b, (scale, table))
 
     numbers = jnp.stack([jnp.asarray(number, jnp.float32) for number in (action.kappa, a, b, scale)])
     return rule, Compiled("heat bath", jnp.concatenate([numbers, table.astype(jnp.float32)]))

@@ -45,6 +45,7 @@ _NAMES = (
     "state_products",
     "level_draws",
     "quartic_redraws",
+    "graph_heat_bath",
 )
 _ADDRESSES = np.zeros(len(_NAMES), np.int64)
 _TABLE = "kadanoff_kernels"  # the name by which compiled code finds their addresses
