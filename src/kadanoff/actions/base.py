@@ -11,13 +11,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Num
 
 from kadanoff.errors import InputError, PrecisionWarning
-from kadanoff.lattice import sum_of_rolls
+from kadanoff.lattice import Lattice, sum_of_rolls
 from kadanoff.summation import compensated_pair, compensated_sum
 
 __all__ = [
     "Action",
     "FunctionAction",
     "HasDensity",
+    "HasInteractionGraph",
     "NearestNeighbourAction",
     "as_action",
     "conjugate",
@@ -44,6 +45,9 @@ class HasDensity(Protocol):
 class Action(eqx.Module):
     """A distribution p = exp(-S(phi; g))/Z: the array leaves are the couplings g, `density` gives the terms
     of S.
+
+    That is enough for hybrid Monte Carlo. A `NearestNeighbourAction` has every update; other pairs of sites have
+    local ones by an interaction graph, see `HasInteractionGraph`.
     """
 
     #: Whether a site takes the values +1 and -1 only; else it takes every real number.
@@ -84,6 +88,34 @@ class NearestNeighbourAction(Action):
         """V(phi_x) - kappa phi_x sum_mu phi_{x+mu}."""
         forward = sum_of_rolls(field, field.ndim, (-1,))
         return self.potential(field, field.ndim) - self.kappa * field * forward
+
+
+@runtime_checkable
+class HasInteractionGraph(Protocol):
+    """An action on any lattice that gives itself as pairs of a graph, of whatever range.
+
+    `HeatBath` and `Metropolis` ask for it, and update the sites of each colour of that graph together; `sample` takes
+    the heat bath. `on(lattice)` returns an `InhomogeneousIsing`, or an `InhomogeneousPhi4` for real fields, with a
+    graph of the shape of the lattice, and the same S as `density`; within it couplings may be traced.
+
+    >>> import kadanoff as kd
+    >>> from typing import ClassVar
+    >>> class FrustratedRing(kd.Action):
+    ...     near: float
+    ...     far: float
+    ...     spins: ClassVar[bool] = True
+    ...     def on(self, lattice):
+    ...         graph = kd.Graph.periodic(lattice.shape, [(1,), (2,)])
+    ...         return kd.InhomogeneousIsing(graph, jnp.repeat(jnp.array([self.near, self.far]), lattice.volume))
+    ...     def density(self, field):
+    ...         return self.on(kd.Lattice(field.shape)).density(field)
+    >>> kd.sample(FrustratedRing(0.4, -0.3), kd.Lattice(12), chains=8, draws=4, thermalize=10).spins
+    True
+    """
+
+    def on(self, lattice: Lattice) -> Action:
+        """The same model as pairs of a graph of the lattice's sites."""
+        ...
 
 
 class FunctionAction(Action):

@@ -9,18 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from kadanoff.actions.base import has_spins
-from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
+from kadanoff.actions.base import HasInteractionGraph, has_spins
+from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
 from kadanoff.quartic.rejection import redrawn
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.compiled.foreign import call, threads, unsharded
 from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_plan
-from kadanoff.sampling.metropolis import tuned_width
-from kadanoff.sampling.state import ChainState, Info, chain_state
+from kadanoff.sampling.state import ChainState, Info, chain_state, tuned_width
 
-__all__ = ["ColourBlock"]
+__all__ = ["ColourBlock", "has_graph"]
 
 UPDATES = ("heat bath", "metropolis")
 
@@ -56,11 +56,13 @@ class ColourBlock(eqx.Module):
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for other actions, and fields of another shape."""
-        if not isinstance(action, PairAction | MarkovRandomField):
+        if not has_graph(action):
             raise InputError(
                 f"ColourBlock updates pairs or cliques of a graph, and {type(action).__name__} has none; use "
-                "InhomogeneousPhi4, InhomogeneousIsing or MarkovRandomField, or HybridMonteCarlo for any `density`"
+                "InhomogeneousPhi4, InhomogeneousIsing or MarkovRandomField, give it an interaction graph, "
+                "`on(lattice)`, or use HybridMonteCarlo for any `density`"
             )
+        action = _on_graph(action, fields.shape[1:])
         if isinstance(action, MarkovRandomField) and self.update == "heat bath":
             raise InputError(
                 "a heat bath draws quartic sites and spins with links, not the potentials of a MarkovRandomField; use "
@@ -73,10 +75,9 @@ class ColourBlock(eqx.Module):
         return chain_state(fields, chain, self.width if self.update == "metropolis" else 1.0)
 
     @eqx.filter_jit
-    def step(
-        self, key: PRNGKeyArray, action: PairAction | MarkovRandomField, state: ChainState
-    ) -> tuple[ChainState, Info]:
+    def step(self, key: PRNGKeyArray, action: Any, state: ChainState) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
+        action = _on_graph(action, state.fields.shape[1:])
         if isinstance(action, MarkovRandomField):
             return _clique_sweeps(key, action, state, self.sweeps)
         colours = jnp.arange(action.graph.colours)
@@ -180,6 +181,25 @@ class ColourBlock(eqx.Module):
     def tune(self, state: ChainState, info: Info) -> ChainState:
         """Widen or narrow the proposal by how far the acceptance is from its target; nothing for a heat bath."""
         return tuned_width(state, info, self.target_acceptance) if self.update == "metropolis" else state
+
+
+def has_graph(action: Any) -> bool:
+    """Whether an action lives on a graph, or gives its interaction graph on a lattice."""
+    return isinstance(action, PairAction | MarkovRandomField | HasInteractionGraph)
+
+
+def _on_graph(action: Any, shape: tuple[int, ...]) -> Any:
+    """The action as one on a graph; `InputError` when what its `on(lattice)` gives cannot be updated in its place."""
+    if not isinstance(action, HasInteractionGraph):
+        return action
+    found: Any = action.on(Lattice(shape))
+    wanted = InhomogeneousIsing if has_spins(action) else InhomogeneousPhi4
+    if not isinstance(found, wanted) or found.graph.shape != shape:
+        raise InputError(
+            f"{type(action).__name__}.on(lattice) gave {found!r} on {shape}: return an {wanted.__name__}, for "
+            f"{'spins' if has_spins(action) else 'real fields'}, with a graph of that shape"
+        )
+    return found
 
 
 def _clique_sweeps(
