@@ -3,11 +3,14 @@
 import abc
 import warnings
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact, Num
 
 from kadanoff.errors import InputError, PrecisionWarning
@@ -28,6 +31,7 @@ __all__ = [
     "has_quartic_sites",
     "has_spins",
     "require_density",
+    "shown",
     "total",
     "with_array_leaves",
 ]
@@ -242,6 +246,21 @@ def couplings(action: Any) -> dict[str, float | list]:
     """The couplings of an action by name, as plain numbers for records and messages."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(with_array_leaves(action), eqx.is_inexact_array))
     return {jax.tree_util.keystr(path).lstrip("."): jnp.asarray(leaf).tolist() for path, leaf in leaves}
+
+
+def shown(action: Any) -> str:
+    """An action with its couplings as they were typed: the shortest decimals that give the same numbers.
+
+    >>> import kadanoff as kd
+    >>> shown(kd.Ising(0.1))
+    'Ising(beta=0.1)'
+    """
+    given = {entry.name: getattr(action, entry.name) for entry in fields(action)}
+    if any(isinstance(value, Tracer) for value in given.values()):
+        return f"{type(action).__name__}(...)"
+    numbers = {name: np.asarray(value) for name, value in given.items()}
+    texts = (f"{name}={repr(given[name]) if n.ndim else str(n[()])}" for name, n in numbers.items())
+    return f"{type(action).__name__}({', '.join(texts)})"
 
 
 def difference(
