@@ -92,7 +92,8 @@ def _in_rows(
 ):  # pragma: no cover - compiled
     """Draw sites of a colour anew, those of a row together, as `kadanoff.quartic.redraw` from words of the sites.
 
-    What a row needs is gathered a block at a time: what its idle lanes add is written over by the next.
+    It has no rule and no width of proposals. What a row needs is gathered a block at a time: what the idle lanes of
+    one add, the next writes over.
     """
     wide = min(chains, _ROW)
     count, step = _ROW // wide, (wide + LANES - 1) // LANES
