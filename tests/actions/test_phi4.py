@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kadanoff.actions import Phi4, conjugate, gradient, total
+from kadanoff.actions import Ising, LongerRangePhi4, Phi4, conjugate, gradient, total
 from kadanoff.errors import InputError
 
 pytestmark = pytest.mark.exact
@@ -89,4 +89,9 @@ def test_a_hopping_parameter_must_be_positive():
 
 def test_it_prints_its_couplings_and_survives_tracing():
     assert repr(Phi4(-0.9515, 0.7)) == "Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0)"
+    assert repr(Ising(0.1)) == "Ising(beta=0.1)"
+    beyond = LongerRangePhi4(-0.9515, 0.7 + 0.1j)
+    assert repr(beyond).startswith(
+        "LongerRangePhi4(mass2=-0.9515, quartic=(0.7+0.1j), kappa=1.0, next_nearest=0.0"
+    )
     assert jax.jit(lambda m: repr(Phi4(m, 0.7)) and m)(1.0) == 1.0

@@ -264,15 +264,29 @@ def test_what_is_refused() -> None:
 
 @pytest.mark.exact
 @pytest.mark.parametrize(
-    ("update", "spins"), [("metropolis", False), ("metropolis", True), ("heat bath", True)]
+    ("update", "spins", "chains"),
+    [
+        ("metropolis", False, 21),
+        ("metropolis", True, 21),
+        ("heat bath", True, 21),
+        ("heat bath", False, 37),  # rows of 6 of the 8 sites of a colour, and of 2
+        ("heat bath", False, 300),  # more chains than a row has
+    ],
 )
-def test_compiled_sweeps_are_those_of_xla(update: str, spins: bool) -> None:
+def test_compiled_sweeps_are_those_of_xla(update: str, spins: bool, chains: int) -> None:
     """The same accepted proposals, in blocks of chains that are filled and that are not; reals up to rounding."""
     graph, sampler = Graph.grid((4, 6), "triangular"), ColourBlock(update, sweeps=2)
     links = np.linspace(-0.3, 0.4, len(graph.edges))
-    action = InhomogeneousIsing(graph, links, 0.2) if spins else InhomogeneousPhi4.random(graph, seed=1)
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(21, 4, 6))
-    state = sampler.init(action, jnp.asarray(signs, jnp.float32), jnp.arange(7, 28, dtype=jnp.uint32))
+    if spins:
+        action = InhomogeneousIsing(graph, links, 0.2)
+    else:
+        rng = np.random.default_rng(1)
+        a, b = rng.uniform(-3, 3, graph.shape), rng.uniform(0.1, 1, graph.shape)
+        a[0, 0], b[0, 0] = 3, 0  # a Gaussian site
+        action = InhomogeneousPhi4(graph, links, a, b, 0.2)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(chains, 4, 6))
+    numbers = jnp.arange(7, 7 + chains, dtype=jnp.uint32)
+    state = sampler.init(action, jnp.asarray(signs, jnp.float32), numbers)
     assert sampler._has_compiled(action, state)
     with jax.set_mesh(jax.make_mesh((1,), ("chain",))):
         assert not sampler._has_compiled(action, state)

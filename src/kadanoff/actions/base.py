@@ -3,21 +3,25 @@
 import abc
 import warnings
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact, Num
 
 from kadanoff.errors import InputError, PrecisionWarning
-from kadanoff.lattice import sum_of_rolls
+from kadanoff.lattice import Lattice, sum_of_rolls
 from kadanoff.summation import compensated_pair, compensated_sum
 
 __all__ = [
     "Action",
     "FunctionAction",
     "HasDensity",
+    "HasInteractionGraph",
     "NearestNeighbourAction",
     "as_action",
     "conjugate",
@@ -27,6 +31,7 @@ __all__ = [
     "has_quartic_sites",
     "has_spins",
     "require_density",
+    "shown",
     "total",
     "with_array_leaves",
 ]
@@ -44,6 +49,9 @@ class HasDensity(Protocol):
 class Action(eqx.Module):
     """A distribution p = exp(-S(phi; g))/Z: the array leaves are the couplings g, `density` gives the terms
     of S.
+
+    That is enough for hybrid Monte Carlo. A `NearestNeighbourAction` has every update; other pairs of sites have
+    local ones by an interaction graph, see `HasInteractionGraph`.
     """
 
     #: Whether a site takes the values +1 and -1 only; else it takes every real number.
@@ -84,6 +92,34 @@ class NearestNeighbourAction(Action):
         """V(phi_x) - kappa phi_x sum_mu phi_{x+mu}."""
         forward = sum_of_rolls(field, field.ndim, (-1,))
         return self.potential(field, field.ndim) - self.kappa * field * forward
+
+
+@runtime_checkable
+class HasInteractionGraph(Protocol):
+    """An action on any lattice that gives itself as pairs of a graph, of whatever range.
+
+    `HeatBath` and `Metropolis` ask for it, and update the sites of each colour of that graph together; `sample` takes
+    the heat bath. `on(lattice)` returns an `InhomogeneousIsing`, or an `InhomogeneousPhi4` for real fields, with a
+    graph of the shape of the lattice, and the same S as `density`; within it couplings may be traced.
+
+    >>> import kadanoff as kd
+    >>> from typing import ClassVar
+    >>> class FrustratedRing(kd.Action):
+    ...     near: float
+    ...     far: float
+    ...     spins: ClassVar[bool] = True
+    ...     def on(self, lattice):
+    ...         graph = kd.Graph.periodic(lattice.shape, [(1,), (2,)])
+    ...         return kd.InhomogeneousIsing(graph, jnp.repeat(jnp.array([self.near, self.far]), lattice.volume))
+    ...     def density(self, field):
+    ...         return self.on(kd.Lattice(field.shape)).density(field)
+    >>> kd.sample(FrustratedRing(0.4, -0.3), kd.Lattice(12), chains=8, draws=4, thermalize=10).spins
+    True
+    """
+
+    def on(self, lattice: Lattice) -> Action:
+        """The same model as pairs of a graph of the lattice's sites."""
+        ...
 
 
 class FunctionAction(Action):
@@ -210,6 +246,21 @@ def couplings(action: Any) -> dict[str, float | list]:
     """The couplings of an action by name, as plain numbers for records and messages."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(with_array_leaves(action), eqx.is_inexact_array))
     return {jax.tree_util.keystr(path).lstrip("."): jnp.asarray(leaf).tolist() for path, leaf in leaves}
+
+
+def shown(action: Any) -> str:
+    """An action with its couplings as they were typed: the shortest decimals that give the same numbers.
+
+    >>> import kadanoff as kd
+    >>> shown(kd.Ising(0.1))
+    'Ising(beta=0.1)'
+    """
+    given = {entry.name: getattr(action, entry.name) for entry in fields(action)}
+    if any(isinstance(value, Tracer) for value in given.values()):
+        return f"{type(action).__name__}(...)"
+    numbers = {name: np.asarray(value) for name, value in given.items()}
+    texts = (f"{name}={repr(given[name]) if n.ndim else str(n[()])}" for name, n in numbers.items())
+    return f"{type(action).__name__}({', '.join(texts)})"
 
 
 def difference(

@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
-from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.actions.base import NearestNeighbourAction, shown
 from kadanoff.errors import InputError
 
 __all__ = ["Ising"]
@@ -50,4 +50,4 @@ class Ising(NearestNeighbourAction):
 
     def __repr__(self) -> str:
         """Print beta as it was typed."""
-        return "Ising(...)" if isinstance(self.beta, Tracer) else f"Ising(beta={np.float32(self.beta)})"
+        return shown(self)

@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Inexact, Num
 
-from kadanoff.actions.base import Action
+from kadanoff.actions.base import Action, shown
 from kadanoff.errors import InputError
 from kadanoff.lattice import sum_of_rolls
 
@@ -86,6 +86,10 @@ class LongerRangePhi4(Action):
         near = sum_of_rolls(field, field.ndim, (-1,))
         far = sum(jnp.roll(field, tuple(-s for s in step), axes) for axes, step in _diagonals(field.ndim))
         return self.potential(field, field.ndim) - field * (self.kappa * near + self.next_nearest * far)
+
+    def __repr__(self) -> str:
+        """Print the couplings as they were typed."""
+        return shown(self)
 
 
 def _diagonals(dimension: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from kadanoff.actions.base import Action
+from kadanoff.actions.base import Action, shown
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
@@ -87,11 +87,7 @@ class LongerRangeIsing(Action):
 
     def __repr__(self) -> str:
         """Print the couplings as they were typed."""
-        if any(isinstance(value, Tracer) for value in self.shells):
-            return "LongerRangeIsing(...)"
-        names = ("nearest", "diagonal", "cubic")
-        given = (f"{name}={np.float32(value)!s}" for name, value in zip(names, self.shells, strict=True))
-        return f"LongerRangeIsing({', '.join(given)})"
+        return shown(self)
 
 
 def _half_steps(dimension: int) -> list[list[tuple[int, ...]]]:

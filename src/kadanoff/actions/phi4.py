@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.actions.base import NearestNeighbourAction, shown
 from kadanoff.errors import InputError
 
 __all__ = ["Phi4"]
@@ -81,15 +81,8 @@ class Phi4(NearestNeighbourAction):
 
     def __repr__(self) -> str:
         """Print the couplings as they were typed."""
-        if any(isinstance(g, Tracer) for g in (self.mass2, self.quartic, self.kappa)):
-            return "Phi4(...)"
-        numbers = (f"{name}={_short(getattr(self, name))}" for name in ("mass2", "quartic", "kappa"))
-        return f"Phi4({', '.join(numbers)})"
+        return shown(self)
 
 
 def _coupling(value: float | Array) -> Array:
     return jnp.asarray(value, dtype=jnp.result_type(float))
-
-
-def _short(value: Array) -> str:
-    return str(np.float32(value)) if value.ndim == 0 else repr(value)

@@ -125,12 +125,8 @@ def redraw(
 
 @jax.jit
 def _redraw(key: PRNGKeyArray, current: Array, h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
-    h, a, b = promote(*(jnp.broadcast_to(value, current.shape) for value in (h, a, b)))
     site = jnp.arange(current.size, dtype=jnp.uint32).reshape(current.shape)
-    size = jnp.abs(h)
-    envelope = _envelope(size, a, b, upper_mode(size, a, b), _hartree_precision(size, a, b))
-    x = _two_trials(site_words(key, site, jnp.uint32(0)), envelope, b)
-    return jnp.where(jnp.isinf(x), current, jnp.where(h < 0, -x, x))
+    return redrawn(site_words(key, site, jnp.uint32(0)), current, h, a, b)[0]
 
 
 def envelopes(most: ArrayLike, a: Array, b: Array, count: int) -> tuple[Array, Array]:
@@ -149,16 +145,38 @@ def envelopes(most: ArrayLike, a: Array, b: Array, count: int) -> tuple[Array, A
 
 
 def redrawn(
-    words: Words, current: Array, h: Array, a: Array, b: Array, scale: Array, table: Array
+    words: Words,
+    current: Array,
+    h: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    tabulated: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
-    """`redraw` by words and `envelopes` of the caller; the values, and 1 where one was drawn, else 0."""
-    size, zero = jnp.abs(h), jnp.zeros((), h.dtype)
+    """`redraw` by words of the caller; the values, and 1 where one was drawn, else 0.
+
+    The envelopes are solved for, or looked up where the scale and the table that `envelopes` gives are `tabulated`.
+    """
+    h, a, b = promote(*(jnp.broadcast_to(value, current.shape) for value in (h, a, b)))
+    size = jnp.abs(h)
+    if tabulated is None:
+        envelope = _envelope(size, a, b, upper_mode(size, a, b), _hartree_precision(size, a, b))
+    else:
+        envelope = _looked_up(size, a, b, *tabulated)
+    x = _two_trials(words, envelope, b)
+    drawn = jnp.isfinite(x)
+    # What is no density makes the width, and so the entry, NaN.
+    x = jnp.where(drawn, jnp.where(h < 0, -x, x), current + 0 * envelope.sigma)
+    return x, drawn.astype(current.dtype)
+
+
+def _looked_up(size: Array, a: Array, b: Array, scale: Array, table: Array) -> _Envelope:
+    zero = jnp.zeros((), size.dtype)
     place = jnp.minimum(len(table) * size / (size + scale), len(table) - 1).astype(jnp.int32)
     t, split = jnp.abs(table[place]), table[place] < 0
     variance = 0.5 / (a + b * t**2 * jnp.where(split, 3, 2))
     pull = jnp.where(split, 2 * b * t**3, zero)
     odds = jnp.exp(-2 * pull * size * variance)
-    envelope = _Envelope(
+    return _Envelope(
         centre=(pull + size) * variance - t,
         other=(pull - size) * variance - t,
         sigma=jnp.sqrt(variance),
@@ -168,11 +186,6 @@ def redrawn(
         split=split,
         log_mass=zero,
     )
-    x = _two_trials(words, envelope, b)
-    drawn = jnp.isfinite(x)
-    # What is no density makes the variance, and so the entry, NaN.
-    x = jnp.where(drawn, jnp.where(h < 0, -x, x), current + 0 * variance)
-    return x, drawn.astype(current.dtype)
 
 
 def acceptance(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Float[Array, "..."]:

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
-from kadanoff.actions.longer_range_ising import LongerRangeIsing
 from kadanoff.errors import InputError
 from kadanoff.quartic.rejection import envelopes, redrawn
 from kadanoff.random import uniform
-from kadanoff.sampling.colour_block import ColourBlock
+from kadanoff.sampling.colour_block import ColourBlock, has_graph
 from kadanoff.sampling.compiled.rows import TABLE
 from kadanoff.sampling.local import Compiled, SiteRule, local_sweeps
 from kadanoff.sampling.metropolis import require_nearest_neighbour
@@ -27,7 +26,8 @@ class HeatBath(eqx.Module):
     A real site follows p(x) ~ exp(h x - a x^2 - b x^4), which an action offers by `site_couplings(dimension)`, the
     pair (a, b); a spin follows p(s) ~ exp(h s - V(s)). Two trials are made for a real site; where both are refused
     (one site in a hundred at criticality, one in four at worst) it waits for the next sweep, whatever it holds. The
-    acceptance tells how many were drawn. The spins of a `LongerRangeIsing` are drawn colour by colour of its graph.
+    acceptance tells how many were drawn. An action that is not of nearest neighbours is updated colour by colour of
+    its graph, see `HasInteractionGraph`.
 
     >>> import jax, kadanoff as kd
     >>> sampler, action = kd.HeatBath(), kd.Phi4(-0.9515, 0.7)
@@ -43,9 +43,9 @@ class HeatBath(eqx.Module):
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action whose sites are not quartic."""
-        if isinstance(action, LongerRangeIsing):
-            return chain_state(fields, chain, 1.0)
-        require_nearest_neighbour(action, "HeatBath")
+        if has_graph(action):
+            return ColourBlock(sweeps=self.sweeps).init(action, fields, chain)
+        require_nearest_neighbour(action, "HeatBath", graphs=True)
         if not (has_quartic_sites(action) or has_spins(action)):
             raise InputError(
                 f"HeatBath draws spins or quartic sites, but {type(action).__name__} has no spins and offers no "
@@ -54,12 +54,10 @@ class HeatBath(eqx.Module):
         return chain_state(fields, chain, 1.0)
 
     @eqx.filter_jit
-    def step(
-        self, key: PRNGKeyArray, action: NearestNeighbourAction | LongerRangeIsing, state: ChainState
-    ) -> tuple[ChainState, Info]:
+    def step(self, key: PRNGKeyArray, action: Any, state: ChainState) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
-        if isinstance(action, LongerRangeIsing):
-            return ColourBlock(sweeps=self.sweeps).step(key, action.on(state.lattice), state)
+        if has_graph(action):
+            return ColourBlock(sweeps=self.sweeps).step(key, action, state)
         dimension, spins = state.fields.ndim - 1, has_spins(action)
         rule, compiled = (_spin if spins else _quartic_site)(action, dimension)
         fields, drawn = local_sweeps(
@@ -78,7 +76,7 @@ def _quartic_site(action: Any, dimension: int) -> tuple[SiteRule, Compiled]:
 
     def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
         first, second, third, fourth = words
-        return redrawn((first, second, third, fourth), phi, action.kappa * neighbours, a, b, scale, table)
+        return redrawn((first, second, third, fourth), phi, action.kappa * neighbours, a, b, (scale, table))
 
     numbers = jnp.stack([jnp.asarray(number, jnp.float32) for number in (action.kappa, a, b, scale)])
     return rule, Compiled("heat bath", jnp.concatenate([numbers, table.astype(jnp.float32)]))

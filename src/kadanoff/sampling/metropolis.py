@@ -1,4 +1,4 @@
-"""Metropolis updates of nearest-neighbour actions."""
+"""Metropolis updates of nearest-neighbour actions, and of others colour by colour of their graph."""
 
 from typing import Any
 
@@ -9,8 +9,9 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
 from kadanoff.errors import InputError
 from kadanoff.random import uniform
+from kadanoff.sampling.colour_block import ColourBlock, has_graph
 from kadanoff.sampling.local import Compiled, local_sweeps
-from kadanoff.sampling.state import ChainState, Info, chain_state
+from kadanoff.sampling.state import ChainState, Info, chain_state, tuned_width
 
 __all__ = ["Metropolis"]
 
@@ -18,7 +19,8 @@ __all__ = ["Metropolis"]
 class Metropolis(eqx.Module):
     """Sweeps of single-site proposals phi + width (u - 1/2), accepted with probability min(1, exp(-dS)).
 
-    The width is tuned during thermalisation only, towards `target_acceptance`. A spin is proposed its opposite.
+    The width is tuned during thermalisation only, towards `target_acceptance`. A spin is proposed its opposite. An
+    action that is not of nearest neighbours is updated colour by colour of its graph, see `HasInteractionGraph`.
 
     >>> import jax, kadanoff as kd
     >>> sampler, action = kd.Metropolis(), kd.Phi4(-0.9515, 0.7)
@@ -35,15 +37,21 @@ class Metropolis(eqx.Module):
     target_acceptance: float = eqx.field(static=True, default=0.5)
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
-        """Make the state of many chains; `InputError` for an action without nearest-neighbour form."""
-        require_nearest_neighbour(action, "Metropolis")
+        """Make the state of many chains; `InputError` for an action without nearest-neighbour form or graph."""
+        if has_graph(action):
+            return self._on_graph.init(action, fields, chain)
+        require_nearest_neighbour(action, "Metropolis", graphs=True)
         return chain_state(fields, chain, self.width)
 
+    @property
+    def _on_graph(self) -> ColourBlock:
+        return ColourBlock("metropolis", self.sweeps, self.width, self.target_acceptance)
+
     @eqx.filter_jit
-    def step(
-        self, key: PRNGKeyArray, action: NearestNeighbourAction, state: ChainState
-    ) -> tuple[ChainState, Info]:
+    def step(self, key: PRNGKeyArray, action: Any, state: ChainState) -> tuple[ChainState, Info]:
         """Sweep every chain `sweeps` times."""
+        if has_graph(action):
+            return self._on_graph.step(key, action, state)
         dimension, spins = state.fields.ndim - 1, has_spins(action)
 
         def odds(new: Array, phi: Array, neighbours: Array) -> Array:
@@ -64,7 +72,7 @@ class Metropolis(eqx.Module):
             phi, sums = jnp.float32([[-1], [1]]), jnp.arange(-6, 7, 2, dtype=jnp.float32)
             compiled = Compiled.of_spins("spin metropolis", odds(-phi, phi, sums))
         elif has_quartic_sites(action):
-            a, b = action.site_couplings(dimension)  # pyright: ignore[reportAttributeAccessIssue]
+            a, b = action.site_couplings(dimension)
             numbers = (action.kappa, a, b, state.step_size)
             compiled = Compiled("metropolis", jnp.stack([jnp.asarray(n, jnp.float32) for n in numbers]))
         else:
@@ -79,16 +87,11 @@ class Metropolis(eqx.Module):
         return tuned_width(state, info, self.target_acceptance)
 
 
-def tuned_width(state: ChainState, info: Info, target: float) -> ChainState:
-    """The state with the width of its proposals moved towards the target acceptance."""
-    factor = jnp.exp(jnp.clip(info.acceptance - target, -0.3, 0.3))
-    return eqx.tree_at(lambda s: s.step_size, state, state.step_size * factor)
-
-
-def require_nearest_neighbour(action: object, sampler: str) -> None:
-    """Raise unless the action offers local differences."""
+def require_nearest_neighbour(action: object, sampler: str, graphs: bool = False) -> None:
+    """Raise unless the action offers local differences; the message names graphs to samplers that take them."""
     if not isinstance(action, NearestNeighbourAction):
+        graph = "give it an interaction graph, `on(lattice)`, " if graphs else ""
         raise InputError(
             f"{sampler} needs local differences, which {type(action).__name__} does not offer: derive it "
-            "from NearestNeighbourAction, or use HybridMonteCarlo, which needs only `density`"
+            f"from NearestNeighbourAction, {graph}or use HybridMonteCarlo, which needs only `density`"
         )

@@ -12,9 +12,14 @@ from jax.sharding import Mesh
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import random
-from kadanoff.actions.base import NearestNeighbourAction, as_action, has_spins, with_array_leaves
+from kadanoff.actions.base import (
+    HasInteractionGraph,
+    NearestNeighbourAction,
+    as_action,
+    has_spins,
+    with_array_leaves,
+)
 from kadanoff.actions.inhomogeneous import PairAction
-from kadanoff.actions.longer_range_ising import LongerRangeIsing
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.devices import is_alone, layout, on_host, spread, use
 from kadanoff.ensemble import Ensemble
@@ -45,7 +50,7 @@ _TUNING_ROUND = 10  # steps between two adaptations of the step size
 
 def default_sampler(action: Any) -> Sampler:
     """Local and cluster updates where the action offers them and is even, else hybrid Monte Carlo;
-    colour by colour on a graph.
+    colour by colour on a graph, also on the interaction graph of an action that gives one.
 
     Spins need no local updates beside the clusters; spins that are not even under a flip take a heat bath.
 
@@ -53,15 +58,15 @@ def default_sampler(action: Any) -> Sampler:
     >>> type(default_sampler(kd.Phi4(-0.9515, 0.7))).__name__
     'Mixture'
     """
+    if isinstance(action, HasInteractionGraph):
+        return HeatBath()
     if isinstance(action, NearestNeighbourAction):
         clusters = SwendsenWang() if has_spins(action) else LocalAndCluster()
         try:
-            _require_sampler(clusters, action, 1)
+            _require_sampler(clusters, action, (2,))
         except InputError:
             return HeatBath() if has_spins(action) else HybridMonteCarlo()
         return clusters
-    if isinstance(action, LongerRangeIsing):
-        return HeatBath()
     if isinstance(action, PairAction):
         return ColourBlock()
     if isinstance(action, MarkovRandomField) and has_spins(action):
@@ -125,7 +130,7 @@ def sample(
         raise InputError(f"target_error is a relative error between 0 and 1, got {target_error}")
     require_start(start)
     sampler = default_sampler(action) if sampler is None else sampler
-    _require_sampler(sampler, action, space.dimension)  # before a folder is made for the run
+    _require_sampler(sampler, action, space.shape)  # before a folder is made for the run
     block = max(1, min(16, (1 << 23) // (chains * space.volume)))
     if draws is not None:
         block = min(block, draws)
@@ -169,10 +174,8 @@ def space_of(action: Any, lattice: Lattice | Graph | None) -> Lattice | Graph:
     return graph
 
 
-def _require_sampler(sampler: Sampler, action: Any, dimension: int) -> None:
-    """Raise `InputError` when the sampler cannot update the action."""
-    graph = getattr(action, "graph", None)
-    shape = graph.shape if isinstance(graph, Graph) else [2] * dimension
+def _require_sampler(sampler: Sampler, action: Any, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` when the sampler cannot update the action on fields of a shape."""
     sampler.init(action, jnp.zeros((1, *shape), dtype=jnp.float32))
 
 

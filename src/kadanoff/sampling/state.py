@@ -68,6 +68,12 @@ def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainSt
     return ChainState(fields, numbers, jnp.asarray(step_size, dtype=fields.dtype))
 
 
+def tuned_width(state: ChainState, info: Info, target: float) -> ChainState:
+    """The state with the width of its proposals moved towards the target acceptance."""
+    factor = jnp.exp(jnp.clip(info.acceptance - target, -0.3, 0.3))
+    return eqx.tree_at(lambda s: s.step_size, state, state.step_size * factor)
+
+
 def require_start(kind: str) -> None:
     """Raise `InputError` unless chains can start in this way."""
     if kind not in STARTS:

@@ -46,6 +46,7 @@ _NAMES = (
     "level_draws",
     "quartic_redraws",
     "density_draws",
+    "graph_heat_bath",
 )
 _ADDRESSES = np.zeros(len(_NAMES), np.int64)
 _TABLE = "kadanoff_kernels"  # the name by which compiled code finds their addresses

@@ -11,13 +11,15 @@ import numpy as np
 
 from kadanoff.sampling.compiled.elementary import exp, uniform
 from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
+from kadanoff.sampling.compiled.quartic import of_couplings, redraw_row
+from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed, random_row
 
 __all__ = ["GRAPH_RULES", "graph_plan"]
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
 _inlined = numba.njit(error_model="numpy", inline="always")
 LANES = 16  # chains that are updated by the same instructions; what is left of the last of them is idle
+_ROW = 256  # draws that one loop makes; a multiple of LANES
 _WORTH = 1 << 15  # site updates of a colour that are worth waking a thread
 
 
@@ -55,7 +57,84 @@ def _update(rule, own, around, a, b, width, number, used, column, z0, w0):  # pr
 
 @_inlined
 @no_type_check
-def _sweep(rule, frame, scratch, stage, task, count):  # pragma: no cover - compiled
+def _add_links(around, phi, block, begin, end, where, strength):  # pragma: no cover - compiled
+    """Add what the neighbours of a site do to it, over the links `begin` to `end`."""
+    for k in range(begin, end):
+        w, y = strength[k], where[k]
+        for i in range(LANES):
+            around[i] += w * phi[y, block, i]
+
+
+@_compiled
+@no_type_check
+def _in_turn(
+    rule, phi, sites, rows, where, strength, site, width, number, chains, key
+):  # pragma: no cover - compiled
+    """Update sites of a colour by `_update`, one after the other; return how many were accepted."""
+    z0 = np.uint32(np.uint32(key[0] * MULTIPLIER) + INCREMENT)
+    w0 = np.uint32(np.uint32(key[1] * MULTIPLIER) + INCREMENT)
+    around, accepted = np.empty(LANES, np.float32), 0
+    for x in sites:
+        r, a, b = site[0, x], site[1, x], site[2, x]
+        column = np.uint32(np.uint32(np.uint32(x) * MULTIPLIER) + INCREMENT)
+        for block in range(len(number)):
+            used = np.int32(min(chains - block * LANES, LANES))
+            around[:] = -r
+            _add_links(around, phi, block, rows[x], rows[x + 1], where, strength)
+            accepted += _update(rule, phi[x, block], around, a, b, width, number[block], used, column, z0, w0)
+    return accepted
+
+
+@_compiled
+@no_type_check
+def _in_rows(
+    rule, phi, sites, rows, where, strength, site, width, number, chains, key
+):  # pragma: no cover - compiled
+    """Draw sites of a colour anew, those of a row together, as `kadanoff.quartic.redraw` from words of the sites.
+
+    It has no rule and no width of proposals. What a row needs is gathered a block at a time: what the idle lanes of
+    one add, the next writes over.
+    """
+    wide = min(chains, _ROW)
+    count, step = _ROW // wide, (wide + LANES - 1) // LANES
+    reals, marks = np.empty((9, _ROW + LANES), np.float32), np.empty((2, _ROW + LANES), np.uint32)
+    new, held, around, of_site, accepted = reals[0], reals[1], reals[2], reals[3:], 0
+    words = np.empty((4, _ROW), np.uint32)
+    couplings = (of_site[0], of_site[1], of_site[2], of_site[3], of_site[4], of_site[5])
+    for first in range(0, len(sites), count):
+        group = sites[first : first + count]
+        for begin in range(0, len(number), step):
+            end, n = min(begin + step, len(number)), 0
+            for x in group:
+                r, a, b = site[0, x], site[1, x], site[2, x]
+                well, slope, least, quarter = of_couplings(a, b)
+                column = np.uint32(np.uint32(x) * MULTIPLIER)
+                for block in range(begin, end):
+                    for i in range(LANES):
+                        around[n + i] = -r
+                    _add_links(around[n : n + LANES], phi, block, rows[x], rows[x + 1], where, strength)
+                    for i in range(LANES):
+                        held[n + i] = phi[x, block, i]
+                    for i in range(LANES):
+                        marks[0, n + i], marks[1, n + i] = column, number[block, i]
+                    for i in range(LANES):
+                        of_site[0, n + i], of_site[1, n + i], of_site[2, n + i] = a, b, well
+                        of_site[3, n + i], of_site[4, n + i], of_site[5, n + i] = slope, least, quarter
+                    n += min(chains - block * LANES, LANES)
+            random_row(words, marks[0, :n], marks[1, :n], 0, key)
+            accepted += redraw_row(new[:n], held, around, words, couplings)
+            n = 0
+            for x in group:
+                for block in range(begin, end):
+                    for i in range(LANES):
+                        phi[x, block, i] = new[n + i]
+                    n += min(chains - block * LANES, LANES)
+    return accepted
+
+
+@_inlined
+@no_type_check
+def _sweep(update, rule, frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Update some sites of a colour; the first stage lays the fields out, and the one after the last takes them back.
 
     Arguments are fields (chain, site), chain numbers, keys of every colour of every sweep, the sites in the order of
@@ -77,6 +156,7 @@ def _sweep(rule, frame, scratch, stage, task, count):  # pragma: no cover - comp
     key = numba.carray(argument(frame, 2), (stages, 2), np.uint32)[stage - 1]
     order = numba.carray(argument(frame, 3), volume, np.int32)
     colours = numba.carray(argument(frame, 4), sides(frame, 4)[0], np.int32)
+    # The neighbours of a site x are where[rows[x]] to where[rows[x + 1]].
     rows = numba.carray(argument(frame, 5), volume + 1, np.int32)
     where = numba.carray(argument(frame, 6), sides(frame, 6)[0], np.int32)
     strength = numba.carray(argument(frame, 7), sides(frame, 7)[0], np.float32)
@@ -85,27 +165,11 @@ def _sweep(rule, frame, scratch, stage, task, count):  # pragma: no cover - comp
     number = np.zeros((blocks, LANES), np.uint32)
     for chain in range(chains):
         number[chain // LANES, chain % LANES] = np.uint32(np.uint32(numbers[chain] * MULTIPLIER) + INCREMENT)
-    z0 = np.uint32(np.uint32(key[0] * MULTIPLIER) + INCREMENT)
-    w0 = np.uint32(np.uint32(key[1] * MULTIPLIER) + INCREMENT)
-    around, accepted = np.empty(LANES, np.float32), 0
     colour = (stage - 1) % (len(colours) - 1)
     first, last = colours[colour], colours[colour + 1]
     size = (last - first + count - 1) // count
-    for j in range(min(first + task * size, last), min(first + (task + 1) * size, last)):
-        # The neighbours of a site x are where[rows[x]] to where[rows[x + 1]].
-        x = order[j]
-        r, a, b = site[0, x], site[1, x], site[2, x]
-        column = np.uint32(np.uint32(np.uint32(x) * MULTIPLIER) + INCREMENT)
-        for block in range(blocks):
-            used = np.int32(min(chains - block * LANES, LANES))
-            for i in range(LANES):
-                around[i] = -r
-            for k in range(rows[x], rows[x + 1]):
-                w, y = strength[k], where[k]
-                for i in range(LANES):
-                    around[i] += w * phi[y, block, i]
-            accepted += _update(rule, phi[x, block], around, a, b, width, number[block], used, column, z0, w0)
-    return accepted
+    sites = order[min(first + task * size, last) : min(first + (task + 1) * size, last)]
+    return update(rule, phi, sites, rows, where, strength, site, width, number, chains, key)
 
 
 @_inlined
@@ -128,24 +192,31 @@ def _take_back(fields, phi, begin, end):  # pragma: no cover - compiled
 @no_type_check
 def graph_metropolis(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Metropolis updates of phi^4 on a graph, a kernel of `foreign.call`."""
-    return _sweep(0, frame, scratch, stage, task, count)
+    return _sweep(_in_turn, 0, frame, scratch, stage, task, count)
+
+
+@no_type_check
+def graph_heat_bath(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Heat-bath updates of phi^4 on a graph."""
+    return _sweep(_in_rows, 0, frame, scratch, stage, task, count)
 
 
 @no_type_check
 def graph_spin_metropolis(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Metropolis updates of spins on a graph."""
-    return _sweep(1, frame, scratch, stage, task, count)
+    return _sweep(_in_turn, 1, frame, scratch, stage, task, count)
 
 
 @no_type_check
 def graph_spin_heat_bath(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Heat-bath updates of spins on a graph."""
-    return _sweep(2, frame, scratch, stage, task, count)
+    return _sweep(_in_turn, 2, frame, scratch, stage, task, count)
 
 
 #: Kernels by the names of their rules.
 GRAPH_RULES = {
     "metropolis": graph_metropolis,
+    "heat bath": graph_heat_bath,
     "spin metropolis": graph_spin_metropolis,
     "spin heat bath": graph_spin_heat_bath,
 }

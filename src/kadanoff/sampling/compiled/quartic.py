@@ -10,7 +10,7 @@ from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
 from kadanoff.sampling.compiled.rows import open_uniform, trial
 from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
-__all__ = ["quartic_redraws", "redraw_plan"]
+__all__ = ["of_couplings", "quartic_redraws", "redraw_plan", "redraw_row"]
 
 _WORTH = 1 << 12  # draws that are worth waking a thread
 # Newton steps: any envelope makes draws exact whose mode is, a near one makes them quick.
@@ -53,16 +53,26 @@ def _hartree_precision(h, a, b, least, cubic):  # pragma: no cover - compiled
     return precision
 
 
+@_inlined
+@no_type_check
+def of_couplings(a, b):  # pragma: no cover - compiled
+    """The well, the slope at it, the least precision, and 1/(4 b), which `redraw_row` wants of every unit."""
+    well = np.sqrt(-a / (_F(2) * b)) if a < 0 else _F(0)
+    slope = max(_F(-4) * a if a < 0 else _F(2) * a, _TINY)
+    return well, slope, max(a, _F(0)) + np.sqrt(b), _F(1) / (_F(4) * max(b, _TINY))
+
+
 @numba.njit(error_model="numpy", nogil=True)
 @no_type_check
-def _redraw_row(x, held, fields, words, of_unit):  # pragma: no cover - compiled
-    """Draw the units of one sample into x, as `kadanoff.quartic.redraw` with b > 0 from the same words.
+def redraw_row(x, held, fields, words, of_unit):  # pragma: no cover - compiled
+    """Draw units into x, as `kadanoff.quartic.redraw` from the same words; return how many were drawn.
 
-    `of_unit` are a, b, the well, the slope at it, the least precision, and 1/(4 b) of every unit.
+    `of_unit` are a, b and what `of_couplings` gives, of every unit. Arrays may be longer than x.
     """
     first, second, third, fourth = words[0], words[1], words[2], words[3]
     of_a, of_b, wells, slopes, leasts, quarters = of_unit
     zero, half, one, two, four = _F(0), _F(0.5), _F(1), _F(2), _F(4)
+    count = np.int32(0)
     for i in range(len(x)):
         h, a, b, well, slope, least = abs(fields[i]), of_a[i], of_b[i], wells[i], slopes[i], leasts[i]
         cubic = _cube_root(h * quarters[i])
@@ -96,6 +106,8 @@ def _redraw_row(x, held, fields, words, of_unit):  # pragma: no cover - compiled
         drawn = drawn if fields[i] >= 0 else -drawn
         # What is no density makes the variance, and so the unit, NaN.
         x[i] = drawn if good | fine else held[i] + zero * variance
+        count = np.int32(count + np.int32(good | fine))
+    return count
 
 
 @no_type_check
@@ -115,16 +127,13 @@ def quartic_redraws(frame, scratch, stage, task, count):  # pragma: no cover - c
     known, words = np.empty((4, units), np.float32), np.empty((4, units), np.uint32)
     columns, chains = np.empty(units, np.uint32), np.empty(units, np.uint32)
     for i in range(units):
-        known[0, i] = np.sqrt(-a[i] / (_F(2) * b[i])) if a[i] < 0 else _F(0)
-        known[1, i] = max(_F(-4) * a[i] if a[i] < 0 else _F(2) * a[i], _TINY)
-        known[2, i] = max(a[i], _F(0)) + np.sqrt(b[i])
-        known[3, i] = _F(1) / (_F(4) * b[i])
+        known[0, i], known[1, i], known[2, i], known[3, i] = of_couplings(a[i], b[i])
         columns[i], chains[i] = np.uint32(np.uint32(i) * MULTIPLIER), INCREMENT
     of_unit = (a, b, known[0], known[1], known[2], known[3])
     size = (samples + count - 1) // count
     for sample in range(min(task * size, samples), min((task + 1) * size, samples)):
         random_row(words, columns, chains, sample * units, key)
-        _redraw_row(out[sample], held[sample], fields[sample], words, of_unit)
+        redraw_row(out[sample], held[sample], fields[sample], words, of_unit)
     return 0
 
 
