@@ -1,4 +1,4 @@
-"""What commands spend on compiling: each in a new process, with empty caches of compiled code and again with full ones.
+"""What commands spend on compiling: each in a new process, with empty caches of compiled code and with full ones.
 
     uv run python benchmarks/compilation.py [--only simulate grow] [--programs 10]
 
@@ -118,10 +118,12 @@ def watch(arguments: list[str]) -> None:
     programs: list[tuple[float, str]] = []
 
     def on_event(event: str, seconds: float, **which: Any) -> None:
-        if event.startswith(("/jax/core/compile/")):
+        if event.startswith("/jax/core/compile/"):
             end = time.perf_counter()
             spans["xla"].append((end - seconds, end))
-            programs.append((seconds, f"{event.split('/')[-1].removesuffix('_duration')} {which.get('fun_name')}"))
+            programs.append(
+                (seconds, f"{event.split('/')[-1].removesuffix('_duration')} {which.get('fun_name')}")
+            )
 
     def compiled(function: CFunc) -> None:
         begun = time.perf_counter()
@@ -138,7 +140,9 @@ def watch(arguments: list[str]) -> None:
         both = spans["xla"] + spans["numba"]
         record = {name: covered(some) for name, some in (spans | {"both": both}).items()}
         count = sum("backend_compile" in name for _, name in programs)
-        Path(told).write_text(json.dumps(record | {"programs": sorted(programs, reverse=True), "count": count}))
+        Path(told).write_text(
+            json.dumps(record | {"programs": sorted(programs, reverse=True), "count": count})
+        )
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
