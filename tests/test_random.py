@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kadanoff.random import key, normal, site_words, uniform, uniform_positive
+from kadanoff.random import along_one_axis, key, normal, site_words, uniform, uniform_positive
 
 SITES = jnp.arange(512, dtype=jnp.uint32)[:, None]
 CHAINS = jnp.arange(64, dtype=jnp.uint32)[None, :]
@@ -125,3 +125,11 @@ def test_bytes_of_uniforms_have_the_ranks_of_random_matrices():
     total = counts[0, 0, 0].sum()
     p = stats.chisquare(counts.reshape(-1, 3), expected * total, axis=1).pvalue
     assert p.min() > LEVEL / p.size
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("draw", [jax.random.normal, jax.random.uniform])
+def test_draws_along_one_axis_are_those_of_the_shape(draw):
+    keys, shape = jax.random.split(key(3), 4), (3, 4, 5)
+    along = jax.vmap(lambda one: along_one_axis(draw, one, shape))(keys)
+    assert np.array_equal(along, jax.vmap(lambda one: draw(one, shape))(keys))

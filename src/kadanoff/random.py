@@ -6,12 +6,22 @@ sharded. A fresh key (folded with the sweep, the colour, the purpose) makes a fr
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-__all__ = ["Words", "key", "normal", "site_words", "uniform", "uniform_positive", "uniforms"]
+__all__ = [
+    "Words",
+    "along_one_axis",
+    "key",
+    "normal",
+    "site_words",
+    "uniform",
+    "uniform_positive",
+    "uniforms",
+]
 
 Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."]]
 
@@ -27,6 +37,21 @@ def key(seed: int, *path: int) -> PRNGKeyArray:
     for number in path:
         result = jax.random.fold_in(result, number)
     return result
+
+
+def along_one_axis(
+    draw: Callable[[PRNGKeyArray, tuple[int, ...]], Array], key: PRNGKeyArray, shape: tuple[int, ...]
+) -> Array:
+    """Draw by a function of `jax.random`, the same numbers as for the shape itself.
+
+    XLA takes a second to compile the words of three short axes, and a fifth of that for one axis.
+
+    >>> import jax
+    >>> drawn = along_one_axis(jax.random.normal, key(0), (2, 3))
+    >>> bool((drawn == jax.random.normal(key(0), (2, 3))).all())
+    True
+    """
+    return draw(key, (math.prod(shape),)).reshape(shape)
 
 
 def site_words(key: PRNGKeyArray, site: UInt32[Array, "..."], chain: UInt32[Array, "..."]) -> Words:

@@ -73,7 +73,7 @@ class Phi4Network(eqx.Module):
         cls, visible: str, n_visible: int, hidden: str, n_hidden: int, seed: int = 0, width: float = 0.01
     ) -> "Phi4Network":
         """Make a start for learning: units as they start, links normal of the given width."""
-        w = width * jax.random.normal(random.key(seed), (n_visible, n_hidden))
+        w = width * random.along_one_axis(jax.random.normal, random.key(seed), (n_visible, n_hidden))
         return cls(w, unit_type(visible).start(n_visible), unit_type(hidden).start(n_hidden))
 
     def energy(

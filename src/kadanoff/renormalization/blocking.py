@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.random import along_one_axis
 from kadanoff.random import key as make_key
 
 __all__ = [
@@ -142,7 +143,7 @@ class RandomMajoritySite(BlockingRule):
         """Choose among the majority by the largest of independent uniforms."""
         # where spins add up to zero every one of them is a member
         member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) >= 0
-        lot = jnp.where(member, jax.random.uniform(_required(key), blocks.shape), -1.0)
+        lot = jnp.where(member, along_one_axis(jax.random.uniform, _required(key), blocks.shape), -1.0)
         return jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
 
 
@@ -186,7 +187,7 @@ class Majority(SpinRule):
         total = jnp.sum(blocks, axis=-1)
         sign = jnp.where(total > 0, 1, -1)
         if not self.deterministic:
-            coin = jax.random.bernoulli(_required(key), 0.5, total.shape)
+            coin = along_one_axis(jax.random.uniform, _required(key), total.shape) < 0.5
             sign = jnp.where(total == 0, jnp.where(coin, 1, -1), sign)
         return sign.astype(blocks.dtype)
 
@@ -225,7 +226,7 @@ class SoftMajority(SpinRule):
     def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """A drawn spin, of the type of the sites."""
         up = self.probability(jnp.sum(blocks, axis=-1, dtype=jnp.float32))
-        spin = jnp.where(jax.random.uniform(_required(key), up.shape) < up, 1, -1)
+        spin = jnp.where(along_one_axis(jax.random.uniform, _required(key), up.shape) < up, 1, -1)
         return spin.astype(blocks.dtype)
 
 

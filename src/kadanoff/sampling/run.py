@@ -150,9 +150,9 @@ def sample(
         sink.close()
     if start == "mixed":
         early = min(ensemble.draws, max(4, ensemble.draws // 4))
-        head = ensemble.select(draws=slice(0, early))
+        head = ensemble.select(draws=slice(0, early)).raw(("magnetization", "action_density"))
         warn_unless_thermalised(
-            {"abs_m": head.series("abs_m"), "action_density": head.raw(("action_density",))["action_density"]}
+            {"abs_m": np.abs(head["magnetization"]), "action_density": head["action_density"]}
         )
     return ensemble
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
+from kadanoff.random import along_one_axis
 
 __all__ = ["STARTS", "ChainState", "Info", "Sampler", "require_start", "start"]
 
@@ -91,7 +92,7 @@ def start(
     (2, 4, 4)
     """
     require_start(kind)
-    hot = jax.random.normal(key, (chains, *lattice.shape), dtype=jnp.float32)
+    hot = along_one_axis(jax.random.normal, key, (chains, *lattice.shape)).astype(jnp.float32)
     if spins:
         hot = jnp.where(hot < 0, -1.0, 1.0).astype(jnp.float32)
     cold = jnp.ones_like(hot)
