@@ -19,8 +19,8 @@ import jax
 import numba
 import numpy as np
 
+from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 from kadanoff.random import key
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 _KEYS = 256  # of half-sweeps, drawn at once
 

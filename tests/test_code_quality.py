@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 CHECKED = ("src", "tests", "benchmarks")
 
-GROUND = {"devices", "errors", "summation", "random", "parallel", "lattice", "quartic", "graph"}
+GROUND = {"compiled", "devices", "errors", "summation", "random", "parallel", "lattice", "quartic", "graph"}
 """The ground floor: it imports nothing of ours but itself."""
 
 FIRST = GROUND | {"actions"}

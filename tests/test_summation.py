@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kadanoff import summation
 from kadanoff.summation import compensated_pair, compensated_sum, to_double
 
 pytestmark = pytest.mark.exact
@@ -46,3 +47,19 @@ def test_complex_terms_are_summed_in_both_parts():
 
 def test_the_gradient_of_a_sum_is_one():
     np.testing.assert_array_equal(jax.grad(compensated_sum)(jnp.arange(7.0)), jnp.ones(7))
+
+
+@pytest.mark.parametrize(("shape", "dimension"), [((3, 300), 1), ((2, 3, 17, 19), 2), ((1001,), None)])
+def test_compiled_sums_are_folded_ones_to_the_last_bit(shape, dimension):
+    terms = 100 * jax.random.normal(jax.random.key(1), shape)
+    lead = shape if dimension is None else shape[-dimension:]
+    folded = summation._folded(terms, lead, int(np.prod(lead)))
+    for pair in (compensated_pair(terms, dimension), jax.jit(lambda x: compensated_pair(x, dimension))(terms)):
+        np.testing.assert_array_equal(pair, folded)
+    over_rows = jax.vmap(compensated_pair)(terms.reshape(-1, *lead))
+    np.testing.assert_array_equal(np.reshape(over_rows, np.shape(folded)), folded)
+
+
+def test_compiled_sums_have_derivatives():
+    terms = jnp.arange(400.0)
+    np.testing.assert_allclose(jax.grad(lambda x: compensated_sum(x**2))(terms), 2 * terms)

@@ -1,10 +1,19 @@
 """Sums of many single-precision terms without single-precision loss: error-free pairwise folding."""
 
+from functools import partial
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact
 
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.sums import compensated_sums, sum_plan
+
 __all__ = ["compensated_pair", "compensated_sum", "to_double"]
+
+_SMALLEST = 1 << 8  # terms that are worth a call
 
 
 def compensated_pair(
@@ -25,6 +34,31 @@ def compensated_pair(
     """
     lead = terms.shape if dimension is None else terms.shape[terms.ndim - dimension :]
     size = int(np.prod(lead, dtype=np.int64)) if lead else 1
+    if terms.dtype != jnp.float32 or size < _SMALLEST or not unsharded():
+        return _folded(terms, lead, size)
+    return _summed(terms, lead, size)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _summed(terms: Array, lead: tuple[int, ...], size: int) -> tuple[Array, Array]:
+    """Compiled on CPUs: XLA would compute the terms again in every addition of a fold."""
+
+    def compiled(terms: Array) -> tuple[Array, Array]:
+        shape = jax.ShapeDtypeStruct(terms.shape[: terms.ndim - len(lead)], jnp.float32)
+        return tuple(
+            call(compensated_sums, (shape, shape), (terms,), sum_plan(size, threads()), batched=True)
+        )
+
+    return jax.lax.platform_dependent(terms, cpu=compiled, default=lambda terms: _folded(terms, lead, size))
+
+
+@_summed.defjvp
+def _derivative(lead: tuple[int, ...], size: int, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    (terms,), (change,) = primals, tangents
+    return _summed(terms, lead, size), _folded(change, lead, size)
+
+
+def _folded(terms: Array, lead: tuple[int, ...], size: int) -> tuple[Array, Array]:
     high = terms.reshape(*terms.shape[: terms.ndim - len(lead)], size)
     low = jnp.zeros_like(high)
     while size > 1:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from kadanoff import quartic
+from kadanoff.compiled.foreign import call
 from kadanoff.network import Phi4Network, products
 from kadanoff.network.products import state_outer, state_product
 from kadanoff.network.units import BernoulliUnit, IsingUnit, Unit, levels
 from kadanoff.network.units import quartic as units_quartic
 from kadanoff.network.units.quartic import redraw_quartic
 from kadanoff.random import key, uniforms
-from kadanoff.sampling.compiled.foreign import call
 
 pytestmark = pytest.mark.exact
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import kadanoff as kd
+from kadanoff.compiled import elementary
 from kadanoff.errors import InputError
 from kadanoff.random import key
 from kadanoff.sampling import local
-from kadanoff.sampling.compiled import elementary
 
 pytestmark = [
     pytest.mark.exact,

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.products import product_plan, state_products
 from kadanoff.network.units import Unit
-from kadanoff.sampling.compiled.foreign import call, threads, unsharded
-from kadanoff.sampling.compiled.products import product_plan, state_products
 
 __all__ = ["state_outer", "state_product"]
 

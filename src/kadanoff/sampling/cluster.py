@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.compiled.clusters import clusters
+from kadanoff.compiled.foreign import Work, call, threads
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.compiled.clusters import clusters
-from kadanoff.sampling.compiled.foreign import Work, call, threads
 from kadanoff.sampling.components import components
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state

@@ -12,12 +12,12 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff.actions.base import HasInteractionGraph, has_spins
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.quartic.rejection import redrawn
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.compiled.foreign import call, threads, unsharded
-from kadanoff.sampling.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.sampling.state import ChainState, Info, chain_state, tuned_width
 
 __all__ = ["ColourBlock", "has_graph"]

@@ -1,6 +1,6 @@
 """Connected components of bonds on periodic lattices, for many chains at once, on any device.
 
-On a CPU `kadanoff.sampling.compiled.clusters` joins them by union-find instead.
+On a CPU `kadanoff.compiled.clusters` joins them by union-find instead.
 """
 
 import jax

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
+from kadanoff.compiled.rows import TABLE
 from kadanoff.errors import InputError
 from kadanoff.quartic.rejection import envelopes, redrawn
 from kadanoff.random import uniform
 from kadanoff.sampling.colour_block import ColourBlock, has_graph
-from kadanoff.sampling.compiled.rows import TABLE
 from kadanoff.sampling.local import Compiled, SiteRule, local_sweeps
 from kadanoff.sampling.metropolis import require_nearest_neighbour
 from kadanoff.sampling.state import ChainState, Info, chain_state

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.sweeps import RULES, plan
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
-from kadanoff.sampling.compiled.foreign import call, threads, unsharded
-from kadanoff.sampling.compiled.sweeps import RULES, plan
 
 __all__ = ["Compiled", "SiteRule", "local_sweeps", "pack", "unpack"]
 
@@ -37,7 +37,7 @@ class SiteRule(Protocol):
 
 
 class Compiled(NamedTuple):
-    """The name of a rule of `kadanoff.sampling.compiled.sweeps` that does the same on a CPU, and its parameters."""
+    """The name of a rule of `kadanoff.compiled.sweeps` that does the same on a CPU, and its parameters."""
 
     name: str
     parameters: Float[Array, " g"]

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.levels import draw_plan, level_draws
 from kadanoff.random import uniforms
-from kadanoff.sampling.compiled.foreign import call, threads, unsharded
-from kadanoff.sampling.compiled.levels import draw_plan, level_draws
 
 __all__ = ["draw_level"]
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.sampling.compiled.foreign import call, threads, unsharded
-from kadanoff.sampling.compiled.quartic import quartic_redraws, redraw_plan
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.quartic import quartic_redraws, redraw_plan
 
 __all__ = ["redraw_quartic"]
 

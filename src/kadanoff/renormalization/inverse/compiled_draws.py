@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
+from kadanoff.compiled.density import density_draws, draw_plan
+from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.layout import layout
+from kadanoff.compiled.vectors import LANES, SUMS
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
-from kadanoff.sampling.compiled.density import density_draws, draw_plan
-from kadanoff.sampling.compiled.foreign import call, threads, unsharded
-from kadanoff.sampling.compiled.layout import layout
-from kadanoff.sampling.compiled.vectors import LANES, SUMS
 
 if TYPE_CHECKING:
     from kadanoff.renormalization.inverse.density import ConditionalDensity, MixtureHead

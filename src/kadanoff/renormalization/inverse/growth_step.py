@@ -21,6 +21,7 @@ from kadanoff.renormalization.inverse.given import GivenInverse
 from kadanoff.renormalization.inverse.growth_folder import block_draws
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.summation import compensated_sum
 
 __all__ = ["Step"]
 
@@ -148,7 +149,7 @@ class Step:
 def _inconsistency(rule: Any, fine: Array, coarse: Array) -> Array:
     """Mean square of RG(fine) - coarse of each configuration."""
     values = jax.vmap(lambda field: rule.reduce(None, to_blocks(field, rule.b)))(fine)
-    return jnp.mean((values - coarse) ** 2, axis=tuple(range(1, coarse.ndim)))
+    return compensated_sum((values - coarse) ** 2, coarse.ndim - 1) / coarse[0].size
 
 
 @eqx.filter_jit

@@ -5,7 +5,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.vectors import LANES, SUMS, multiply_add
+from kadanoff.compiled.vectors import LANES, SUMS, multiply_add
 
 __all__ = ["activate", "add_lines"]
 

@@ -29,7 +29,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["Work", "argument", "call", "result", "sides", "threads", "unsharded", "view"]
+__all__ = ["Work", "argument", "call", "result", "result_sides", "sides", "threads", "unsharded", "view"]
 
 _VERSION = (0, 1)  # of the interface: what is read has been there since, and later minor versions only add
 _METADATA = 1
@@ -48,6 +48,7 @@ _NAMES = (
     "quartic_redraws",
     "density_draws",
     "graph_heat_bath",
+    "compensated_sums",
 )
 _ADDRESSES = np.zeros(len(_NAMES), np.int64)
 _TABLE = "kadanoff_kernels"  # the name by which compiled code finds their addresses
@@ -64,14 +65,17 @@ class Work(NamedTuple):
     sweeps: int = 0  # sweeps of all sites, whose mean acceptance is the last result; 0 if there is none
 
 
-def call(kernel: Callable[..., Any], results: Any, arguments: tuple[Any, ...], work: Work) -> Any:
-    """Call a kernel on arrays within a program of XLA.
+def call(
+    kernel: Callable[..., Any], results: Any, arguments: tuple[Any, ...], work: Work, batched: bool = False
+) -> Any:
+    """Call a kernel on arrays within a program of XLA; under `jax.vmap` one by one, or at once if it is `batched`.
 
     A kernel takes the address of the frame, the address of the scratch memory (0 for none), the stage, the task and
     how many tasks there are, and returns how many sites it accepted. It is compiled once a machine.
     """
     plan = [_loaded(kernel), *work.scratch, work.stages, work.tasks, work.shared, work.sweeps]
-    target = jax.ffi.ffi_call(_handler(), results, vmap_method="sequential")
+    method = "expand_dims" if batched else "sequential"
+    target = jax.ffi.ffi_call(_handler(), results, vmap_method=method)
     return target(*arguments, jnp.array(plan, jnp.int32))
 
 
@@ -152,6 +156,14 @@ def result(frame, number):  # pragma: no cover - compiled
 def sides(frame, number):  # pragma: no cover - compiled
     """Give the sides of an argument."""
     buffer = _load(_load(frame, 9), number)
+    return numba.carray(view(_load(buffer, 5)), _load(buffer, 4), np.int64)
+
+
+@_inlined
+@no_type_check
+def result_sides(frame, number):  # pragma: no cover - compiled
+    """Give the sides of a result."""
+    buffer = _load(_load(frame, 14), number)
     return numba.carray(view(_load(buffer, 5)), _load(buffer, 4), np.int64)
 
 

@@ -9,10 +9,10 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.elementary import exp, uniform
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
-from kadanoff.sampling.compiled.quartic import of_couplings, redraw_row
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed, random_row
+from kadanoff.compiled.elementary import exp, uniform
+from kadanoff.compiled.foreign import Work, argument, result, sides, view
+from kadanoff.compiled.quartic import of_couplings, redraw_row
+from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed, random_row
 
 __all__ = ["GRAPH_RULES", "graph_plan"]
 

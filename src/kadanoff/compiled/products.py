@@ -11,8 +11,8 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
-from kadanoff.sampling.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
+from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
 
 __all__ = ["product_plan", "state_products"]
 

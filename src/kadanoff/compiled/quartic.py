@@ -5,10 +5,10 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.elementary import cos_sin, exp, log
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
-from kadanoff.sampling.compiled.rows import open_uniform, trial
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
+from kadanoff.compiled.elementary import cos_sin, exp, log
+from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.rows import open_uniform, trial
+from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 __all__ = ["of_couplings", "quartic_redraws", "redraw_plan", "redraw_row"]
 

@@ -10,9 +10,9 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.elementary import exp, uniform
-from kadanoff.sampling.compiled.foreign import argument, result, sides
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
+from kadanoff.compiled.elementary import exp, uniform
+from kadanoff.compiled.foreign import argument, result, sides
+from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 __all__ = ["clusters"]
 

@@ -5,11 +5,11 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
-from kadanoff.sampling.compiled.layers import activate, add_lines
-from kadanoff.sampling.compiled.mixtures import CHUNK, draw_mixtures, mixture_parameters
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER
-from kadanoff.sampling.compiled.vectors import LANES, SUMS
+from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.layers import activate, add_lines
+from kadanoff.compiled.mixtures import CHUNK, draw_mixtures, mixture_parameters
+from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER
+from kadanoff.compiled.vectors import LANES, SUMS
 
 __all__ = ["density_draws", "draw_plan"]
 

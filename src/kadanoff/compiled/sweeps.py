@@ -12,8 +12,8 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides, view
-from kadanoff.sampling.compiled.rows import (
+from kadanoff.compiled.foreign import Work, argument, result, sides, view
+from kadanoff.compiled.rows import (
     heat_bath_row,
     metropolis_row,
     spin_heat_bath_row,

@@ -9,7 +9,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.elementary import cos_sin, exp, log, uniform
+from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
 
 __all__ = [
     "TABLE",

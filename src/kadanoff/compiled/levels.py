@@ -5,9 +5,9 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.elementary import exp, uniform
-from kadanoff.sampling.compiled.foreign import Work, argument, result, sides
-from kadanoff.sampling.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
+from kadanoff.compiled.elementary import exp, uniform
+from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
 
 __all__ = ["draw_plan", "level_draws"]
 

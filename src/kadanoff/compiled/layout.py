@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kadanoff.sampling.compiled.vectors import SUMS
+from kadanoff.compiled.vectors import SUMS
 
 __all__ = ["Layout", "layout"]
 

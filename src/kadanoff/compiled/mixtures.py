@@ -8,10 +8,10 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.sampling.compiled.elementary import cos_sin, exp, log, uniform
-from kadanoff.sampling.compiled.layers import activate
-from kadanoff.sampling.compiled.sweeps import random_row
-from kadanoff.sampling.compiled.vectors import LANES, SUMS, multiply_add, turn
+from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
+from kadanoff.compiled.layers import activate
+from kadanoff.compiled.sweeps import random_row
+from kadanoff.compiled.vectors import LANES, SUMS, multiply_add, turn
 
 __all__ = ["CHUNK", "draw_mixtures", "mixture_parameters"]
 
