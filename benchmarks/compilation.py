@@ -1,6 +1,9 @@
 """What commands spend on compiling: each in a new process, with empty caches of compiled code and with full ones.
 
-    uv run python benchmarks/compilation.py [--only simulate grow] [--programs 10]
+    uv run python benchmarks/compilation.py [--only simulate grow] [--programs 10] [--in-turn]
+
+With `--in-turn` commands find what those before them have compiled, as on a new machine, where nothing is learnt before
+something is simulated.
 
 Workloads are small, so that compiling is most of what they do. XLA is timed by the events of `jax.monitoring` for
 tracing, lowering and compiling (or reading from the cache), numba by the compiling (or reading) of its custom calls;
@@ -63,6 +66,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", default=("",), help="commands whose names begin so")
     parser.add_argument("--programs", type=int, default=0, help="print so many of the longest programs")
+    parser.add_argument("--in-turn", action="store_true", help="one pair of caches for all commands")
     parser.add_argument("--watched", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.watched is not None:
@@ -81,7 +85,8 @@ def main() -> None:
                 continue
             # Nothing that is kept may be found again.
             lines = [f"{line} kept-{number}-{turn}" if line.endswith("--out") else line for turn in range(2)]
-            print_line(name, *(run(each, Path(folder), str(number)) for each in lines), options.programs)
+            caches = "in turn" if options.in_turn else str(number)
+            print_line(name, *(run(each, Path(folder), caches) for each in lines), options.programs)
 
 
 def run(line: str, folder: Path, caches: str) -> dict[str, Any]:

@@ -28,15 +28,21 @@ def draw_fine(
 ) -> Float[Array, "n ..."]:
     """Draw as `density.generic_fine` does, from the same random numbers and up to rounding.
 
-    Sides are to be even and dimensions two or more, the heads' kernels of the same sides; rules, other types and
-    shards are left to the generic code, as are derivatives.
+    Sides are to be even, dimensions two or more, and both heads of one width; rules, other types and shards are left
+    to the generic code, as are derivatives.
     """
-    heads = [[kernel.shape[0] for kernel in head.network.kernels] for head in (density.first, density.second)]
-    lattice, alike = Lattice(coarse.shape[1:]), heads[0] == heads[1]
+    lattice, alike = Lattice(coarse.shape[1:]), _form(density.first) == _form(density.second)
     known = lattice.is_bipartite and lattice.dimension > 1 and density.rule is None and alike
-    if not (known and unsharded() and coarse.dtype == jnp.float32):
+    one_width = len({kernel.shape[-1] for kernel in density.first.network.kernels}) == 1
+    if not (known and one_width and unsharded() and coarse.dtype == jnp.float32):
         return density.generic_fine(key, coarse, number)
     return _draw(density, key, coarse, number)
+
+
+def _form(head: "MixtureHead") -> tuple:
+    """All sizes of a head but how many channels come in."""
+    kernels = head.network.kernels
+    return head.components, [(kernel.shape[0], kernel.shape[-1]) for kernel in kernels], head.mean.shape
 
 
 @eqx.filter_custom_jvp
