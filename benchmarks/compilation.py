@@ -2,7 +2,7 @@
 
     uv run python benchmarks/compilation.py [--only simulate grow] [--programs 10] [--in-turn]
 
-With `--in-turn` commands find what those before them have compiled, as on a new machine, where nothing is learnt before
+With `--in-turn` commands find what those before them have compiled, as on a new machine: nothing is learnt before
 something is simulated.
 
 Workloads are small, so that compiling is most of what they do. XLA is timed by the events of `jax.monitoring` for
