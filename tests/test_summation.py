@@ -54,7 +54,10 @@ def test_compiled_sums_are_folded_ones_to_the_last_bit(shape, dimension):
     terms = 100 * jax.random.normal(jax.random.key(1), shape)
     lead = shape if dimension is None else shape[-dimension:]
     folded = summation._folded(terms, lead, int(np.prod(lead)))
-    for pair in (compensated_pair(terms, dimension), jax.jit(lambda x: compensated_pair(x, dimension))(terms)):
+    for pair in (
+        compensated_pair(terms, dimension),
+        jax.jit(lambda x: compensated_pair(x, dimension))(terms),
+    ):
         np.testing.assert_array_equal(pair, folded)
     over_rows = jax.vmap(compensated_pair)(terms.reshape(-1, *lead))
     np.testing.assert_array_equal(np.reshape(over_rows, np.shape(folded)), folded)

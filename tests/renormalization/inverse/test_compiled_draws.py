@@ -33,11 +33,12 @@ def fields(*shape):
     return jax.random.normal(jax.random.key(5), shape), jnp.arange(7, 7 + shape[0], dtype=jnp.uint32)
 
 
+TWO, THREE = ((2, 2, 16, (3, 3), 4, 0.9), (5, 22, 16)), ((3, 2, 8, (3,), 1), (2, 4, 6, 2))
 CASES = [
-    ((2, 2, 16, (3, 3), 4, 0.9), (5, 22, 16)),
+    TWO,
     ((2, 3, 20, (3, 5, 1), 3), (2, 6, 10)),
-    ((3, 2, 8, (3,), 1), (2, 4, 6, 2)),
-    ((4, 2, 8, (3, 1), 2), (1, 2, 4, 2, 4)),
+    pytest.param(*THREE, marks=(pytest.mark.slow, pytest.mark.ci)),
+    pytest.param((4, 2, 8, (3, 1), 2), (1, 2, 4, 2, 4), marks=(pytest.mark.slow, pytest.mark.ci)),
 ]
 
 
@@ -51,7 +52,7 @@ def test_compiled_draws_are_the_generic_ones(kind, shape):
 
 
 def test_draws_depend_neither_on_threads_nor_on_company():
-    inverse, (coarse, number) = density(*CASES[0][0]), fields(16, 64, 32)
+    inverse, (coarse, number) = density(*TWO[0]), fields(16, 64, 32)
     threads, results = numba.get_num_threads(), []
     for count in {1, threads}:
         numba.set_num_threads(count)
@@ -64,7 +65,7 @@ def test_draws_depend_neither_on_threads_nor_on_company():
 
 
 def test_draws_have_derivatives():
-    inverse, (coarse, number) = density(*CASES[2][0]), fields(*CASES[2][1])
+    inverse, (coarse, number) = density(*THREE[0]), fields(*THREE[1])
 
     def total(scale):
         return jnp.sum(inverse.fine(jax.random.key(6), scale * coarse, number))
