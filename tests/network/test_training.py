@@ -86,6 +86,8 @@ def test_training_raises_the_exact_likelihood_of_data_with_structure() -> None:
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize(("refresh", "share"), [(0.05, 0.475), (0.0, 0.0)])
 def test_only_chains_that_start_anew_leave_a_mode(refresh: float, share: float) -> None:
     """Two modes that Gibbs steps never join: all chains begin in one, the data fill both, within 5 sigma of 1/2."""

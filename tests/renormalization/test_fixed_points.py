@@ -138,6 +138,8 @@ def test_simulation_finds_the_enumerated_fixed_point_from_afar(exact):
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_what_cannot_be_solved_is_refused_in_one_line():
     start, far = kd.LongerRangeIsing(0.2), kd.LongerRangeIsing(0.24, 0.04)
     for call, said in (

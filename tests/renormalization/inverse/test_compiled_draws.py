@@ -34,11 +34,12 @@ def fields(*shape):
 
 
 TWO, THREE = ((2, 2, 16, (3, 3), 4, 0.9), (5, 22, 16)), ((3, 2, 8, (3,), 1), (2, 4, 6, 2))
+IN_CI = (pytest.mark.slow, pytest.mark.ci)
 CASES = [
     TWO,
-    ((2, 3, 20, (3, 5, 1), 3), (2, 6, 10)),
-    pytest.param(*THREE, marks=(pytest.mark.slow, pytest.mark.ci)),
-    pytest.param((4, 2, 8, (3, 1), 2), (1, 2, 4, 2, 4), marks=(pytest.mark.slow, pytest.mark.ci)),
+    pytest.param((2, 3, 20, (3, 5, 1), 3), (2, 6, 10), marks=IN_CI),
+    pytest.param(*THREE, marks=IN_CI),
+    pytest.param((4, 2, 8, (3, 1), 2), (1, 2, 4, 2, 4), marks=IN_CI),
 ]
 
 
