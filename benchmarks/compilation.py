@@ -6,9 +6,10 @@ With `--in-turn` commands find what those before them have compiled, as on a new
 something is simulated.
 
 Workloads are small, so that compiling is most of what they do. XLA is timed by the events of `jax.monitoring` for
-tracing, lowering and compiling (or reading from the cache), numba by the compiling (or reading) of its custom calls;
-what happens at the same time or within another is counted once. CPU seconds are those of the process, of all threads;
-they are steadier than seconds where the machine is shared. `--programs` prints the longest programs of each command.
+tracing, lowering and compiling (or reading from the cache), numba by the compiling of its custom calls (or reading, or
+waiting for another process that compiles); what happens at the same time or within another is counted once. CPU seconds
+are those of all processes and threads, steadier than seconds where the machine is shared. `--programs` prints the
+longest programs of each command.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def run(line: str, folder: Path, caches: str) -> dict[str, Any]:
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(folder / caches / "xla"),
         "NUMBA_CACHE_DIR": str(folder / caches / "numba"),
+        "PYTHONDONTWRITEBYTECODE": "",  # compiling imports anew in every process is no part of this
     }
     told = folder / "told.json"
     begun, before = time.perf_counter(), os.times()
@@ -117,7 +119,8 @@ def watch(arguments: list[str]) -> None:
     with at_work():
         pass  # sets the environment that JAX reads as it is imported
     import jax
-    from numba.core.ccallback import CFunc
+
+    from kadanoff.compiled import foreign
 
     told, spans = arguments[0], {"xla": [], "numba": []}
     programs: list[tuple[float, str]] = []
@@ -130,14 +133,21 @@ def watch(arguments: list[str]) -> None:
                 (seconds, f"{event.split('/')[-1].removesuffix('_duration')} {which.get('fun_name')}")
             )
 
-    def compiled(function: CFunc) -> None:
-        begun = time.perf_counter()
-        compile_function(function)
-        end = time.perf_counter()
-        spans["numba"].append((begun, end))
-        programs.append((end - begun, f"numba {function._pyfunc.__name__}"))
+    def timed(compiling: Callable[..., Any]) -> Callable[..., Any]:
+        def compile_it(function: Callable[..., Any], *rest: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return compiling(function, *rest)
+            finally:
+                end = time.perf_counter()
+                spans["numba"].append((begun, end))
+                programs.append((end - begun, f"numba {function.__name__}"))
 
-    compile_function, CFunc.compile = CFunc.compile, compiled
+        return compile_it
+
+    foreign.compile_kernel, foreign.compile_function = map(
+        timed, (foreign.compile_kernel, foreign.compile_function)
+    )
     jax.monitoring.register_event_duration_secs_listener(on_event)
     try:
         app(arguments[1:], prog_name="kadanoff")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kadanoff.cli import parsing
+from kadanoff.cli import kernels, parsing
 from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
 
 __all__ = ["register"]
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.task import at_work, estimate_rows, print_end
 
         parsing.require_positive(steps=steps)
-        with at_work() as task:
+        with at_work(kernels=kernels.MEASUREMENTS) as task:
             from kadanoff.renormalization.blocking import block as block_ensemble
             from kadanoff.runs import open_ensemble, save_ensemble
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadanoff.cli import parsing
+from kadanoff.cli import kernels, parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Scale, Seed
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def register(app: typer.Typer) -> None:
         simulation = {"--chains": chains, "--draws": draws, "--size": size, "--dimension": dimension, **given}
         shape = parsing.parse_size(size or "32", dimension)
         options = {"samples": samples, "seed": seed}
-        with at_work() as task:
+        simulated = () if runs or any(files.values()) else kernels.of_updates(action)
+        with at_work(kernels=simulated + kernels.MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
                 _refuse(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadanoff.cli import parsing
+from kadanoff.cli import kernels, parsing
 from kadanoff.cli.parsing import (
     ActionName,
     Beta,
@@ -88,7 +88,8 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size, dimension)
         names = parsing.split_names(observables)
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
-        with at_work(wall_time=wall_time, out=out) as task:
+        called = kernels.of_updates(action, sampler) + kernels.MEASUREMENTS
+        with at_work(wall_time=wall_time, out=out, kernels=called) as task:
             speaks = joined(devices)
             from kadanoff import Lattice
             from kadanoff.actions import couplings

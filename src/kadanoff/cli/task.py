@@ -71,18 +71,24 @@ def at_work(
     display: Callable[[], AbstractContextManager[ProgressCallback]] | None = None,
     wall_time: str | None = None,
     out: Path | None = None,
+    kernels: Sequence[str] = (),
 ) -> Iterator[Task]:
     """Scope of the work of one command: bars on a terminal, and warnings said once the bars are gone.
 
     `display` shows the progress where bars are not enough. After the `wall_time` the process ends, to be continued
     from the folder `out`.
 
-    Compiled code is cached between commands, unless the environment says where or whether.
+    Compiled code is cached between commands, unless the environment says where or whether. Of the `kernels` that are
+    to be called, those that no cache has are compiled beside everything else.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     # Every program: commands start with a hundred small ones, which together take seconds.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if kernels:
+        from kadanoff.compiled.compilation import compile_ahead
+
+        compile_ahead(*kernels)
     with limited(wall_time, out), (display or progress)() as report:
         task = Task(report)
         with warnings.catch_warnings(record=True) as caught:

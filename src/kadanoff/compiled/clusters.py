@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
-from kadanoff.compiled.foreign import argument, result, sides
+from kadanoff.compiled.frames import argument, result, sides
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 __all__ = ["clusters"]

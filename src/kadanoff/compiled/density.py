@@ -5,9 +5,9 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.frames import Work, argument, load, result, run, side_of, sides
 from kadanoff.compiled.layers import activate, add_lines
-from kadanoff.compiled.mixtures import CHUNK, draw_mixtures, mixture_parameters
+from kadanoff.compiled.mixtures import CHUNK, MIXTURES, mixture_rows
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER
 from kadanoff.compiled.vectors import LANES, SUMS
 
@@ -36,7 +36,7 @@ def _fill(into, inputs, coarse, fine, sites, within, parity):  # pragma: no cove
 @no_type_check
 def _integers(frame, number):  # pragma: no cover - compiled
     """A vector of integers among the arguments."""
-    return numba.carray(argument(frame, number), sides(frame, number)[0], np.int32)
+    return numba.carray(argument(frame, number), side_of(frame, number, 0), np.int32)
 
 
 @no_type_check
@@ -44,18 +44,18 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     """Draw the blocks of one colour at every stage, a kernel of `foreign.call` by `draw_plan`.
 
     Arguments are coarse fields (n, *sides) of even sides; their numbers; the parity of the first colour in each; keys
-    (colour, key of `draw_mixtures`); b, width and components; the temperature; and then for the first colour, and
+    (colour, key of `mixture_draws`); b, width and components; the temperature; and then for the first colour, and
     again for the second: the six tables of a `layout`, and weights, one matrix behind the other: of every layer (tap,
-    channel), of the skip, and those of `mixture_parameters`. Channels come in multiples of LANES, parameters of SUMS.
+    channel), of the skip, and those of `mixture_draws`. Channels come in multiples of LANES, parameters of SUMS.
     """
     shape, form = sides(frame, 0), _integers(frame, 4)
     n, width, components = np.int64(form[0]), np.int64(form[1]), np.int64(form[2])
     more = 6 + 7 * stage
-    levels = numba.carray(argument(frame, more), (sides(frame, more)[0], 10), np.int32)
+    levels = numba.carray(argument(frame, more), (side_of(frame, more, 0), 10), np.int32)
     taps, lines, within = _integers(frame, more + 1), _integers(frame, more + 2), _integers(frame, more + 5)
-    sites = numba.carray(argument(frame, more + 3), (3, sides(frame, more + 3)[1]), np.int32)
-    lattice = numba.carray(argument(frame, more + 4), (2, sides(frame, more + 4)[1]), np.int32)
-    weights = numba.carray(argument(frame, more + 6), sides(frame, more + 6)[0], np.float32)
+    sites = numba.carray(argument(frame, more + 3), (3, side_of(frame, more + 3, 1)), np.int32)
+    lattice = numba.carray(argument(frame, more + 4), (2, side_of(frame, more + 4, 1)), np.int32)
+    all_weights = numba.carray(argument(frame, more + 6), 1, np.float32)
     first, half, groups = shape[1], lattice.shape[1], 1 + (n + 3) // 4
     area, volume = 2 * half, 2 * half * first
     coarse = numba.carray(argument(frame, 0), shape[0] * volume, np.float32)
@@ -63,28 +63,31 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     numbers = numba.carray(argument(frame, 1), shape[0], np.uint32)
     parities = numba.carray(argument(frame, 2), shape[0], np.int32)
     keys = numba.carray(argument(frame, 3), (2, groups, 2), np.uint32)[stage]
-    temperature = numba.carray(argument(frame, 5), 1, np.float32)[0]
 
     inputs, padded = (1 if stage == 0 else 1 + n), (width + LANES - 1) // LANES * LANES
     layers = len(levels) - 1
     ends, reach, last = levels[layers], np.int64(levels[0, 3]), levels[layers - 1]
-    skip, head = weights[ends[6] :], weights[ends[6] + inputs * padded :]
-    means = (components * n + SUMS - 1) // SUMS * SUMS
-    parameter_rows = means + (components * (1 + n + n * (n - 1) // 2) + SUMS - 1) // SUMS * SUMS
     # Rows of CHUNK numbers, then rings and hidden channels, in memory where no vector lies in two lines of the cache.
-    rows = 2 * padded + inputs + parameter_rows + 4 * groups + 9
-    held = np.zeros(rows * CHUNK + ends[2] + (half + CHUNK + SUMS) * padded + LANES, np.float32)
+    _, parameters, draws = mixture_rows(n, components)
+    seen = 2 * padded + inputs
+    rows = seen + parameters + draws + 9
+    held = np.zeros(rows * CHUNK + ends[2] + (half + CHUNK + SUMS) * padded + LANES + seen, np.float32)
     held = held[(-held.ctypes.data % (4 * LANES)) // 4 :]
-    rings, hidden = held[rows * CHUNK :], held[rows * CHUNK + ends[2] :]
+    rings = held[rows * CHUNK :]
     table = held[: rows * CHUNK].reshape(rows, CHUNK)
-    features, table = table[: 2 * padded + inputs], table[2 * padded + inputs :]
-    parameters, table = table[:parameter_rows], table[parameter_rows:]
-    drawn, room = table[: 4 * groups], table[4 * groups :][:3]
-    integers = table[4 * groups + 3 :].view(np.uint32)
-    words, columns, chains = integers[:4], integers[4], integers[5]
-    plain = np.empty(padded + inputs, np.int32)
+    drawn, integers = table[seen + parameters :], table[rows - 6 :].view(np.uint32)
+    columns, chains = integers[4], integers[5]
+    plain = rings[len(rings) - padded - inputs :].view(np.int32)
     for i in range(len(plain)):
         plain[i] = 4 * i
+    # Numbers of one type: others would make functions anew.
+    zero, one, two = np.int64(0), np.int64(1), np.int64(2)
+    ring, in_turn, weights = rings.ctypes.data, plain.ctypes.data, all_weights.ctypes.data
+    hidden, word, skip = ring + 4 * ends[2], taps.ctypes.data, weights + 4 * ends[6]
+    mixtures = np.empty(10, np.int64)  # see `mixture_draws`
+    mixtures[0], mixtures[2], mixtures[3] = held.ctypes.data, skip + 4 * inputs * padded, in_turn
+    mixtures[4], mixtures[5] = keys.ctypes.data, load(load(load(frame, 9), 5), 3)
+    mixtures[6], mixtures[7], mixtures[8], mixtures[9] = padded, inputs, n, components
 
     share = (shape[0] * first + count - 1) // count
     begin, end = min(task * share, shape[0] * first), min((task + 1) * share, shape[0] * first)
@@ -109,24 +112,29 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
                     _fill(slot, inputs, own[row * area :], made[row * area * n :], sites, within, parity)
                     continue
                 before = levels[level - 1]
-                words_of = taps[before[4] + ahead % before[0] * before[5] :]
+                words = word + 4 * (before[4] + ahead % before[0] * before[5])
                 step = 4 * (inputs if level == 1 else padded)
                 begins = lines[now[7] : now[7] + now[8]]
-                ring, matrix = rings[before[2] :], weights[before[6] :]
-                add_lines(words_of, before[5], ring, begins, step, 1, matrix, padded, True, now[9], slot)
+                source, matrix = ring + 4 * before[2], weights + 4 * before[6]
+                many, length, into = np.int64(before[5]), np.int64(now[9]), slot.ctypes.data
+                add_lines(words, many, source, begins, step, one, matrix, padded, zero, length, into)
                 activate(slot[: now[8] * now[9] * padded])
             if index < start:
                 continue
             # The last layer and the skip, at the sites to be drawn; what one line writes too much the next one mends.
             parity = (parities[field] + stage + index) % 2
             step, core = 4 * (inputs if layers == 1 else padded), rings[index % levels[0, 0] * levels[0, 1] :]
-            words_of = taps[last[4] + index % last[0] * last[5] :]
-            ring, matrix = rings[last[2] :], weights[last[6] :]
+            words = word + 4 * (last[4] + index % last[0] * last[5])
+            source, matrix = ring + 4 * last[2], weights + 4 * last[6]
+            many, length, inside = np.int64(last[5]), np.int64(ends[9]), core.ctypes.data
             for line in range(ends[8]):
-                begins, total = lines[ends[7] + parity * ends[8] + line :], hidden[line * ends[9] * padded :]
-                add_lines(words_of, last[5], ring, begins[:1], step, 2, matrix, padded, True, ends[9], total)
-                begins = begins[2 * ends[8] :]
-                add_lines(plain, inputs, core, begins[:1], 4 * inputs, 2, skip, padded, False, ends[9], total)
+                begins, total = (
+                    lines[ends[7] + parity * ends[8] + line :],
+                    hidden + 4 * line * length * padded,
+                )
+                add_lines(words, many, source, begins[:1], step, two, matrix, padded, zero, length, total)
+                begins, across = begins[2 * ends[8] :], 4 * inputs
+                add_lines(in_turn, inputs, inside, begins[:1], across, two, skip, padded, one, length, total)
             drawn_slice = made[index * area * n :]
             for chunk in range(0, half, CHUNK):
                 here = lattice[parity, chunk : chunk + CHUNK]
@@ -134,11 +142,9 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
                     columns[i] = np.uint32(np.uint32(index * area + sites[0, here[i]]) * MULTIPLIER)
                 for channel in range(inputs):
                     for i in range(len(here)):
-                        features[2 * padded + channel, i] = core[here[i] * inputs + channel]
-                mixture_parameters(hidden[chunk * padded :], padded, features, head, plain, means, parameters)
-                draw_mixtures(
-                    drawn, n, components, parameters, means, temperature, columns, chains, keys, words, room
-                )
+                        table[2 * padded + channel, i] = core[here[i] * inputs + channel]
+                mixtures[1] = hidden + 4 * chunk * padded
+                run(MIXTURES, mixtures.ctypes.data, 0, 0, 0, 0)
                 for j in range(n):
                     for i in range(len(here)):
                         drawn_slice[sites[1, here[i]] + within[j]] = drawn[j, i]

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
-from kadanoff.compiled.foreign import Work, argument, result, sides, view
+from kadanoff.compiled.frames import Work, argument, result, side_of, sides, view
 from kadanoff.compiled.quartic import of_couplings, redraw_row
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed, random_row
 
@@ -141,7 +141,7 @@ def _sweep(update, rule, frame, scratch, stage, task, count):  # pragma: no cove
     their colours, where each colour begins, where the neighbours of each site begin, the neighbours and the links to
     them, r, a, b of every site, and the width of proposals; results are the fields and the mean acceptance.
     """
-    shape, stages = sides(frame, 0), sides(frame, 2)[0]
+    shape, stages = sides(frame, 0), side_of(frame, 2, 0)
     chains, volume, blocks = shape[0], shape[1], (shape[0] + LANES - 1) // LANES
     phi = numba.carray(view(scratch), (volume, blocks, LANES), np.float32)
     size = (volume + count - 1) // count
@@ -155,11 +155,11 @@ def _sweep(update, rule, frame, scratch, stage, task, count):  # pragma: no cove
     numbers = numba.carray(argument(frame, 1), chains, np.uint32)
     key = numba.carray(argument(frame, 2), (stages, 2), np.uint32)[stage - 1]
     order = numba.carray(argument(frame, 3), volume, np.int32)
-    colours = numba.carray(argument(frame, 4), sides(frame, 4)[0], np.int32)
+    colours = numba.carray(argument(frame, 4), side_of(frame, 4, 0), np.int32)
     # The neighbours of a site x are where[rows[x]] to where[rows[x + 1]].
     rows = numba.carray(argument(frame, 5), volume + 1, np.int32)
-    where = numba.carray(argument(frame, 6), sides(frame, 6)[0], np.int32)
-    strength = numba.carray(argument(frame, 7), sides(frame, 7)[0], np.float32)
+    where = numba.carray(argument(frame, 6), side_of(frame, 6, 0), np.int32)
+    strength = numba.carray(argument(frame, 7), side_of(frame, 7, 0), np.float32)
     site = numba.carray(argument(frame, 8), (3, volume), np.float32)
     width = numba.carray(argument(frame, 9), 1, np.float32)[0]
     number = np.zeros((blocks, LANES), np.uint32)

@@ -47,31 +47,29 @@ def activate(values):  # pragma: no cover - compiled
 @_compiled
 @no_type_check
 def add_lines(
-    taps, count, source, lines, step, stride, weights, width, fresh, length, total
+    taps, count, source, lines, step, stride, weights, width, more, length, total
 ):  # pragma: no cover - compiled
-    """Sum `count` taps for lines of `length` sites into `total` (line, site, width), which is 0 at first if `fresh`.
+    """Sum `count` taps for lines of `length` sites on top of `more` (1 or 0) times `total` (line, site, width).
 
-    All arrays begin where something is: `taps`, `source` (from where `lines` count, in sites), `weights` (tap, width)
+    Addresses begin where something is: `taps`, `source` (from where `lines` count, in sites), `weights` (tap, width)
     and `total`. Sites of the source lie `step` bytes apart, of which every `stride`-th is summed for. Up to SUMS - 1
     sites too many are written behind a line.
     """
-    words, matrix, pitch = taps.ctypes.data, weights.ctypes.data, 4 * width
-    apart = step * stride
+    pitch, apart = 4 * width, step * stride
     for line in range(len(lines)):
-        place = source.ctypes.data + lines[line] * step
-        into = total.ctypes.data + line * length * pitch
+        place = source + lines[line] * step
+        into = total + line * length * pitch
         for site in range(0, length, SUMS):
             for column in range(0, pitch, 4 * LANES):
                 sums = into + site * pitch + column
-                start = 0 if fresh else sums
                 multiply_add(
-                    words,
+                    taps,
                     count,
                     place + site * apart,
                     apart,
-                    matrix + column,
+                    weights + column,
                     pitch,
-                    start,
+                    more * sums,
                     pitch,
                     sums,
                     pitch,

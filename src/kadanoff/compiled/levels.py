@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
-from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.frames import Work, argument, result, side_of
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
 
 __all__ = ["draw_plan", "level_draws"]
@@ -61,14 +61,14 @@ def level_draws(frame, scratch, stage, task, count):  # pragma: no cover - compi
 
     Arguments are fields (sample, unit), r, the key, and both levels.
     """
-    shape = sides(frame, 0)
-    fields = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
-    r = numba.carray(argument(frame, 1), shape[1], np.float32)
+    samples, units = side_of(frame, 0, 0), side_of(frame, 0, 1)
+    fields = numba.carray(argument(frame, 0), (samples, units), np.float32)
+    r = numba.carray(argument(frame, 1), units, np.float32)
     key = numba.carray(argument(frame, 2), 2, np.uint32)
     levels = numba.carray(argument(frame, 3), 2, np.float32)
-    out = numba.carray(result(frame, 0), (shape[0], shape[1]), np.float32)
-    size = ((shape[0] + count - 1) // count + _ROWS - 1) // _ROWS * _ROWS
-    begin, end = min(task * size, shape[0]), min((task + 1) * size, shape[0])
+    out = numba.carray(result(frame, 0), (samples, units), np.float32)
+    size = ((samples + count - 1) // count + _ROWS - 1) // _ROWS * _ROWS
+    begin, end = min(task * size, samples), min((task + 1) * size, samples)
     _draw(fields, r, levels[0], levels[1], key, begin, end, out)
     return 0
 

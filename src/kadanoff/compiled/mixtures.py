@@ -8,41 +8,51 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from kadanoff.compiled.compilation import KERNELS
 from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
+from kadanoff.compiled.frames import load, view
 from kadanoff.compiled.layers import activate
 from kadanoff.compiled.sweeps import random_row
 from kadanoff.compiled.vectors import LANES, SUMS, multiply_add, turn
 
-__all__ = ["CHUNK", "draw_mixtures", "mixture_parameters"]
+__all__ = ["CHUNK", "MIXTURES", "mixture_draws", "mixture_rows"]
 
 CHUNK = 128  #: blocks that are drawn at once
+MIXTURES = np.int64(list(KERNELS).index("mixture_draws"))  #: the number of the kernel
 _compiled = numba.njit(error_model="numpy", nogil=True)
 _F = np.float32
 
 
+@numba.njit(error_model="numpy", inline="always")
+@no_type_check
+def mixture_rows(n, components):  # pragma: no cover - compiled
+    """How many parameters are means, how many there are, and for how many sites numbers are drawn."""
+    means = (components * n + SUMS - 1) // SUMS * SUMS
+    shapes = (components * (1 + n + n * (n - 1) // 2) + SUMS - 1) // SUMS * SUMS
+    return means, means + shapes, 4 * (1 + (n + 3) // 4)
+
+
 @_compiled
 @no_type_check
-def mixture_parameters(
-    hidden, channels, features, weights, plain, means, parameters
-):  # pragma: no cover - compiled
+def _parameters(hidden, channels, features, weights, taps, means, parameters):  # pragma: no cover - compiled
     """Make means and shapes (parameter, CHUNK) of the last layer, whose hyperbolic tangents are still to be taken.
 
     `features` (feature, CHUNK) hold room for the squares of the hidden `channels`, these, and the inputs, which are
     there. Means, the first of the parameters, are a product with hidden channels and inputs, shapes one with the
-    squares. `hidden` are rows of channels, `plain` are 0, 4, 8 ...; `weights` are the matrix of means, that of shapes,
-    and what parameters begin with, LANES times each.
+    squares. By their addresses: `hidden` are rows of channels, `taps` 0, 4, 8 ...; `weights` are the matrix of means,
+    that of shapes, and what parameters begin with, LANES times each.
     """
-    room, taps, seen = features.ctypes.data, plain.ctypes.data, len(features) - channels
+    room, seen = features.ctypes.data, len(features) - channels
     for block in range(0, CHUNK, LANES):
         for channel in range(0, channels, LANES):
-            source = hidden.ctypes.data + 4 * (block * channels + channel)
+            source = hidden + 4 * (block * channels + channel)
             turn(source, 4 * channels, room + 4 * ((channels + channel) * CHUNK + block), 4 * CHUNK)
     flat = features.reshape(-1)
     squares, values = flat[: channels * CHUNK], flat[channels * CHUNK : 2 * channels * CHUNK]
     activate(values)
     for i in range(len(values)):
         squares[i] = values[i] * values[i]
-    of_means, of_shapes = weights.ctypes.data, weights.ctypes.data + 4 * means * seen
+    of_means, of_shapes = weights, weights + 4 * means * seen
     start = of_shapes + 4 * (len(parameters) - means) * channels
     for block in range(0, 4 * CHUNK, 4 * LANES):
         for row in range(0, len(parameters), SUMS):
@@ -120,7 +130,7 @@ def _subtract_product(values, first, second):  # pragma: no cover - compiled
 
 @_compiled
 @no_type_check
-def draw_mixtures(
+def _draw(
     drawn, n, components, parameters, means, temperature, columns, chains, keys, words, room
 ):  # pragma: no cover - compiled
     """Draw blocks (site, CHUNK) as `kadanoff.renormalization.inverse.mixture.draw` does, from the same words.
@@ -146,3 +156,38 @@ def draw_mixtures(
         one = drawn[i]
         for block in range(CHUNK):
             one[block] = value[block] + temperature * one[block]
+
+
+@no_type_check
+def mixture_draws(frame, scratch, stage, task, count):  # pragma: no cover - compiled
+    """Draw CHUNK blocks, a kernel that kernels `run`: compiled apart from them it takes half of the time.
+
+    `frame` are words: the addresses of a table, hidden channels, weights (see `_parameters`), 0, 4, 8 ..., keys (one
+    for the components, one for every four sites) and the temperature; and how many channels, inputs, sites n and
+    components there are. Rows of the table hold CHUNK numbers: features of twice the channels and the inputs,
+    parameters and draws as many as `mixture_rows` tells, three for memory, and six of integers: random words, columns
+    and chains.
+    """
+    channels, inputs, n, components = load(frame, 6), load(frame, 7), load(frame, 8), load(frame, 9)
+    means, many, rows = mixture_rows(n, components)
+    seen = 2 * channels + inputs
+    table = numba.carray(view(load(frame, 0)), (seen + many + rows + 9, CHUNK), np.float32)
+    features, parameters, drawn = table[:seen], table[seen : seen + many], table[seen + many :][:rows]
+    room, integers = table[seen + many + rows :], table[seen + many + rows + 3 :].view(np.uint32)
+    keys = numba.carray(view(load(frame, 4)), (rows // 4, 2), np.uint32)
+    temperature = numba.carray(view(load(frame, 5)), 1, np.float32)[0]
+    _parameters(load(frame, 1), channels, features, load(frame, 2), load(frame, 3), means, parameters)
+    _draw(
+        drawn,
+        n,
+        components,
+        parameters,
+        means,
+        temperature,
+        integers[4],
+        integers[5],
+        keys,
+        integers,
+        room,
+    )
+    return 0

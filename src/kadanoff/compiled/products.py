@@ -11,7 +11,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.frames import Work, argument, result, side_of
 from kadanoff.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
 
 __all__ = ["product_plan", "state_products"]
@@ -126,15 +126,16 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     two numbers: 1 where x is to be transposed, and 1 where w is. Every task packs the states for itself, which takes
     less time than waiting for one another; where one has another value than the levels, it multiplies plainly.
     """
-    shape, inner, others = sides(frame, 0), sides(frame, 2), sides(frame, 1)[0]
-    x = numba.carray(argument(frame, 0), (shape[0], shape[1]), np.float32)
-    more = numba.carray(argument(frame, 1), (others, shape[1]), np.float32)
-    w = numba.carray(argument(frame, 2), (inner[0], inner[1]), np.float32)
+    samples, units, others = side_of(frame, 0, 0), side_of(frame, 0, 1), side_of(frame, 1, 0)
+    inner, outer = side_of(frame, 2, 0), side_of(frame, 2, 1)
+    x = numba.carray(argument(frame, 0), (samples, units), np.float32)
+    more = numba.carray(argument(frame, 1), (others, units), np.float32)
+    w = numba.carray(argument(frame, 2), (inner, outer), np.float32)
     levels = numba.carray(argument(frame, 3), 2, np.float32)
     form = numba.carray(argument(frame, 4), 2, np.int32)
     transposed, turned = form[0] == 1, form[1] == 1
-    rows, columns = (shape[1] if transposed else shape[0]), (inner[0] if turned else inner[1])
-    groups = ((inner[1] if turned else inner[0]) + 3) // 4
+    rows, columns = (units if transposed else samples), (inner if turned else outer)
+    groups = ((outer if turned else inner) + 3) // 4
     # Rows are taken in fours: the patterns of those that are not there are summed too, and left.
     padded = (rows + ROWS - 1) // ROWS * ROWS
     low, high = levels[0], levels[1]
@@ -162,7 +163,7 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
             _plain(x, 0, w, transposed, turned, column, total)
             _plain(more, len(x), w, transposed, turned, column, total)
         else:
-            copied = turned or width < WIDTH or inner[0] % 4 != 0
+            copied = turned or width < WIDTH or inner % 4 != 0
             if copied:
                 _panel(w, turned, column, panel)
             _sums(patterns, stride, step, w, turned, copied, column, levels, panel, table, total)

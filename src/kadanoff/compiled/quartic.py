@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.elementary import cos_sin, exp, log
-from kadanoff.compiled.foreign import Work, argument, result, sides
+from kadanoff.compiled.frames import Work, argument, result, side_of
 from kadanoff.compiled.rows import open_uniform, trial
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
@@ -116,8 +116,7 @@ def quartic_redraws(frame, scratch, stage, task, count):  # pragma: no cover - c
 
     Arguments are what they hold (sample, unit), the fields, the key, and a and b of every unit.
     """
-    shape = sides(frame, 0)
-    samples, units = shape[0], shape[1]
+    samples, units = side_of(frame, 0, 0), side_of(frame, 0, 1)
     held = numba.carray(argument(frame, 0), (samples, units), np.float32)
     fields = numba.carray(argument(frame, 1), (samples, units), np.float32)
     key = numba.carray(argument(frame, 2), 2, np.uint32)

@@ -5,7 +5,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.foreign import Work, argument, result, result_sides, sides
+from kadanoff.compiled.frames import Work, argument, result, result_sides, sides
 
 __all__ = ["compensated_sums", "sum_plan"]
 

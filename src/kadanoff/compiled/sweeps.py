@@ -12,7 +12,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.foreign import Work, argument, result, sides, view
+from kadanoff.compiled.frames import Work, argument, result, side_of, sides, view
 from kadanoff.compiled.rows import (
     heat_bath_row,
     metropolis_row,
@@ -161,11 +161,11 @@ def _sweep(rule, need, kind, frame, scratch, stage, task, count):  # pragma: no 
     mean acceptance. With scratch memory the first stage fills the halves, and the one after the last empties them.
     """
     shape, rows = sides(frame, 0), 1
-    lead, columns, half_sweeps = shape[1:-1], shape[len(shape) - 1], sides(frame, 2)[0]
+    lead, columns, half_sweeps = shape[1:-1], shape[len(shape) - 1], side_of(frame, 2, 0)
     for side in lead:
         rows *= side
     keys = numba.carray(argument(frame, 2), (half_sweeps, 2), np.uint32)
-    g = numba.carray(argument(frame, 3), sides(frame, 3)[0], np.float32)
+    g = numba.carray(argument(frame, 3), side_of(frame, 3, 0), np.float32)
     first, last, begin, end, now, then = np.int64(0), shape[0], np.int64(0), rows, np.int64(0), half_sweeps
     if scratch == 0:
         size = (shape[0] + count - 1) // count

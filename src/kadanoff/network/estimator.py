@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from kadanoff.errors import InputError
 from kadanoff.network.chains import chains_of
 from kadanoff.network.completion import annealed_states, completed
-from kadanoff.network.likelihood import best_log_partition
+from kadanoff.network.likelihood import best_log_partition, visible_energy
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.monitor import Monitor, Record
 from kadanoff.network.scaling import Scaling, checked
@@ -161,7 +162,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803
         """ln p of every sample, in nats and in the units of the data; the same ln Z, `log_partition_`, for all."""
         v = self._features(X)
-        energies = self._by_rows(self.network_.visible_energy, v)
+        energies = self._by_rows(partial(visible_energy, self.network_), v)
         return -energies - self.log_partition_.value - self.scaling_.log_volume
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803

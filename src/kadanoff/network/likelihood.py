@@ -11,6 +11,7 @@ from kadanoff.errors import InputError
 from kadanoff.learning.partition import annealed_importance_sampling
 from kadanoff.network.exact import exact_log_partition
 from kadanoff.network.model import Phi4Network, interpolated
+from kadanoff.network.units import Unit
 from kadanoff.random import key as make_key
 from kadanoff.statistics import Estimate
 
@@ -21,6 +22,7 @@ __all__ = [
     "mean_log_likelihood",
     "mean_score",
     "unlinked_log_partition",
+    "visible_energy",
 ]
 
 
@@ -72,8 +74,13 @@ def unlinked_log_partition(network: Phi4Network) -> float:
         raise InputError("the network that an annealing starts from has links; give one with w = 0")
     layers = (network.visible, network.hidden)
     return float(
-        sum(np.asarray(layer.log_partition(jnp.zeros(layer.size)), np.float64).sum() for layer in layers)
+        sum(np.asarray(_unit_terms(layer, jnp.zeros(layer.size)), np.float64).sum() for layer in layers)
     )
+
+
+@eqx.filter_jit
+def _unit_terms(layer: Unit, h: Float[Array, " units"]) -> Float[Array, " units"]:
+    return layer.log_partition(h)
 
 
 def best_log_partition(network: Phi4Network, base: Phi4Network | None = None, **options: Any) -> Estimate:
@@ -84,11 +91,15 @@ def best_log_partition(network: Phi4Network, base: Phi4Network | None = None, **
         return log_partition(network, base, **options)
 
 
+#: `Phi4Network.visible_energy` as one program.
+visible_energy = eqx.filter_jit(Phi4Network.visible_energy)
+
+
 def log_likelihood(
     network: Phi4Network, v: Float[ArrayLike, "sample visible"], log_partition: float
 ) -> Float[np.ndarray, " sample"]:
     """ln p(v) of every sample, given ln Z."""
-    return -np.asarray(network.visible_energy(jnp.asarray(v, jnp.float32)), np.float64) - log_partition
+    return -np.asarray(visible_energy(network, jnp.asarray(v, jnp.float32)), np.float64) - log_partition
 
 
 def mean_log_likelihood(

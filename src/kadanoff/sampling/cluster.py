@@ -10,7 +10,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction
 from kadanoff.compiled.clusters import clusters
-from kadanoff.compiled.foreign import Work, call, threads
+from kadanoff.compiled.foreign import call, threads
+from kadanoff.compiled.frames import Work
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words, uniform

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kadanoff.cli import kernels
 from kadanoff.cli.parsing import Json
 from kadanoff.cli.rbm.data import Folder, SavedData
 
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.task import at_work, print_end
 
         array_out(out)
-        with at_work() as task:
+        with at_work(kernels=kernels.NETWORK) as task:
             model, record = load(folder)
             parts = read_source(saved_source(folder, record, data))
             name = "training" if data is None else data

@@ -30,6 +30,8 @@ __all__ = [
     "schedule",
 ]
 
+_ROUND = 500  # steps that one program makes: the same one for any number of them
+
 #: t in [0, 1] -> the model there.
 Path = Callable[[Array], Any]
 #: (model, state) -> S of every chain, (chain,), or terms that sum to it, (chain, ...).
@@ -96,9 +98,15 @@ def annealed_importance_sampling(
     >>> abs(result.log_ratio.pull(jnp.log(4.0).item())) < 4
     True
     """
-    times = schedule(steps)
-    state, work = _anneal(key, state, path, energy, transition, jnp.asarray(times, jnp.float32))
-    work = np.asarray(work, np.float64)
+    times = schedule(steps).astype(np.float32)
+    words = np.asarray(jax.random.key_data(jax.random.split(key, len(times) - 1)))
+    parts = []
+    for begin in range(0, len(words), _ROUND):
+        keys = jax.random.wrap_key_data(words[begin : begin + _ROUND], impl=jax.random.key_impl(key))
+        now = jnp.asarray(times[begin : begin + _ROUND + 1])
+        state, work = _anneal(keys, state, path, energy, transition, now)
+        parts.append(np.asarray(work, np.float64))
+    work = np.concatenate(parts)
     return Annealed(-work.sum(axis=0), work, state)
 
 
@@ -128,7 +136,7 @@ def chain_totals(terms: Array) -> Float[Array, " chain"]:
 
 @eqx.filter_jit
 def _anneal(
-    key: PRNGKeyArray, state: Any, path: Path, energy: Energy, transition: Transition, times: Array
+    keys: PRNGKeyArray, state: Any, path: Path, energy: Energy, transition: Transition, times: Array
 ) -> tuple[Any, Array]:
     def step(state: Any, now: tuple[Array, Array, Array]) -> tuple[Any, Array]:
         key, before, after = now
@@ -136,5 +144,4 @@ def _anneal(
         work = chain_totals(energy(model, state) - energy(path(before), state))
         return transition(key, model, state), work
 
-    keys = jax.random.split(key, len(times) - 1)
     return jax.lax.scan(step, state, (keys, times[:-1], times[1:]))

@@ -120,11 +120,11 @@ def _most_likely(data: Float[Array, "unit 3"]) -> Float[Array, "unit 3"]:
         curvature = curvature + jnp.eye(3) * jnp.where(free, 1e-5, 1.0)[:, None]
         move = jnp.linalg.solve(curvature, jnp.where(free, slope, 0.0)[..., None])[..., 0]
         # Halved until it goes down: the log-likelihood is concave, so that a short enough step always does.
-        trials = jnp.stack([g - move * 0.5**halved for halved in range(8)])
+        trials = jnp.stack([g, *(g - move * 0.5**halved for halved in range(8))])
         trials = trials.at[..., 2].max(SMALLEST)
         values = jnp.nan_to_num(jax.lax.map(loss, trials), nan=jnp.inf)
-        best = jnp.take_along_axis(trials, jnp.argmin(values, axis=0)[None, :, None], axis=0)[0]
-        return jnp.where((jnp.min(values, axis=0) < loss(g))[:, None], best, g), None
+        best = jnp.argmin(values, axis=0)  # the first of equal ones: where nothing is better, it stays
+        return jnp.take_along_axis(trials, best[None, :, None], axis=0)[0], None
 
     start = jnp.broadcast_to(jnp.array([0.0, 0.5, 0.05], data.dtype), data.shape)
     return jax.lax.scan(step, start, None, length=_NEWTON_STEPS)[0]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 from kadanoff.compiled.density import density_draws, draw_plan
 from kadanoff.compiled.foreign import call, threads, unsharded
 from kadanoff.compiled.layout import layout
+from kadanoff.compiled.mixtures import mixture_draws
 from kadanoff.compiled.vectors import LANES, SUMS
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
@@ -79,7 +80,8 @@ def _call(density: "ConditionalDensity", key: PRNGKeyArray, coarse: Array, numbe
         given += [*map(jnp.asarray, tables), _weights(head)]
     shape = (len(coarse), *[b * side for side in coarse.shape[1:]])
     plan = draw_plan(len(coarse), coarse.shape[1], coarse[0].size, threads())
-    return call(density_draws, jax.ShapeDtypeStruct(shape, jnp.float32), tuple(given), plan)
+    results = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return call(density_draws, results, tuple(given), plan, inner=(mixture_draws,))
 
 
 def _keys(key: PRNGKeyArray, groups: int) -> UInt32[Array, "keys 2"]:

@@ -46,12 +46,14 @@ class MixtureHead(eqx.Module):
         shapes = 1 + sites + sites * (sites - 1) // 2
         offset = np.zeros((components, shapes), dtype=np.float32)
         offset[:, 1 : 1 + sites] = 0.5  # log of the inverse spread
+        skip = np.zeros((inputs, components * sites), dtype=np.float32)
+        skip[0] = 1
         network = OddNetwork.random(first, dimension, inputs, width, width, kernels)
         return cls(
-            eqx.tree_at(lambda n: n.skip, network, jnp.zeros_like(network.skip)),
-            random_weights(second, width, components * sites) / np.sqrt(width),
-            jnp.zeros((inputs, components * sites)).at[0].set(1.0),
-            0.1 * random_weights(third, width, components * shapes) / np.sqrt(width),
+            eqx.tree_at(lambda n: n.skip, network, jnp.asarray(np.zeros((inputs, width), np.float32))),
+            random_weights(second, width, components * sites, scale=1 / np.sqrt(width)),
+            jnp.asarray(skip),
+            random_weights(third, width, components * shapes, scale=0.1 / np.sqrt(width)),
             jnp.asarray(offset.reshape(-1)),
             components,
         )

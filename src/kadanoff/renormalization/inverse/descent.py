@@ -39,7 +39,7 @@ def descend(
     batch = max(4, min(len(pairs.coarse), _BATCH_SITES // int(np.prod(pairs.coarse.shape[1:]))))
     schedule = optax.cosine_decay_schedule(_LEARNING_RATE[kind], steps, alpha=0.02)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
-    state = optimiser.init(eqx.filter(inverse, eqx.is_inexact_array))
+    state = jax.jit(optimiser.init)(eqx.filter(inverse, eqx.is_inexact_array))
 
     @eqx.filter_jit
     def advance(inverse: Inverse, state: optax.OptState, keys: Array, data: tuple[Array, Array]) -> tuple:

@@ -1,15 +1,23 @@
 """The best linear transposed convolution, in closed form: the yardstick that a network has to beat."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.inverse.network import OddNetwork, wrap
+from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 
-__all__ = ["fit_linear"]
+__all__ = ["cut_blocks", "fit_linear"]
+
+
+@partial(jax.jit, static_argnums=1)
+def cut_blocks(fine: Float[Array, "n ..."], b: int) -> Float[Array, "n ..."]:
+    """Cut many fields into blocks, (n, *lattice / b, b**d)."""
+    return jax.vmap(lambda field: to_blocks(field, b))(fine)
 
 
 def fit_linear(
@@ -25,15 +33,14 @@ def fit_linear(
     """
     d = coarse.ndim - 1
     reach = (side - 1) // 2
-    padded = np.asarray(wrap(jnp.asarray(coarse)[..., None], reach))[..., 0]
+    padded = np.pad(coarse, [(0, 0), *[(reach, reach)] * d], mode="wrap")
     offsets = list(np.ndindex(*[side] * d))
     columns = [
         padded[(slice(None), *[slice(o, o + n) for o, n in zip(offset, coarse.shape[1:], strict=True)])]
         for offset in offsets
     ]
     inputs = np.stack(columns, axis=-1).reshape(-1, len(offsets)).astype(np.float64)
-    targets = np.asarray(jax.vmap(lambda field: to_blocks(field, b))(jnp.asarray(fine)))
-    targets = targets.reshape(-1, b**d).astype(np.float64)
+    targets = np.asarray(cut_blocks(jnp.asarray(fine), b)).reshape(-1, b**d).astype(np.float64)
     solution = np.linalg.solve(inputs.T @ inputs, inputs.T @ targets)
     kernel = jnp.asarray(solution.reshape(*[side] * d, 1, b**d), dtype=jnp.float32)
     return StochasticInverse(network=OddNetwork((kernel,), jnp.zeros((1, b**d))), noise=0)

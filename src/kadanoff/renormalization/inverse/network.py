@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -41,9 +42,10 @@ class OddNetwork(eqx.Module):
         kernels = []
         for index, (side, inputs, outputs) in enumerate(zip(sides, counts[:-1], counts[1:], strict=True)):
             scale = (0.1 if index == len(sides) - 1 else 1.0) / np.sqrt(side**dimension * inputs)
-            kernels.append(scale * random_weights(keys[index], *[side] * dimension, inputs, outputs))
-        skip = jnp.zeros((channels, out)).at[0].set(1.0)
-        return cls(tuple(kernels), skip)
+            kernels.append(random_weights(keys[index], *[side] * dimension, inputs, outputs, scale=scale))
+        skip = np.zeros((channels, out), np.float32)
+        skip[0] = 1
+        return cls(tuple(kernels), jnp.asarray(skip))
 
     @property
     def dimension(self) -> int:
@@ -83,15 +85,21 @@ class OddNetwork(eqx.Module):
         return inside if places is None else pick(inside, places)
 
 
-def random_weights(key: PRNGKeyArray, *shape: int) -> Float[Array, "..."]:
-    """Standard normals as of `jax.random.normal`: the first of many, so that one program serves most shapes.
+def random_weights(key: PRNGKeyArray, *shape: int, scale: float = 1.0) -> Float[Array, "..."]:
+    """Normals as of `jax.random.normal`, scaled: the first of many, so that one program draws most shapes.
 
     >>> bool(jnp.all(random_weights(jax.random.key(1), 2, 3) == jax.random.normal(jax.random.key(1), (2, 3))))
     True
     """
-    count = math.prod(shape)
-    drawn = jax.random.normal(key, (max(_DRAWN, 1 << (count - 1).bit_length()),))
-    return drawn[:count].reshape(shape)
+    drawn = jax.random.normal(key, (max(_DRAWN, 1 << (math.prod(shape) - 1).bit_length()),))
+    return _first(drawn, jnp.asarray(scale, drawn.dtype), shape)
+
+
+@partial(jax.jit, static_argnums=2)
+def _first(
+    drawn: Float[Array, " many"], scale: Float[Array, ""], shape: tuple[int, ...]
+) -> Float[Array, "..."]:
+    return scale * drawn[: math.prod(shape)].reshape(shape)
 
 
 def wrap(values: Float[Array, "n ..."], reach: int) -> Float[Array, "n ..."]:

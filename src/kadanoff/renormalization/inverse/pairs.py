@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
@@ -45,11 +44,10 @@ def training_pairs(
     kept = ensemble.select(draws=slice(None, None, max(1, ensemble.draws // draws)))
     fine = block(kept, rule, steps=depth, seed=seed) if depth else kept
     coarse = block(fine, rule, seed=seed + 1)
-    small = _flat(coarse)
+    small, large = _flat(coarse), _flat(fine)
     if relax is not None:
-        number: UInt32[Array, " n"] = jnp.arange(len(small), dtype=jnp.uint32)
-        small = relax(make_key(seed, 7), small, number)
-    large = _flat(fine)
+        number: UInt32[Array, " n"] = jnp.asarray(np.arange(len(small), dtype=np.uint32))
+        small = np.asarray(relax(make_key(seed, 7), jnp.asarray(small), number))
     if fine.chains >= 16:
         held = (fine.chains // 8) * fine.draws
         order = np.arange(len(large))
@@ -57,9 +55,9 @@ def training_pairs(
         held = max(1, fine.draws // 8) * fine.chains
         order = np.arange(len(large)).reshape(fine.chains, fine.draws).T.ravel()
     small, large = small[order], large[order]
-    return Pairs(small[:-held], large[:-held], small[-held:], large[-held:])
+    return Pairs(*map(jnp.asarray, (small[:-held], large[:-held], small[-held:], large[-held:])))
 
 
-def _flat(ensemble: Ensemble) -> Array:
+def _flat(ensemble: Ensemble) -> np.ndarray:
     fields = np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape)
-    return jax.device_put(fields.astype(np.float32) if ensemble.spins else fields)
+    return fields.astype(np.float32) if ensemble.spins else fields

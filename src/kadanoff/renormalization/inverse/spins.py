@@ -38,8 +38,8 @@ class SpinHead(eqx.Module):
         return cls(
             eqx.tree_at(lambda n: n.skip, network, jnp.zeros_like(network.skip)),
             eqx.tree_at(lambda n: n.skip, linear, jnp.zeros_like(linear.skip)),
-            0.1 * random_weights(third, width, sites) / np.sqrt(width),
-            0.1 * random_weights(fourth, width, sites * (sites - 1) // 2) / np.sqrt(width),
+            random_weights(third, width, sites, scale=0.1 / np.sqrt(width)),
+            random_weights(fourth, width, sites * (sites - 1) // 2, scale=0.1 / np.sqrt(width)),
             jnp.zeros(sites * (sites - 1) // 2),
         )
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.random import key as make_key
-from kadanoff.renormalization.blocking import BlockingRule, Majority, to_blocks
+from kadanoff.renormalization.blocking import BlockingRule, Majority
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.block_spins import frequency_score
@@ -19,7 +19,7 @@ from kadanoff.renormalization.inverse.consistent import ConsistentInverse, requi
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.descent import descend, held_out_losses
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
-from kadanoff.renormalization.inverse.linear import fit_linear
+from kadanoff.renormalization.inverse.linear import cut_blocks, fit_linear
 from kadanoff.renormalization.inverse.network import default_kernels
 from kadanoff.renormalization.inverse.objective import KINDS, SPIN_KINDS
 from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
@@ -197,10 +197,10 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
     """
     n = linear.b**linear.dimension
 
+    @jax.jit
     def predicted(coarse: Array, fine: Array) -> tuple[Array, Array]:
         number = jnp.arange(len(coarse), dtype=jnp.uint32)
-        cut = jax.vmap(lambda field: to_blocks(field, linear.b))
-        return linear.blocks(make_key(0), coarse, number), cut(fine)
+        return linear.blocks(make_key(0), coarse, number), cut_blocks(fine, linear.b)
 
     mean, blocks = predicted(pairs.coarse[:1024], pairs.fine[:1024])
     residual = np.asarray(blocks - mean, dtype=np.float64).reshape(-1, n)
@@ -213,13 +213,13 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
     coarse = pairs.held_out_coarse[:count]
     mean, blocks = predicted(coarse, pairs.held_out_fine[:count])
     gaussian = mixture.Mixture(
-        jnp.zeros((1,)),
+        jnp.asarray(np.zeros(1, np.float32)),
         mean[..., None, :],
-        jnp.asarray(np.diag(factor).copy(), jnp.float32)[None],
-        jnp.asarray(np.array(lower), jnp.float32)[None],
+        jnp.asarray(np.diag(factor)[None], jnp.float32),
+        jnp.asarray(np.array(lower)[None], jnp.float32),
     )
     if rule is None:
-        terms = mixture.log_density(gaussian, blocks)
+        terms = jax.jit(mixture.log_density)(gaussian, blocks)
     else:
-        terms = mixture.log_shape_density(gaussian, coarse, blocks)
+        terms = jax.jit(mixture.log_shape_density)(gaussian, coarse, blocks)
     return -np.asarray(terms, dtype=np.float64).reshape(count, -1).mean(axis=1) / n

@@ -1,0 +1,29 @@
+"""The compiled loops that a command is going to call: where no cache has them they are compiled while it imports."""
+
+__all__ = ["DRAWS", "MEASUREMENTS", "NETWORK", "RELAXATION", "of_updates"]
+
+MEASUREMENTS = ("compensated_sums",)
+RELAXATION = ("metropolis",)
+DRAWS = ("density_draws", "mixture_draws")
+NETWORK = ("state_products", "level_draws", "quartic_redraws")
+
+_LOCAL = {
+    ("phi4", "metropolis"): "metropolis",
+    ("phi4", "heat-bath"): "heat_bath",
+    ("ising", "metropolis"): "spin_metropolis",
+    ("ising", "heat-bath"): "spin_heat_bath",
+}
+_CLUSTERS = ("local-and-cluster", "swendsen-wang", "wolff")
+
+
+def of_updates(action: str, sampler: str = "auto") -> tuple[str, ...]:
+    """Name the kernels of updates, by what the command line calls an action and a sampler; none for others.
+
+    >>> of_updates("ising"), of_updates("phi4", "heat-bath"), of_updates("phi4", "hmc")
+    (('clusters',), ('heat_bath',), ())
+    """
+    if action == "ising" and sampler == "auto":
+        return ("clusters",)
+    if action in ("phi4", "ising") and sampler in ("auto", *_CLUSTERS):
+        return (_LOCAL[action, "metropolis"], "clusters")
+    return (_LOCAL[action, sampler],) if (action, sampler) in _LOCAL else ()

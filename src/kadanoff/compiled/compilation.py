@@ -1,0 +1,115 @@
+"""Compiling of kernels: once a machine, and as many at once as there are cores.
+
+numba holds the lock of the interpreter while it compiles, and so do JAX while it traces and Python while it imports.
+So a command that knows which kernels it will call has other processes compile those that no cache holds yet.
+"""
+
+import gc
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+__all__ = ["KERNELS", "compile_ahead", "compile_function", "compile_kernel"]
+
+#: Kernels, and the files they are in, by their numbers, which programs in XLA's cache hold.
+KERNELS = {
+    "metropolis": "sweeps",
+    "heat_bath": "sweeps",
+    "spin_metropolis": "sweeps",
+    "spin_heat_bath": "sweeps",
+    "clusters": "clusters",
+    "graph_metropolis": "graphs",
+    "graph_spin_metropolis": "graphs",
+    "graph_spin_heat_bath": "graphs",
+    "state_products": "products",
+    "level_draws": "levels",
+    "quartic_redraws": "quartic",
+    "density_draws": "density",
+    "graph_heat_bath": "graphs",
+    "compensated_sums": "sums",
+    "mixture_draws": "mixtures",
+}
+_awaited: dict[str, "subprocess.Popen[str]"] = {}  # kernels that other processes compile, and which
+
+
+def compile_kernel(kernel: Callable[..., Any]) -> Any:
+    """Compile a kernel, or take it from the cache, where another process may be about to put it."""
+    while (process := _awaited.get(kernel.__name__)) is not None:
+        told = process.stdout.readline().strip() if process.stdout is not None else ""
+        # A process tells what it has compiled. If it ends without, this one compiles what is left.
+        for name in [name for name, other in _awaited.items() if other is process and told in (name, "")]:
+            del _awaited[name]
+        if process not in _awaited.values():
+            process.wait()
+    return compile_function(kernel, 5)
+
+
+def compile_function(function: Callable[..., Any], count: int) -> Any:
+    """Compile a function of `count` words, and of one word as its result, for C; or take it from the cache."""
+    import numba
+    from numba import types
+
+    # numba keeps code by the name of its function, and looks for changes in no other file than the function's own.
+    function.__qualname__ = f"{function.__name__}_{_digest()}"
+    collects = gc.isenabled()
+    gc.disable()  # searches for cycles among all that was imported take a fifth of the time
+    try:
+        signature = types.int64(*[types.int64] * count)
+        return numba.cfunc(signature, cache=True, error_model="numpy")(function)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def compile_ahead(*kernels: str) -> None:
+    """Have processes beside this one compile kernels that it will call soon: those first that it will call first.
+
+    It asks for no more than no cache holds, and for nothing where there is one core. It imports neither numba nor JAX.
+
+    >>> compile_ahead("metropolis", "clusters")
+    """
+    cores = os.cpu_count() or 1
+    missing = [name for name in kernels if name not in _awaited and not _is_cached(name)]
+    for first in range(min(len(missing), cores) if cores > 1 else 0):
+        share = missing[first::cores]
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *share],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        _awaited.update(dict.fromkeys(share, process))
+
+
+def _is_cached(name: str) -> bool:
+    """Whether code of a kernel lies where numba most likely keeps it; a process that is asked looks closer."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        folders = [*Path(chosen).glob("*")]
+    else:
+        own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
+        folders = [Path(__file__).parent / "__pycache__", *own.glob("*")]
+    file = f"{KERNELS[name]}.{name}_{_digest()}-*.nbi"
+    return any(next(folder.glob(file), None) is not None for folder in folders)
+
+
+def _find(name: str) -> Callable[..., Any]:
+    return getattr(importlib.import_module(f"kadanoff.compiled.{KERNELS[name]}"), name)
+
+
+@lru_cache
+def _digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    for asked in sys.argv[1:]:
+        compile_kernel(_find(asked))
+        print(asked, flush=True)
