@@ -7,8 +7,8 @@ something is simulated.
 
 Workloads are small, so that compiling is most of what they do. XLA is timed by the events of `jax.monitoring` for
 tracing, lowering and compiling (or reading from the cache), numba by the compiling of its custom calls (or reading, or
-waiting for another process that compiles); what happens at the same time or within another is counted once. CPU seconds
-are those of all processes and threads, steadier than seconds where the machine is shared. `--programs` prints the
+waiting for another process that compiles); what happens at the same time or within another is counted once. CPU
+seconds are those of all processes and threads: they are steadier where the machine is shared. `--programs` prints the
 longest programs of each command.
 """
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kadanoff.cli import kernels, parsing
+from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
 
 __all__ = ["register"]
@@ -33,9 +33,10 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.task import at_work, estimate_rows, print_end
+        from kadanoff.compiled.purposes import MEASUREMENTS
 
         parsing.require_positive(steps=steps)
-        with at_work(kernels=kernels.MEASUREMENTS) as task:
+        with at_work(kernels=MEASUREMENTS) as task:
             from kadanoff.renormalization.blocking import block as block_ensemble
             from kadanoff.runs import open_ensemble, save_ensemble
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kadanoff.cli import kernels, parsing
+from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.processes import Devices, joined
 from kadanoff.cli.stopping import WallTime
@@ -66,6 +66,7 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.rows import print_rows
         from kadanoff.cli.task import at_work, print_end
+        from kadanoff.compiled.purposes import DRAWS, MEASUREMENTS, RELAXATION
         from kadanoff.errors import InputError
 
         parsing.require_positive(
@@ -74,7 +75,7 @@ def register(app: typer.Typer) -> None:
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
         if relax is None and (action is not None or given):
             raise InputError("an action is what --relax follows: add --relax SWEEPS, or leave it out")
-        called = kernels.DRAWS + (kernels.RELAXATION if relax else ()) + kernels.MEASUREMENTS
+        called = DRAWS + (RELAXATION if relax else ()) + MEASUREMENTS
         with at_work(wall_time=wall_time, out=out, kernels=called) as task:
             joined(devices)
             from kadanoff.renormalization import Relaxation, certificate

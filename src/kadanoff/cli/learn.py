@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kadanoff.cli import kernels, parsing
+from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
 from kadanoff.cli.stopping import WallTime
 from kadanoff.errors import StoreError
@@ -62,12 +62,13 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.task import at_work, print_end
+        from kadanoff.compiled.purposes import RELAXATION
 
         parsing.require_positive(
             steps=steps, width=width, components=components, relax=relax, temperature=temperature
         )
         parsing.require_not_negative(depth=depth, noise=noise)
-        with at_work(wall_time=wall_time, out=out, kernels=kernels.RELAXATION if relax else ()) as task:
+        with at_work(wall_time=wall_time, out=out, kernels=RELAXATION if relax else ()) as task:
             from kadanoff.renormalization import Relaxation, learn_inverse
             from kadanoff.renormalization.inverse.learnt import LearntInverse
             from kadanoff.runs import fingerprint, open_ensemble

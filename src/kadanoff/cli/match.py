@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadanoff.cli import kernels, parsing
+from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Scale, Seed
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.task import at_work
+        from kadanoff.compiled.purposes import MEASUREMENTS, of_updates
 
         parsing.require_positive(chains=chains, draws=draws, steps=steps, samples=samples)
         names = parsing.split_names(observables) or []
@@ -104,8 +105,8 @@ def register(app: typer.Typer) -> None:
         simulation = {"--chains": chains, "--draws": draws, "--size": size, "--dimension": dimension, **given}
         shape = parsing.parse_size(size or "32", dimension)
         options = {"samples": samples, "seed": seed}
-        simulated = () if runs or any(files.values()) else kernels.of_updates(action)
-        with at_work(kernels=simulated + kernels.MEASUREMENTS) as task:
+        simulated = () if runs or any(files.values()) else of_updates(action)
+        with at_work(kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
                 _refuse(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadanoff.cli import kernels, parsing
+from kadanoff.cli import parsing
 from kadanoff.cli.parsing import (
     ActionName,
     Beta,
@@ -80,6 +80,7 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.task import at_work, estimate_rows, print_end
+        from kadanoff.compiled.purposes import MEASUREMENTS, of_updates
         from kadanoff.errors import InputError
 
         if draws is not None and target_error is not None:
@@ -88,7 +89,7 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size, dimension)
         names = parsing.split_names(observables)
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
-        called = kernels.of_updates(action, sampler) + kernels.MEASUREMENTS
+        called = of_updates(action, sampler) + MEASUREMENTS
         with at_work(wall_time=wall_time, out=out, kernels=called) as task:
             speaks = joined(devices)
             from kadanoff import Lattice

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kadanoff.actions import Phi4
+from kadanoff.compiled.compilation import compile_ahead
+from kadanoff.compiled.purposes import DRAWS, MEASUREMENTS, of_updates
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning
 from kadanoff.experiments.result import Result
@@ -92,6 +94,7 @@ _FULL = _Effort(
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
     """Simulate, learn every variant, grow, compare, draw, and save the result in `out`."""
     begun = time.perf_counter()
+    compile_ahead(*of_updates("phi4"), *DRAWS, *MEASUREMENTS)
     effort = _QUICK if quick else _FULL
 
     def told(stage: str) -> Progress:

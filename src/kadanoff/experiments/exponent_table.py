@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from kadanoff.actions import Phi4
+from kadanoff.compiled.compilation import compile_ahead
+from kadanoff.compiled.purposes import DRAWS, MEASUREMENTS, of_updates
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
 from kadanoff.experiments.stages import KeptGrowth, kept_inverse
@@ -90,6 +92,7 @@ class Plan:
 def run_table(plan: Plan, out: Path, *, quick: bool, seed: int, progress: Progress | None) -> Result:
     """Reproduce a table; give its rows, figures and notes, and keep everything in `out`."""
     begun = time.perf_counter()
+    compile_ahead(*of_updates("phi4"), *DRAWS, *MEASUREMENTS)
     effort = plan.quick if quick else plan.full
     report = partial(_report, progress)
     ensemble = sample(

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from kadanoff.actions import Phi4
+from kadanoff.compiled.compilation import compile_ahead
+from kadanoff.compiled.purposes import DRAWS, MEASUREMENTS, of_updates
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, OverlapError
 from kadanoff.experiments.correlation_lengths import length_rows
@@ -61,6 +63,7 @@ _FULL = _Effort((-0.05, -0.025, 0.0, 0.025, 0.05), 64, {32: 48, 64: 100, 128: 64
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
     """Simulate, learn, grow, match to direct simulations, draw the figures and save the result in `out`."""
     begun = time.perf_counter()
+    compile_ahead(*of_updates("phi4"), *DRAWS, *MEASUREMENTS)
     effort = _QUICK if quick else _FULL
     tell = partial(_simulate, effort, seed, progress)
     starts = {offset: tell(_SIDE, offset) for offset in effort.offsets}

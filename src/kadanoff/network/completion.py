@@ -44,8 +44,8 @@ def _annealed(
     key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, v: Array, known: Array, steps: int
 ) -> tuple[Array, Array]:
     """The last states, and the mean of <v> given the hidden units over the second half of the steps."""
-    first, *keys = jax.random.split(key, steps + 1)
-    start = jnp.where(known, v, base.visible.draw(first, jnp.zeros(v.shape)))
+    keys = jax.random.split(key, steps + 1)
+    start = jnp.where(known, v, base.visible.draw(keys[0], jnp.zeros(v.shape)))
     count = jnp.arange(1, steps + 1)
     times, late = jnp.minimum(count / max(steps // 2, 1), 1.0), count > steps // 2
 
@@ -58,5 +58,5 @@ def _annealed(
         total = jax.lax.cond(counts, lambda: total + current.visible.mean(field), lambda: total)
         return (jnp.where(known, v, drawn), total), None
 
-    (last, total), _ = jax.lax.scan(step, (start, jnp.zeros_like(v)), (times, late, jnp.stack(keys)))
+    (last, total), _ = jax.lax.scan(step, (start, jnp.zeros_like(v)), (times, late, keys[1:]))
     return last, total / jnp.maximum(late.sum(), 1)

@@ -104,7 +104,8 @@ def log_partition_above_mode(h: Array, a: Array, b: Array) -> Float[Array, "..."
 @jax.jit
 def _log_partition(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
     h, a, b = promote(h, a, b)
-    return stop_gradient(_height(h, a, b)) + log_partition_above_mode(h, a, b)
+    rule = _rule(h, a, b)
+    return stop_gradient(_height(h, a, b, jnp.abs(rule.mode))) + jnp.log(jnp.sum(rule.weight, axis=-1))
 
 
 @partial(jax.jit, static_argnums=3)
@@ -143,10 +144,9 @@ def _normalised(weight: Array) -> Array:
     return weight / jnp.sum(weight, axis=-1, keepdims=True)
 
 
-def _height(h: Array, a: Array, b: Array) -> Float[Array, "..."]:
+def _height(h: Array, a: Array, b: Array, mode: Array) -> Float[Array, "..."]:
     """The exponent at the upper mode, in the form whose terms are all positive."""
     h = jnp.abs(h)
-    mode = upper_mode(h, a, b)
     return jnp.where(a < 0, 0.75 * h * mode - 0.5 * a * mode**2, (a + 3 * b * mode**2) * mode**2)
 
 

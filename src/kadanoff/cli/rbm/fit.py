@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kadanoff.cli import kernels, parsing
+from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Json, Out, Seed
 from kadanoff.cli.stopping import WallTime
 
@@ -85,6 +85,7 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.rbm.data import Source, located, named_scores, read_source
         from kadanoff.cli.rbm.view import MONITORS, TrainingView, cells
         from kadanoff.cli.task import at_work, print_end
+        from kadanoff.compiled.purposes import NETWORK
         from kadanoff.errors import InputError
 
         parsing.require_positive(
@@ -94,7 +95,7 @@ def register(app: typer.Typer) -> None:
         if not 0 <= held_out < 1:
             raise InputError(f"--held-out {held_out:g} is no part of the data: give 0 or more, below 1")
         view = TrainingView()
-        with at_work(view.shown, wall_time, out, kernels.NETWORK) as task:
+        with at_work(view.shown, wall_time, out, NETWORK) as task:
             from kadanoff.network.estimator import Phi4RBM
             from kadanoff.network.training_folder import fit_in_folder
             from kadanoff.network.units import unit_type

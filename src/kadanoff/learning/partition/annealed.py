@@ -102,7 +102,9 @@ def annealed_importance_sampling(
     words = np.asarray(jax.random.key_data(jax.random.split(key, len(times) - 1)))
     parts = []
     for begin in range(0, len(words), _ROUND):
-        keys = jax.random.wrap_key_data(words[begin : begin + _ROUND], impl=jax.random.key_impl(key))
+        keys = jax.random.wrap_key_data(
+            jnp.asarray(words[begin : begin + _ROUND]), impl=jax.random.key_impl(key)
+        )
         now = jnp.asarray(times[begin : begin + _ROUND + 1])
         state, work = _anneal(keys, state, path, energy, transition, now)
         parts.append(np.asarray(work, np.float64))

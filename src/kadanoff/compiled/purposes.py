@@ -1,4 +1,4 @@
-"""The compiled loops that a command is going to call: where no cache has them they are compiled while it imports."""
+"""Kernels by what they are for: who knows what is to be called has it compiled meanwhile, by `compile_ahead`."""
 
 __all__ = ["DRAWS", "MEASUREMENTS", "NETWORK", "RELAXATION", "of_updates"]
 
