@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kadanoff.compiled.compilation import KERNELS
+from kadanoff.cores import cores
 
 pytestmark = pytest.mark.exact
 
@@ -98,7 +99,7 @@ def test_every_kernel_is_in_its_file():
 
 @pytest.mark.slow
 @pytest.mark.ci
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core compiles nothing ahead")
+@pytest.mark.skipif(cores() < 2, reason="one core compiles nothing ahead")
 @pytest.mark.parametrize("turn", ["", "stop"])
 def test_kernels_come_from_other_processes_or_without_them(tmp_path, turn):
     run(AHEAD, turn, folder=tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "numba"))

@@ -1,6 +1,5 @@
 """Independent pieces of work: on the cores of one machine, where XLA leaves many loops to one, and on many devices."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
@@ -11,10 +10,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from kadanoff.cores import cores
 from kadanoff.devices import is_alone, layout, require_devices
 from kadanoff.errors import InputError
 
-__all__ = ["Deal", "cores", "in_parallel"]
+__all__ = ["Deal", "in_parallel"]
 
 Item = TypeVar("Item")
 
@@ -54,11 +54,6 @@ def in_parallel(
             yield finished
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Deal:

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
             import jax
 
             from kadanoff.benchmark import MEASUREMENTS
-            from kadanoff.parallel import cores
+            from kadanoff.cores import cores
             from kadanoff.store.layout import versions
 
             for done, (title, measure) in enumerate(MEASUREMENTS.items()):

@@ -10,10 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from kadanoff.cores import cores
 
 __all__ = ["KERNELS", "compile_ahead", "compile_function", "compile_kernel"]
 
@@ -74,18 +77,18 @@ def compile_ahead(*kernels: str) -> None:
 
     >>> compile_ahead("metropolis", "clusters")
     """
-    cores = os.cpu_count() or 1
     missing = [name for name in kernels if name not in _awaited and not _is_cached(name)]
-    for first in range(min(len(missing), cores) if cores > 1 else 0):
-        share = missing[first::cores]
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *share],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        _awaited.update(dict.fromkeys(share, process))
+    beside = min(len(missing), cores()) if cores() > 1 else 0
+    for share in [missing[first::beside] for first in range(beside)]:
+        with suppress(OSError):  # where there is no room for another process, this one does it
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *share],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            _awaited.update(dict.fromkeys(share, process))
 
 
 def _is_cached(name: str) -> bool:
