@@ -73,6 +73,7 @@ COMMANDS = (
     "learn l8 --relax 2 --steps 4 --out inverse",
     "grow l8 --inverse inverse --relax 2 --configurations 16",
     "match --action ising --size 8 --steps 1 --chains 8 --draws 16 --samples 10 --out matched",
+    "fit phi4 --size 4x4 --steps 4 --out learnt",
     "rbm fit digits --n-hidden 32 --epochs 1 --out network",
     "rbm score network",
 )

@@ -42,13 +42,14 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.task import at_work
+        from kadanoff.compiled.purposes import MEASUREMENTS
         from kadanoff.errors import InputError
 
         parsing.require_positive(samples=samples)
         for name in estimator or ():
             if name not in ("ratio", "derivative"):
                 raise InputError(f"unknown estimator {name!r}; choose ratio or derivative")
-        with at_work() as task:
+        with at_work(kernels=MEASUREMENTS) as task:
             from kadanoff.renormalization import Levels, critical_exponents
             from kadanoff.renormalization.exponents import combine_seeds
 

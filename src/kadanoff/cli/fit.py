@@ -77,6 +77,7 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.task import at_work, print_end
+        from kadanoff.compiled.purposes import GRAPH_UPDATES
 
         parsing.require_positive(steps=steps)
         names = parsing.split_names(train)
@@ -93,7 +94,8 @@ def register(app: typer.Typer) -> None:
             "couplings": given,
             "seed": seed,
         }
-        with at_work(wall_time=wall_time, out=out) as task:
+        called = GRAPH_UPDATES if target in parsing.ACTIONS and model == _GRID else ()
+        with at_work(wall_time=wall_time, out=out, kernels=called) as task:
             from kadanoff.saved_models import save_model
             from kadanoff.store.checkpoint import Checkpoint
             from kadanoff.store.durable import held

@@ -31,8 +31,9 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.task import at_work
+        from kadanoff.compiled.purposes import MEASUREMENTS
 
-        with at_work() as task:
+        with at_work(kernels=MEASUREMENTS) as task:
             from kadanoff.report import write_report
 
             page = write_report(run, out)

@@ -85,6 +85,7 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.task import at_work
+        from kadanoff.compiled.purposes import MEASUREMENTS
 
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
         names = parsing.split_names(observables)
@@ -93,7 +94,7 @@ def register(app: typer.Typer) -> None:
             raise InputError(
                 "reweight to what? give a coupling such as --mass2, an --action, or --along a coupling"
             )
-        with at_work() as task:
+        with at_work(kernels=MEASUREMENTS) as task:
             import numpy as np
 
             ensemble = _opened(source, simulated, simulated_coupling)

@@ -1,10 +1,11 @@
 """Kernels by what they are for: who knows what is to be called has it compiled meanwhile, by `compile_ahead`."""
 
-__all__ = ["DRAWS", "MEASUREMENTS", "NETWORK", "RELAXATION", "of_updates"]
+__all__ = ["DRAWS", "GRAPH_UPDATES", "MEASUREMENTS", "NETWORK", "RELAXATION", "of_updates"]
 
 MEASUREMENTS = ("compensated_sums",)
 RELAXATION = ("metropolis",)
 DRAWS = ("density_draws", "mixture_draws")
+GRAPH_UPDATES = ("graph_heat_bath",)
 NETWORK = ("state_products", "level_draws", "quartic_redraws")
 
 _LOCAL = {

@@ -10,7 +10,6 @@ from kadanoff.network.model import Phi4Network, interpolated
 __all__ = ["annealed_states", "completed"]
 
 
-@eqx.filter_jit
 def annealed_states(
     key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, count: int, steps: int
 ) -> Float[Array, "count visible"]:
@@ -19,11 +18,11 @@ def annealed_states(
     Chains that start where there are no links spread over the modes as they form, better than chains that start in
     the trained network.
     """
-    free = jnp.zeros((count, network.visible.size))
-    return _annealed(key, network, base, free, jnp.zeros(free.shape, bool), steps)[0]
+    keys = jax.random.split(key, steps + 1)
+    start = base.unlinked(keys[0], count)
+    return _annealed(keys[1:], network, base, start, None)[0]
 
 
-@eqx.filter_jit
 def completed(
     key: PRNGKeyArray,
     network: Phi4Network,
@@ -37,15 +36,20 @@ def completed(
     Links are switched on in the first half of the steps, so that the unknown features follow the known ones into their
     mode as it forms; <v> given the hidden units is averaged over the second half.
     """
-    return jnp.where(known, v, _annealed(key, network, base, v, known, steps)[1])
-
-
-def _annealed(
-    key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, v: Array, known: Array, steps: int
-) -> tuple[Array, Array]:
-    """The last states, and the mean of <v> given the hidden units over the second half of the steps."""
     keys = jax.random.split(key, steps + 1)
-    start = jnp.where(known, v, base.visible.draw(keys[0], jnp.zeros(v.shape)))
+    start = jnp.where(known, v, base.unlinked(keys[0], len(v)))
+    return jnp.where(known, v, _annealed(keys[1:], network, base, start, known)[1])
+
+
+@eqx.filter_jit
+def _annealed(
+    keys: PRNGKeyArray, network: Phi4Network, base: Phi4Network, start: Array, known: Array | None
+) -> tuple[Array, Array]:
+    """The last states, and the mean of <v> given the hidden units over the second half of the steps.
+
+    What is known stays as it is at the start; where nothing is, no mean is taken.
+    """
+    steps = len(keys)
     count = jnp.arange(1, steps + 1)
     times, late = jnp.minimum(count / max(steps // 2, 1), 1.0), count > steps // 2
 
@@ -55,8 +59,10 @@ def _annealed(
         up, down = jax.random.split(key)
         field = current.draw_hidden(up, state) @ current.w.T
         drawn = current.visible.redraw(down, state, field)
+        if known is None:
+            return (drawn, total), None
         total = jax.lax.cond(counts, lambda: total + current.visible.mean(field), lambda: total)
-        return (jnp.where(known, v, drawn), total), None
+        return (jnp.where(known, start, drawn), total), None
 
-    (last, total), _ = jax.lax.scan(step, (start, jnp.zeros_like(v)), (times, late, keys[1:]))
+    (last, total), _ = jax.lax.scan(step, (start, jnp.zeros_like(start)), (times, late, keys))
     return last, total / jnp.maximum(late.sum(), 1)

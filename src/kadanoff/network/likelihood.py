@@ -62,7 +62,7 @@ def log_partition(
         base = Phi4Network(jnp.zeros_like(network.w), network.visible, network.hidden)
     start = unlinked_log_partition(base)
     key = make_key(seed, 31)
-    v = base.visible.draw(make_key(seed, 32), jnp.zeros((chains, base.visible.size)))
+    v = base.unlinked(make_key(seed, 32), chains)
     annealed = annealed_importance_sampling(key, v, _Path(base, network), _terms, _gibbs, steps)
     ratio = annealed.log_ratio
     return Estimate(start + ratio.value, ratio.error)

@@ -18,6 +18,8 @@ from kadanoff.network.units import GaussianUnit, IsingUnit, Phi4Unit, Unit, unit
 
 __all__ = ["Phi4Network", "interpolated"]
 
+_ROWS = 256  # states that are drawn at once where there are no links
+
 
 class Phi4Network(eqx.Module):
     """p(v, h) = exp(-S)/Z with S = -sum_ij w_ij v_i h_j + the energies of the visible and of the hidden units.
@@ -110,6 +112,11 @@ class Phi4Network(eqx.Module):
     ) -> Float[Array, "*batch visible"]:
         """Draw v given h, exactly."""
         return self.visible.draw(key, state_product(self.hidden, h, self.w, turned=True))
+
+    def unlinked(self, key: PRNGKeyArray, count: int) -> Float[Array, "count visible"]:
+        """Draw visible units as they are without links: some more, so that one program draws most numbers of them."""
+        rows = -(-count // _ROWS) * _ROWS
+        return self.visible.draw(key, jnp.zeros((rows, self.visible.size)))[:count]
 
     def gibbs(
         self, key: PRNGKeyArray, v: Float[Array, "*batch visible"], steps: int = 1

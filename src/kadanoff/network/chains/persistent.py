@@ -40,7 +40,7 @@ class Persistent(Chains):
 
     def init(self, key: PRNGKeyArray, base: Phi4Network, count: int) -> Array:
         """Draws of the unlinked visible units."""
-        return base.visible.draw(key, jnp.zeros((count, base.visible.size)))
+        return base.unlinked(key, count)
 
     def draw(
         self, key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, kept: Array, batch: Array
