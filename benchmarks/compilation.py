@@ -9,7 +9,8 @@ Workloads are small, so that compiling is most of what they do. XLA is timed by 
 tracing, lowering and compiling (or reading from the cache), numba by the compiling of its custom calls (or reading, or
 waiting for another process that compiles); what happens at the same time or within another is counted once. CPU
 seconds are those of all processes and threads: they are steadier where the machine is shared. `--programs` prints the
-longest programs of each command.
+longest programs of each command. How fast the machine is at that time is told first and last: a shared one may take
+twice as long for the same an hour later.
 """
 
 import argparse
@@ -73,6 +74,7 @@ def main() -> None:
     if options.watched is not None:
         watch(options.watched)
         return
+    print_speed()
     print(f"{'':<26}{'compiling, s':>24}{'':>8}{'seconds':>18}{'CPU seconds':>18}{'compiling':>12}")
     print(
         f"{'':<26}{'XLA':>8}{'numba':>8}{'both':>8}{'programs':>10}{'cold':>8}{'warm':>8}"
@@ -88,6 +90,15 @@ def main() -> None:
             lines = [f"{line} kept-{number}-{turn}" if line.endswith("--out") else line for turn in range(2)]
             caches = "in turn" if options.in_turn else str(number)
             print_line(name, *(run(each, Path(folder), caches) for each in lines), options.programs)
+    print_speed()
+
+
+def print_speed() -> None:
+    """Print how long a loop of Python takes, as a measure of the machine."""
+    begun, total = time.perf_counter(), 0
+    for number in range(20_000_000):
+        total += number
+    print(f"Python adds 20 million numbers in {time.perf_counter() - begun:.2f} s", flush=True)
 
 
 def run(line: str, folder: Path, caches: str) -> dict[str, Any]:

@@ -243,11 +243,21 @@ def test_a_model_file_that_is_none_is_refused(tmp_path) -> None:
             load_graph_model(tmp_path / name)
 
 
+class Sextic(InhomogeneousPhi4):
+    """An action of one's own, whose sites no update here knows."""
+
+    def density(self, field):
+        return super().density(field) + field**6
+
+
 @pytest.mark.exact
 def test_what_is_refused() -> None:
     action = InhomogeneousPhi4.random(Graph.complete(3))
     assert isinstance(default_sampler(action), ColourBlock)
+    flat = Sextic(action.graph, action.w, action.a, action.b)
+    assert isinstance(default_sampler(flat), HybridMonteCarlo)
     refusals = {
+        "and Sextic has others": lambda: ColourBlock().init(flat, jnp.zeros((1, 3))),
         "unknown update": lambda: ColourBlock("wolff"),
         "has none; use": lambda: ColourBlock().init(Phi4(1.0, 1.0), jnp.zeros((1, 4, 4))),
         "not the potentials of": lambda: ColourBlock().init(

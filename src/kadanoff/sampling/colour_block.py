@@ -20,7 +20,7 @@ from kadanoff.quartic.rejection import redrawn
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.state import ChainState, Info, chain_state, tuned_width
 
-__all__ = ["ColourBlock", "has_graph"]
+__all__ = ["ColourBlock", "has_graph", "has_known_sites"]
 
 UPDATES = ("heat bath", "metropolis")
 
@@ -63,6 +63,11 @@ class ColourBlock(eqx.Module):
                 "`on(lattice)`, or use HybridMonteCarlo for any `density`"
             )
         action = _on_graph(action, fields.shape[1:])
+        if isinstance(action, PairAction) and not has_known_sites(action):
+            raise InputError(
+                "ColourBlock knows the sites of InhomogeneousPhi4 and InhomogeneousIsing, and "
+                f"{type(action).__name__} has others; use HybridMonteCarlo for real sites of any `density`"
+            )
         if isinstance(action, MarkovRandomField) and self.update == "heat bath":
             raise InputError(
                 "a heat bath draws quartic sites and spins with links, not the potentials of a MarkovRandomField; use "
@@ -186,6 +191,11 @@ class ColourBlock(eqx.Module):
 def has_graph(action: Any) -> bool:
     """Whether an action lives on a graph, or gives its interaction graph on a lattice."""
     return isinstance(action, PairAction | MarkovRandomField | HasInteractionGraph)
+
+
+def has_known_sites(action: PairAction) -> bool:
+    """Whether its density is that of a class whose sites can be updated, not one that a subclass has changed."""
+    return any(type(action).density is kind.density for kind in (InhomogeneousPhi4, InhomogeneousIsing))
 
 
 def _on_graph(action: Any, shape: tuple[int, ...]) -> Any:

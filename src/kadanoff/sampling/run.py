@@ -27,7 +27,7 @@ from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.sampling.cluster import SwendsenWang
-from kadanoff.sampling.colour_block import ColourBlock
+from kadanoff.sampling.colour_block import ColourBlock, has_known_sites
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
@@ -68,7 +68,7 @@ def default_sampler(action: Any) -> Sampler:
             return HeatBath() if has_spins(action) else HybridMonteCarlo()
         return clusters
     if isinstance(action, PairAction):
-        return ColourBlock()
+        return ColourBlock() if has_known_sites(action) else HybridMonteCarlo()
     if isinstance(action, MarkovRandomField) and has_spins(action):
         return ColourBlock("metropolis")
     return HybridMonteCarlo()
