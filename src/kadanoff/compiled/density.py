@@ -5,9 +5,9 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.frames import Work, argument, load, result, run, side_of, sides
-from kadanoff.compiled.layers import activate, add_lines
-from kadanoff.compiled.mixtures import CHUNK, MIXTURES, mixture_rows
+from kadanoff.compiled.frames import Work, argument, result, run, side_of, sides
+from kadanoff.compiled.layers import CHUNK, activate, add_lines, mixture_parameters
+from kadanoff.compiled.mixtures import MIXTURES, mixture_rows
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER
 from kadanoff.compiled.vectors import LANES, SUMS
 
@@ -46,7 +46,7 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     Arguments are coarse fields (n, *sides) of even sides; their numbers; the parity of the first colour in each; keys
     (colour, key of `mixture_draws`); b, width and components; the temperature; and then for the first colour, and
     again for the second: the six tables of a `layout`, and weights, one matrix behind the other: of every layer (tap,
-    channel), of the skip, and those of `mixture_draws`. Channels come in multiples of LANES, parameters of SUMS.
+    channel), of the skip, and those of `mixture_parameters`. Channels come in multiples of LANES, parameters of SUMS.
     """
     shape, form = sides(frame, 0), _integers(frame, 4)
     n, width, components = np.int64(form[0]), np.int64(form[1]), np.int64(form[2])
@@ -63,19 +63,21 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     numbers = numba.carray(argument(frame, 1), shape[0], np.uint32)
     parities = numba.carray(argument(frame, 2), shape[0], np.int32)
     keys = numba.carray(argument(frame, 3), (2, groups, 2), np.uint32)[stage]
+    temperature = numba.carray(argument(frame, 5), 1, np.float32)
 
     inputs, padded = (1 if stage == 0 else 1 + n), (width + LANES - 1) // LANES * LANES
     layers = len(levels) - 1
     ends, reach, last = levels[layers], np.int64(levels[0, 3]), levels[layers - 1]
     # Rows of CHUNK numbers, then rings and hidden channels, in memory where no vector lies in two lines of the cache.
-    _, parameters, draws = mixture_rows(n, components)
+    means, many, draws = mixture_rows(n, components)
     seen = 2 * padded + inputs
-    rows = seen + parameters + draws + 9
+    rows = seen + many + draws + 9
     held = np.zeros(rows * CHUNK + ends[2] + (half + CHUNK + SUMS) * padded + LANES + seen, np.float32)
     held = held[(-held.ctypes.data % (4 * LANES)) // 4 :]
     rings = held[rows * CHUNK :]
     table = held[: rows * CHUNK].reshape(rows, CHUNK)
-    drawn, integers = table[seen + parameters :], table[rows - 6 :].view(np.uint32)
+    features, parameters = table[:seen], table[seen : seen + many]
+    drawn, integers = table[seen + many :], table[rows - 6 :].view(np.uint32)
     columns, chains = integers[4], integers[5]
     plain = rings[len(rings) - padded - inputs :].view(np.int32)
     for i in range(len(plain)):
@@ -84,10 +86,10 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     zero, one, two = np.int64(0), np.int64(1), np.int64(2)
     ring, in_turn, weights = rings.ctypes.data, plain.ctypes.data, all_weights.ctypes.data
     hidden, word, skip = ring + 4 * ends[2], taps.ctypes.data, weights + 4 * ends[6]
-    mixtures = np.empty(10, np.int64)  # see `mixture_draws`
-    mixtures[0], mixtures[2], mixtures[3] = held.ctypes.data, skip + 4 * inputs * padded, in_turn
-    mixtures[4], mixtures[5] = keys.ctypes.data, load(load(load(frame, 9), 5), 3)
-    mixtures[6], mixtures[7], mixtures[8], mixtures[9] = padded, inputs, n, components
+    head = skip + 4 * inputs * padded
+    mixtures = np.empty(5, np.int64)  # see `mixture_draws`
+    mixtures[0], mixtures[1], mixtures[2] = parameters.ctypes.data, keys.ctypes.data, temperature.ctypes.data
+    mixtures[3], mixtures[4] = n, components
 
     share = (shape[0] * first + count - 1) // count
     begin, end = min(task * share, shape[0] * first), min((task + 1) * share, shape[0] * first)
@@ -116,8 +118,8 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
                 step = 4 * (inputs if level == 1 else padded)
                 begins = lines[now[7] : now[7] + now[8]]
                 source, matrix = ring + 4 * before[2], weights + 4 * before[6]
-                many, length, into = np.int64(before[5]), np.int64(now[9]), slot.ctypes.data
-                add_lines(words, many, source, begins, step, one, matrix, padded, zero, length, into)
+                number, length, into = np.int64(before[5]), np.int64(now[9]), slot.ctypes.data
+                add_lines(words, number, source, begins, step, one, matrix, padded, zero, length, into)
                 activate(slot[: now[8] * now[9] * padded])
             if index < start:
                 continue
@@ -126,13 +128,13 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
             step, core = 4 * (inputs if layers == 1 else padded), rings[index % levels[0, 0] * levels[0, 1] :]
             words = word + 4 * (last[4] + index % last[0] * last[5])
             source, matrix = ring + 4 * last[2], weights + 4 * last[6]
-            many, length, inside = np.int64(last[5]), np.int64(ends[9]), core.ctypes.data
+            number, length, inside = np.int64(last[5]), np.int64(ends[9]), core.ctypes.data
             for line in range(ends[8]):
                 begins, total = (
                     lines[ends[7] + parity * ends[8] + line :],
                     hidden + 4 * line * length * padded,
                 )
-                add_lines(words, many, source, begins[:1], step, two, matrix, padded, zero, length, total)
+                add_lines(words, number, source, begins[:1], step, two, matrix, padded, zero, length, total)
                 begins, across = begins[2 * ends[8] :], 4 * inputs
                 add_lines(in_turn, inputs, inside, begins[:1], across, two, skip, padded, one, length, total)
             drawn_slice = made[index * area * n :]
@@ -142,8 +144,9 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
                     columns[i] = np.uint32(np.uint32(index * area + sites[0, here[i]]) * MULTIPLIER)
                 for channel in range(inputs):
                     for i in range(len(here)):
-                        table[2 * padded + channel, i] = core[here[i] * inputs + channel]
-                mixtures[1] = hidden + 4 * chunk * padded
+                        features[2 * padded + channel, i] = core[here[i] * inputs + channel]
+                found = hidden + 4 * chunk * padded
+                mixture_parameters(found, padded, features, head, in_turn, means, parameters)
                 run(MIXTURES, mixtures.ctypes.data, 0, 0, 0, 0)
                 for j in range(n):
                     for i in range(len(here)):

@@ -1,13 +1,15 @@
-"""Layers of a convolutional network: sums of taps, laid out by `layout`, and hyperbolic tangents."""
+"""Layers of a network: sums of taps, laid out by `layout`, hyperbolic tangents, and the mixtures that they make."""
 
 from typing import no_type_check
 
 import numba
 import numpy as np
 
-from kadanoff.compiled.vectors import LANES, SUMS, multiply_add
+from kadanoff.compiled.vectors import LANES, SUMS, multiply_add, turn
 
-__all__ = ["activate", "add_lines"]
+__all__ = ["CHUNK", "activate", "add_lines", "mixture_parameters"]
+
+CHUNK = 128  #: blocks that are drawn at once
 
 _compiled = numba.njit(error_model="numpy", nogil=True)
 _F = np.float32
@@ -74,3 +76,39 @@ def add_lines(
                     sums,
                     pitch,
                 )
+
+
+@_compiled
+@no_type_check
+def mixture_parameters(
+    hidden, channels, features, weights, taps, means, parameters
+):  # pragma: no cover - compiled
+    """Make means and shapes (parameter, CHUNK) of mixtures from the last layer, before its hyperbolic tangents.
+
+    `features` (feature, CHUNK) hold room for the squares of the hidden `channels`, these, and the inputs, which are
+    there. Means, the first of the parameters, are a product with hidden channels and inputs, shapes one with the
+    squares. By their addresses: `hidden` are rows of channels, `taps` 0, 4, 8 ...; `weights` are the matrix of means,
+    that of shapes, and what parameters begin with, LANES times each.
+    """
+    room, seen = features.ctypes.data, len(features) - channels
+    for block in range(0, CHUNK, LANES):
+        for channel in range(0, channels, LANES):
+            source = hidden + 4 * (block * channels + channel)
+            turn(source, 4 * channels, room + 4 * ((channels + channel) * CHUNK + block), 4 * CHUNK)
+    flat = features.reshape(-1)
+    squares, values = flat[: channels * CHUNK], flat[channels * CHUNK : 2 * channels * CHUNK]
+    activate(values)
+    for i in range(len(values)):
+        squares[i] = values[i] * values[i]
+    of_means, of_shapes = weights, weights + 4 * means * seen
+    start = of_shapes + 4 * (len(parameters) - means) * channels
+    for block in range(0, 4 * CHUNK, 4 * LANES):
+        for row in range(0, len(parameters), SUMS):
+            if row < means:
+                given, factors, many = room + 4 * channels * CHUNK, of_means + 4 * row * seen, seen
+            else:
+                given, factors, many = room, of_shapes + 4 * (row - means) * channels, channels
+            begin, total = start + 4 * LANES * row, parameters.ctypes.data + 4 * row * CHUNK + block
+            multiply_add(
+                taps, many, factors, 4 * many, given + block, 4 * CHUNK, begin, 4 * LANES, total, 4 * CHUNK
+            )

@@ -1,4 +1,4 @@
-"""Draws of Gaussian mixtures over the sites of a block, many blocks at once, from the last layer of a network.
+"""Draws of Gaussian mixtures over the sites of a block, many blocks at once.
 
 Blocks are innermost: loops over a few components, or a few sites of a block, would make no vectors.
 """
@@ -11,13 +11,12 @@ import numpy as np
 from kadanoff.compiled.compilation import KERNELS
 from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
 from kadanoff.compiled.frames import load, view
-from kadanoff.compiled.layers import activate
+from kadanoff.compiled.layers import CHUNK
 from kadanoff.compiled.sweeps import random_row
-from kadanoff.compiled.vectors import LANES, SUMS, multiply_add, turn
+from kadanoff.compiled.vectors import SUMS
 
-__all__ = ["CHUNK", "MIXTURES", "mixture_draws", "mixture_rows"]
+__all__ = ["MIXTURES", "mixture_draws", "mixture_rows"]
 
-CHUNK = 128  #: blocks that are drawn at once
 MIXTURES = np.int64(list(KERNELS).index("mixture_draws"))  #: the number of the kernel
 _compiled = numba.njit(error_model="numpy", nogil=True)
 _F = np.float32
@@ -30,40 +29,6 @@ def mixture_rows(n, components):  # pragma: no cover - compiled
     means = (components * n + SUMS - 1) // SUMS * SUMS
     shapes = (components * (1 + n + n * (n - 1) // 2) + SUMS - 1) // SUMS * SUMS
     return means, means + shapes, 4 * (1 + (n + 3) // 4)
-
-
-@_compiled
-@no_type_check
-def _parameters(hidden, channels, features, weights, taps, means, parameters):  # pragma: no cover - compiled
-    """Make means and shapes (parameter, CHUNK) of the last layer, whose hyperbolic tangents are still to be taken.
-
-    `features` (feature, CHUNK) hold room for the squares of the hidden `channels`, these, and the inputs, which are
-    there. Means, the first of the parameters, are a product with hidden channels and inputs, shapes one with the
-    squares. By their addresses: `hidden` are rows of channels, `taps` 0, 4, 8 ...; `weights` are the matrix of means,
-    that of shapes, and what parameters begin with, LANES times each.
-    """
-    room, seen = features.ctypes.data, len(features) - channels
-    for block in range(0, CHUNK, LANES):
-        for channel in range(0, channels, LANES):
-            source = hidden + 4 * (block * channels + channel)
-            turn(source, 4 * channels, room + 4 * ((channels + channel) * CHUNK + block), 4 * CHUNK)
-    flat = features.reshape(-1)
-    squares, values = flat[: channels * CHUNK], flat[channels * CHUNK : 2 * channels * CHUNK]
-    activate(values)
-    for i in range(len(values)):
-        squares[i] = values[i] * values[i]
-    of_means, of_shapes = weights, weights + 4 * means * seen
-    start = of_shapes + 4 * (len(parameters) - means) * channels
-    for block in range(0, 4 * CHUNK, 4 * LANES):
-        for row in range(0, len(parameters), SUMS):
-            if row < means:
-                given, factors, many = room + 4 * channels * CHUNK, of_means + 4 * row * seen, seen
-            else:
-                given, factors, many = room, of_shapes + 4 * (row - means) * channels, channels
-            begin, total = start + 4 * LANES * row, parameters.ctypes.data + 4 * row * CHUNK + block
-            multiply_add(
-                taps, many, factors, 4 * many, given + block, 4 * CHUNK, begin, 4 * LANES, total, 4 * CHUNK
-            )
 
 
 @_compiled
@@ -162,32 +127,17 @@ def _draw(
 def mixture_draws(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Draw CHUNK blocks, a kernel that kernels `run`: compiled apart from them it takes half of the time.
 
-    `frame` are words: the addresses of a table, hidden channels, weights (see `_parameters`), 0, 4, 8 ..., keys (one
-    for the components, one for every four sites) and the temperature; and how many channels, inputs, sites n and
-    components there are. Rows of the table hold CHUNK numbers: features of twice the channels and the inputs,
-    parameters and draws as many as `mixture_rows` tells, three for memory, and six of integers: random words, columns
-    and chains.
+    `frame` are words: the addresses of a table, of keys (one for the components, one for every four sites) and of the
+    temperature; and how many sites n and components there are. Rows of the table hold CHUNK numbers: parameters and
+    draws as many as `mixture_rows` tells, three for memory, and six of integers: random words, columns and chains.
     """
-    channels, inputs, n, components = load(frame, 6), load(frame, 7), load(frame, 8), load(frame, 9)
+    n, components = load(frame, 3), load(frame, 4)
     means, many, rows = mixture_rows(n, components)
-    seen = 2 * channels + inputs
-    table = numba.carray(view(load(frame, 0)), (seen + many + rows + 9, CHUNK), np.float32)
-    features, parameters, drawn = table[:seen], table[seen : seen + many], table[seen + many :][:rows]
-    room, integers = table[seen + many + rows :], table[seen + many + rows + 3 :].view(np.uint32)
-    keys = numba.carray(view(load(frame, 4)), (rows // 4, 2), np.uint32)
-    temperature = numba.carray(view(load(frame, 5)), 1, np.float32)[0]
-    _parameters(load(frame, 1), channels, features, load(frame, 2), load(frame, 3), means, parameters)
-    _draw(
-        drawn,
-        n,
-        components,
-        parameters,
-        means,
-        temperature,
-        integers[4],
-        integers[5],
-        keys,
-        integers,
-        room,
-    )
+    table = numba.carray(view(load(frame, 0)), (many + rows + 9, CHUNK), np.float32)
+    drawn, room = table[many : many + rows], table[many + rows :]
+    integers = room[3:].view(np.uint32)
+    keys = numba.carray(view(load(frame, 1)), (rows // 4, 2), np.uint32)
+    temperature = numba.carray(view(load(frame, 2)), 1, np.float32)[0]
+    columns, chains = integers[4], integers[5]
+    _draw(drawn, n, components, table, means, temperature, columns, chains, keys, integers, room)
     return 0

@@ -35,9 +35,9 @@ class _EmbeddedCluster(eqx.Module):
         symmetry.
         """
         require_nearest_neighbour(action, type(self).__name__)
-        probe = jnp.linspace(0.1, 2.0, 7, dtype=jnp.float32)
+        probe = np.linspace(0.1, 2.0, 7, dtype=np.float32)
         dimension = fields.ndim - 1
-        plus, minus = action.potential(probe, dimension), action.potential(-probe, dimension)
+        plus, minus = (action.potential(jnp.asarray(phi), dimension) for phi in (probe, -probe))
         if not np.allclose(plus, minus, rtol=1e-5, atol=1e-5):
             raise InputError(
                 f"{type(self).__name__} flips signs of clusters, but the potential of "

@@ -176,7 +176,7 @@ def space_of(action: Any, lattice: Lattice | Graph | None) -> Lattice | Graph:
 
 def _require_sampler(sampler: Sampler, action: Any, shape: tuple[int, ...]) -> None:
     """Raise `InputError` when the sampler cannot update the action on fields of a shape."""
-    sampler.init(action, jnp.zeros((1, *shape), dtype=jnp.float32))
+    sampler.init(action, jnp.asarray(np.zeros((1, *shape), np.float32)))
 
 
 def _sink(

@@ -1,16 +1,17 @@
 """What every sampler shares: the state of many chains, and how they start."""
 
+import math
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
-from kadanoff.random import along_one_axis
 
 __all__ = ["STARTS", "ChainState", "Info", "Sampler", "require_start", "start"]
 
@@ -61,7 +62,9 @@ class Sampler(Protocol):
 def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainState:
     """Make a state; chains are numbered from zero unless told."""
     numbers = (
-        jnp.arange(len(fields), dtype=jnp.uint32) if chain is None else jnp.asarray(chain, dtype=jnp.uint32)
+        jnp.asarray(np.arange(len(fields), dtype=np.uint32))
+        if chain is None
+        else jnp.asarray(chain, dtype=jnp.uint32)
     )
     fields = jnp.asarray(fields)
     if not jnp.issubdtype(fields.dtype, jnp.inexact):  # stored spins: updates work in floating point
@@ -92,11 +95,14 @@ def start(
     (2, 4, 4)
     """
     require_start(kind)
-    hot = along_one_axis(jax.random.normal, key, (chains, *lattice.shape)).astype(jnp.float32)
+    # By NumPy: XLA would compile a program for each of these.
+    shape = (chains, *lattice.shape)
+    hot = np.asarray(jax.random.normal(key, (math.prod(shape),)), np.float32).reshape(shape)
     if spins:
-        hot = jnp.where(hot < 0, -1.0, 1.0).astype(jnp.float32)
-    cold = jnp.ones_like(hot)
+        hot = np.where(hot < 0, np.float32(-1), np.float32(1))
+    if kind == "hot":
+        return jnp.asarray(hot)
+    fields = np.ones_like(hot)
     if kind == "mixed":
-        odd = (jnp.arange(chains) % 2).reshape(-1, *[1] * lattice.dimension)
-        return jnp.where(odd == 1, cold, hot)
-    return hot if kind == "hot" else cold
+        fields[::2] = hot[::2]
+    return jnp.asarray(fields)
