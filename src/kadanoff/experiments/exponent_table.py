@@ -153,7 +153,8 @@ def _learn_all(
         "inverse": {"relax": Relaxation(plan.action, plan.pair_sweeps), "steps": effort.training_steps},
         "regression": {"kind": "deterministic", "steps": max(100, effort.training_steps // 2)},
     }
-    tasks = [(name, number) for name in kinds for number in range(effort.seeds)]
+    # Kinds side by side, so that later seeds find what the first one compiled.
+    tasks = [(name, number) for number in range(effort.seeds) for name in kinds]
     found: dict[tuple[str, int], LearntInverse] = {}
     shares: dict[tuple[str, int], float] = {}
 

@@ -37,30 +37,7 @@ def descend(
     Gives the best weights and the history (step, training loss, held-out loss). Raises `InputError` when it diverges.
     """
     batch = max(4, min(len(pairs.coarse), _BATCH_SITES // int(np.prod(pairs.coarse.shape[1:]))))
-    schedule = optax.cosine_decay_schedule(_LEARNING_RATE[kind], steps, alpha=0.02)
-    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
-    state = jax.jit(optimiser.init)(eqx.filter(inverse, eqx.is_inexact_array))
-
-    @eqx.filter_jit
-    def advance(inverse: Inverse, state: optax.OptState, keys: Array, data: tuple[Array, Array]) -> tuple:
-        arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
-
-        def step(carry: tuple, key: Array) -> tuple:
-            arrays, state = carry
-            choose, draw = jax.random.split(key)
-            index = jax.random.randint(choose, (batch,), 0, len(data[0]))
-            coarse, fine = data[0][index], data[1][index]
-
-            def objective(arrays: Inverse) -> Array:
-                return jnp.mean(loss(kind, eqx.combine(arrays, rest), draw, coarse, fine))
-
-            value, slope = jax.value_and_grad(objective)(arrays)
-            update, state = optimiser.update(slope, state)
-            return (optax.apply_updates(arrays, update), state), value
-
-        (arrays, state), values = jax.lax.scan(step, (arrays, state), keys)
-        return eqx.combine(arrays, rest), state, jnp.mean(values)
-
+    state = jax.jit(_optimiser(kind, steps).init)(eqx.filter(inverse, eqx.is_inexact_array))
     arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
     first, arrays, state, best, best_score, stale, rows = checkpoint.load(
         (0, arrays, state, arrays, np.inf, 0, np.zeros((0, 3)))
@@ -70,7 +47,7 @@ def descend(
     for begin in range(first, steps, _ROUND):
         done = min(begin + _ROUND, steps)
         keys = jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
-        inverse, state, trained = advance(inverse, state, keys, (pairs.coarse, pairs.fine))
+        inverse, state, trained = _advance(kind, steps, batch, inverse, state, keys, pairs.coarse, pairs.fine)
         held_out = float(held_out_losses(kind, inverse, key, pairs).mean())
         history.append((done, float(trained), held_out))
         progress(done, steps, f"learning, held-out loss {held_out:.4f}")
@@ -87,6 +64,43 @@ def descend(
         weights = (eqx.filter(each, eqx.is_inexact_array) for each in (inverse, best))
         checkpoint.save((done, next(weights), state, next(weights), best_score, stale, np.array(history)))
     return best, history
+
+
+def _optimiser(kind: str, steps: int) -> optax.GradientTransformation:
+    schedule = optax.cosine_decay_schedule(_LEARNING_RATE[kind], steps, alpha=0.02)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+
+
+@eqx.filter_jit
+def _advance(
+    kind: str,
+    steps: int,
+    batch: int,
+    inverse: Inverse,
+    state: optax.OptState,
+    keys: Array,
+    coarse: Array,
+    fine: Array,
+) -> tuple[Inverse, optax.OptState, Array]:
+    """As many steps as there are keys; one program for all inverses of a kind, whatever their seed."""
+    optimiser = _optimiser(kind, steps)
+    arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
+
+    def step(carry: tuple, key: Array) -> tuple:
+        arrays, state = carry
+        choose, draw = jax.random.split(key)
+        index = jax.random.randint(choose, (batch,), 0, len(coarse))
+        small, large = coarse[index], fine[index]
+
+        def objective(arrays: Inverse) -> Array:
+            return jnp.mean(loss(kind, eqx.combine(arrays, rest), draw, small, large))
+
+        value, slope = jax.value_and_grad(objective)(arrays)
+        update, state = optimiser.update(slope, state)
+        return (optax.apply_updates(arrays, update), state), value
+
+    (arrays, state), values = jax.lax.scan(step, (arrays, state), keys)
+    return eqx.combine(arrays, rest), state, jnp.mean(values)
 
 
 @eqx.filter_jit
