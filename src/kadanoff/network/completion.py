@@ -43,7 +43,7 @@ def completed(
 
 @eqx.filter_jit
 def _annealed(
-    keys: PRNGKeyArray, network: Phi4Network, base: Phi4Network, start: Array, known: Array | None
+    keys: Array, network: Phi4Network, base: Phi4Network, start: Array, known: Array | None
 ) -> tuple[Array, Array]:
     """The last states, and the mean of <v> given the hidden units over the second half of the steps.
 

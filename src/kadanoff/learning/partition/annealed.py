@@ -138,7 +138,7 @@ def chain_totals(terms: Array) -> Float[Array, " chain"]:
 
 @eqx.filter_jit
 def _anneal(
-    keys: PRNGKeyArray, state: Any, path: Path, energy: Energy, transition: Transition, times: Array
+    keys: Array, state: Any, path: Path, energy: Energy, transition: Transition, times: Array
 ) -> tuple[Any, Array]:
     def step(state: Any, now: tuple[Array, Array, Array]) -> tuple[Any, Array]:
         key, before, after = now
