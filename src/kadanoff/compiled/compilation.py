@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from kadanoff.cores import cores
@@ -39,17 +40,19 @@ KERNELS = {
     "mixture_draws": "mixtures",
 }
 _awaited: dict[str, "subprocess.Popen[str]"] = {}  # kernels that other processes compile, and which
+_waiting = Lock()  # for whoever reads what these tell
 
 
 def compile_kernel(kernel: Callable[..., Any]) -> Any:
     """Compile a kernel, or take it from the cache, where another process may be about to put it."""
-    while (process := _awaited.get(kernel.__name__)) is not None:
-        told = process.stdout.readline().strip() if process.stdout is not None else ""
-        # A process tells what it has compiled. If it ends without, this one compiles what is left.
-        for name in [name for name, other in _awaited.items() if other is process and told in (name, "")]:
-            del _awaited[name]
-        if process not in _awaited.values():
-            process.wait()
+    with _waiting:
+        while (process := _awaited.get(kernel.__name__)) is not None:
+            told = process.stdout.readline().strip() if process.stdout is not None else ""
+            # A process tells what it has compiled. If it ends without, this one compiles what is left.
+            for name in [name for name, other in _awaited.items() if other is process and told in (name, "")]:
+                del _awaited[name]
+            if process not in _awaited.values():
+                process.wait()
     return compile_function(kernel, 5)
 
 

@@ -65,6 +65,8 @@ def test_draws_depend_neither_on_threads_nor_on_company():
         np.testing.assert_array_equal(result[3:4], part)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_draws_have_derivatives():
     inverse, (coarse, number) = density(*THREE[0]), fields(*THREE[1])
 
