@@ -99,30 +99,29 @@ def run(context, number, frame, scratch, stage, task, count):  # pragma: no cove
     return types.int64(*[types.int64] * 6), code
 
 
+def _data(buffers: int) -> Any:
+    """Code for the pointer to the data of a buffer, of the frame's arguments or results."""
+
+    @no_type_check
+    def code(context, builder, signature, arguments):
+        address = _word(builder, arguments[0], buffers, arguments[1], _DATA)
+        return builder.inttoptr(address, context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64, types.int64), code
+
+
 @intrinsic
 @no_type_check
 def argument(context, frame, number):  # pragma: no cover - compiled
     """Give the pointer to the data of an argument."""
-
-    @no_type_check
-    def code(context, builder, signature, arguments):
-        address = _word(builder, arguments[0], _ARGUMENTS, arguments[1], _DATA)
-        return builder.inttoptr(address, context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.int64, types.int64), code
+    return _data(_ARGUMENTS)
 
 
 @intrinsic
 @no_type_check
 def result(context, frame, number):  # pragma: no cover - compiled
     """Give the pointer to the data of a result."""
-
-    @no_type_check
-    def code(context, builder, signature, arguments):
-        address = _word(builder, arguments[0], _RESULTS, arguments[1], _DATA)
-        return builder.inttoptr(address, context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.int64, types.int64), code
+    return _data(_RESULTS)
 
 
 @intrinsic

@@ -95,7 +95,7 @@ def register(app: typer.Typer) -> None:
         if not 0 <= held_out < 1:
             raise InputError(f"--held-out {held_out:g} is no part of the data: give 0 or more, below 1")
         view = TrainingView()
-        with at_work(view.shown, wall_time, out, NETWORK) as task:
+        with at_work(view.shown, wall_time, out, kernels=NETWORK) as task:
             from kadanoff.network.estimator import Phi4RBM
             from kadanoff.network.training_folder import fit_in_folder
             from kadanoff.network.units import unit_type
