@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import equinox as eqx
@@ -12,10 +13,10 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.errors import InputError
 from kadanoff.random import normal, site_words
-from kadanoff.renormalization.blocking import from_blocks
+from kadanoff.renormalization.blocking import from_blocks, to_blocks
 from kadanoff.renormalization.inverse.network import wrap
 
-__all__ = ["Inverse", "in_tiles", "site_normals", "site_numbers", "to_fine"]
+__all__ = ["Inverse", "cut_blocks", "in_tiles", "site_normals", "site_numbers", "to_fine"]
 
 #: Coarse sites of one tile: bounds the memory of hidden channels and of the parameters of a density.
 _TILE_SITES = 1 << 16
@@ -80,6 +81,12 @@ class Inverse(eqx.Module):
 
     def _drawn(self, key: PRNGKeyArray, coarse: Array, number: Array) -> Array:
         return to_fine(self.blocks(key, coarse, number), self.b)
+
+
+@partial(jax.jit, static_argnums=1)
+def cut_blocks(fine: Float[Array, "n ..."], b: int) -> Float[Array, "n ..."]:
+    """Cut many fine fields into blocks, (n, *coarse, b**d): undoes `to_fine`."""
+    return jax.vmap(lambda field: to_blocks(field, b))(fine)
 
 
 def to_fine(blocks: Float[Array, "n ..."], b: int) -> Float[Array, "n ..."]:

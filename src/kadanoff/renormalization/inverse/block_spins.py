@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from kadanoff.errors import InputError
-from kadanoff.renormalization.blocking import to_blocks
+from kadanoff.renormalization.inverse.base import cut_blocks
 
 __all__ = ["BlockSpins", "draw_spins", "frequency_score", "log_probability", "states"]
 
@@ -83,7 +83,7 @@ def frequency_score(
     """Minus the log-likelihood a site of held-out blocks, by how often each state occurs under its majority."""
 
     def numbered(coarse: Array, fine: Array) -> np.ndarray:
-        blocks = jax.vmap(lambda field: to_blocks(field, b))(fine) * coarse[..., None]
+        blocks = cut_blocks(fine, b) * coarse[..., None]
         bits = np.asarray(blocks < 0, np.int64)
         return bits @ (1 << np.arange(bits.shape[-1]))
 

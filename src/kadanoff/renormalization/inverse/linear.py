@@ -1,23 +1,14 @@
 """The best linear transposed convolution, in closed form: the yardstick that a network has to beat."""
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from kadanoff.renormalization.blocking import to_blocks
+from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 
-__all__ = ["cut_blocks", "fit_linear"]
-
-
-@partial(jax.jit, static_argnums=1)
-def cut_blocks(fine: Float[Array, "n ..."], b: int) -> Float[Array, "n ..."]:
-    """Cut many fields into blocks, (n, *lattice / b, b**d)."""
-    return jax.vmap(lambda field: to_blocks(field, b))(fine)
+__all__ = ["fit_linear"]
 
 
 def fit_linear(

@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
-from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.inverse.base import Inverse
+from kadanoff.renormalization.inverse.base import Inverse, cut_blocks
 from kadanoff.renormalization.inverse.energy_score import energy_score
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 
@@ -43,7 +42,7 @@ def loss(
         drawn = (inverse.fine(one, coarse, number), inverse.fine(two, coarse, number))
         return energy_score(place, *drawn, fine, patch_sides(fine.shape[1:]))
     if kind in ("density", *SPIN_KINDS) and isinstance(inverse, SublatticeDensity):
-        blocks = jax.vmap(lambda field: to_blocks(field, inverse.b))(fine)
+        blocks = cut_blocks(fine, inverse.b)
         # A random translation of the batch: the likelihood of one order of the colours, unbiased for their mean.
         shift = jax.random.randint(key, (), 0, coarse.shape[1])
         terms = inverse.block_log_prob(jnp.roll(blocks, shift, axis=1), jnp.roll(coarse, shift, axis=1))

@@ -13,8 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
-from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.inverse.base import Inverse, in_tiles, site_numbers
+from kadanoff.renormalization.inverse.base import Inverse, cut_blocks, in_tiles, site_numbers
 from kadanoff.renormalization.inverse.network import wrap
 from kadanoff.renormalization.inverse.sublattice import corners, merge, pick
 
@@ -117,7 +116,7 @@ class SublatticeDensity(Inverse):
         With the rule of a consistent density, it is with respect to delta(RG(fine) - coarse) d fine; for spins it is
         the log-probability. The order of the sublattices is summed over.
         """
-        blocks = jax.vmap(lambda field: to_blocks(field, self.b))(fine)
+        blocks = cut_blocks(fine, self.b)
         offsets = jnp.asarray(_offsets(Lattice(coarse.shape[1:])))
         axes = tuple(range(1, coarse.ndim))
 

@@ -13,13 +13,13 @@ from kadanoff.errors import InputError
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, Majority
 from kadanoff.renormalization.inverse import mixture
-from kadanoff.renormalization.inverse.base import Inverse
+from kadanoff.renormalization.inverse.base import Inverse, cut_blocks
 from kadanoff.renormalization.inverse.block_spins import frequency_score
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse, require_function
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.descent import descend, held_out_losses
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
-from kadanoff.renormalization.inverse.linear import cut_blocks, fit_linear
+from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.network import default_kernels
 from kadanoff.renormalization.inverse.objective import KINDS, SPIN_KINDS
 from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
