@@ -14,8 +14,8 @@ from kadanoff.network import (
     Training,
     exact_log_likelihood,
 )
+from kadanoff.network.centring import moved, network_about, recentred
 from kadanoff.network.chains import chains_of
-from kadanoff.network.training import _moved, _network, _recentred
 from kadanoff.network.units import IsingUnit
 
 DATA = np.random.default_rng(0).choice([-1.0, 1.0], size=(200, 5), p=[0.3, 0.7]).astype(np.float32)
@@ -65,10 +65,10 @@ def test_the_gradient_of_the_chains_is_the_exact_one(visible: str, hidden: str, 
 def test_offsets_move_couplings_but_not_the_network(visible: str, hidden: str) -> None:
     network = Phi4Network.random(visible, 5, hidden, 3, seed=1, width=0.2)
     offsets = (jnp.arange(5.0), jnp.ones(3))
-    values = _moved(network.unconstrained(), network.w, offsets, 1.0)
-    same = _network(network, values, offsets)
-    values, offsets = _recentred(network, values, offsets, jnp.asarray(DATA))
-    for other in (same, _network(network, values, offsets)):
+    values = moved(network.unconstrained(), network.w, offsets, 1.0)
+    same = network_about(network, values, offsets)
+    values, offsets = recentred(network, values, offsets, jnp.asarray(DATA))
+    for other in (same, network_about(network, values, offsets)):
         for ours, theirs in zip(*map(jax.tree_util.tree_leaves, (network, other)), strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-4)
 

@@ -48,7 +48,7 @@ def clusters(frame, scratch, stage, task, count):  # pragma: no cover - compiled
         phi = fields[chain]
         _draw_bonds(bonds, phi, lattice, words, columns, number, keys[0], kappa)
         if single:
-            random_row(words[:, :1], columns[:1], number[:1], 0, keys[1])
+            random_row(words, columns[:1], number[:1], np.int64(0), keys[1])
             seed = min(np.int64(uniform(words[0, 0]) * np.float32(volume)), volume - 1)
             _grow(flipped[chain], phi, seed, bonds, lattice, parent)
             continue

@@ -84,7 +84,7 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
         plain[i] = 4 * i
     # Numbers of one type: others would make functions anew.
     zero, one, two = np.int64(0), np.int64(1), np.int64(2)
-    ring, in_turn, weights = rings.ctypes.data, plain.ctypes.data, all_weights.ctypes.data
+    ring, in_turn, weights = rings.ctypes.data, np.int64(plain.ctypes.data), all_weights.ctypes.data
     hidden, word, skip = ring + 4 * ends[2], taps.ctypes.data, weights + 4 * ends[6]
     head = skip + 4 * inputs * padded
     mixtures = np.empty(5, np.int64)  # see `mixture_draws`
@@ -118,7 +118,7 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
                 step = 4 * (inputs if level == 1 else padded)
                 begins = lines[now[7] : now[7] + now[8]]
                 source, matrix = ring + 4 * before[2], weights + 4 * before[6]
-                number, length, into = np.int64(before[5]), np.int64(now[9]), slot.ctypes.data
+                number, length, into = np.int64(before[5]), np.int64(now[9]), np.int64(slot.ctypes.data)
                 add_lines(words, number, source, begins, step, one, matrix, padded, zero, length, into)
                 activate(slot[: now[8] * now[9] * padded])
             if index < start:
@@ -128,7 +128,7 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
             step, core = 4 * (inputs if layers == 1 else padded), rings[index % levels[0, 0] * levels[0, 1] :]
             words = word + 4 * (last[4] + index % last[0] * last[5])
             source, matrix = ring + 4 * last[2], weights + 4 * last[6]
-            number, length, inside = np.int64(last[5]), np.int64(ends[9]), core.ctypes.data
+            number, length, inside = np.int64(last[5]), np.int64(ends[9]), np.int64(core.ctypes.data)
             for line in range(ends[8]):
                 begins, total = (
                     lines[ends[7] + parity * ends[8] + line :],

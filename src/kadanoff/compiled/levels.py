@@ -27,30 +27,30 @@ def _draw(fields, r, low, high, key, begin, end, out):  # pragma: no cover - com
     for lane in range(lanes):
         site[lane] = np.uint32(np.uint32(np.uint32(lane % _SITES) * MULTIPLIER) + INCREMENT)
         sample[lane] = np.uint32(np.uint32(np.uint32(lane // _SITES) * MULTIPLIER) + INCREMENT)
-    words, chance = np.empty((4, _ROWS, _SITES), np.uint32), np.zeros((_ROWS, 4 * _SITES), np.float32)
-    by_lane, flat = words.reshape(4, -1), chance.ravel()
+    words, chance = np.empty((4, lanes), np.uint32), np.zeros(4 * lanes, np.float32)
     for top in range(begin, end, _ROWS):
         rows, down = min(_ROWS, end - top), np.uint32(np.uint32(top) * MULTIPLIER)
         for column in range(0, units, 4 * _SITES):
             along = np.uint32(np.uint32(column // 4) * MULTIPLIER)
             for lane in range(lanes):
                 found = hashed(np.uint32(site[lane] + along), np.uint32(sample[lane] + down), z0, w0)
-                by_lane[0, lane], by_lane[1, lane], by_lane[2, lane], by_lane[3, lane] = found
+                words[0, lane], words[1, lane], words[2, lane], words[3, lane] = found
             width = min(4 * _SITES, units - column)
             offset = r[column : column + width]
             for row in range(rows):
-                into, given = chance[row], fields[top + row, column : column + width]
+                into, given = chance[4 * _SITES * row :], fields[top + row, column : column + width]
                 for i in range(width):
                     into[i] = given[i] - offset[i]
             for lane in range(4 * lanes):
-                h = (high - low) * flat[lane]
+                h = (high - low) * chance[lane]
                 odds = exp(-abs(h))
                 likely = np.float32(1) / (np.float32(1) + odds)
-                flat[lane] = likely if h >= 0 else odds * likely
+                chance[lane] = likely if h >= 0 else odds * likely
             for row in range(rows):
-                drawn, by_row = out[top + row, column : column + width], chance[row]
+                drawn = out[top + row, column : column + width]
                 for k in range(4):
-                    into, likely, word = drawn[k * _SITES :], by_row[k * _SITES :], words[k, row]
+                    into, word = drawn[k * _SITES :], words[k, row * _SITES :]
+                    likely = chance[(4 * row + k) * _SITES :]
                     for i in range(min(_SITES, len(into))):
                         into[i] = high if uniform(word[i]) < likely[i] else low
 

@@ -139,9 +139,10 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     # Rows are taken in fours: the patterns of those that are not there are summed too, and left.
     padded = (rows + ROWS - 1) // ROWS * ROWS
     low, high = levels[0], levels[1]
+    # Zeros of the type that lengths have: others would make functions anew.
     if transposed:
         patterns = np.zeros((groups, padded), np.uint8)
-        strange = _packed_columns(x, 0, low, high, patterns)
+        strange = _packed_columns(x, np.int64(0), low, high, patterns)
         strange += _packed_columns(more, len(x), low, high, patterns)
     else:
         patterns = np.zeros((padded, groups), np.uint8)
@@ -160,7 +161,7 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
         width = min(WIDTH, columns - column)
         total[:] = 0
         if strange > 0:
-            _plain(x, 0, w, transposed, turned, column, total)
+            _plain(x, np.int64(0), w, transposed, turned, column, total)
             _plain(more, len(x), w, transposed, turned, column, total)
         else:
             copied = turned or width < WIDTH or inner % 4 != 0

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from kadanoff.network.model import Phi4Network, interpolated
+from kadanoff.random import split_words
 
 __all__ = ["annealed_states", "completed"]
 
@@ -18,9 +19,9 @@ def annealed_states(
     Chains that start where there are no links spread over the modes as they form, better than chains that start in
     the trained network.
     """
-    keys = jax.random.split(key, steps + 1)
-    start = base.unlinked(keys[0], count)
-    return _annealed(keys[1:], network, base, start, None)[0]
+    first, rest = _keys(key, steps)
+    start = base.unlinked(first, count)
+    return _annealed(rest, network, base, start, None)[0]
 
 
 def completed(
@@ -36,9 +37,15 @@ def completed(
     Links are switched on in the first half of the steps, so that the unknown features follow the known ones into their
     mode as it forms; <v> given the hidden units is averaged over the second half.
     """
-    keys = jax.random.split(key, steps + 1)
-    start = jnp.where(known, v, base.unlinked(keys[0], len(v)))
-    return jnp.where(known, v, _annealed(keys[1:], network, base, start, known)[1])
+    first, rest = _keys(key, steps)
+    start = jnp.where(known, v, base.unlinked(first, len(v)))
+    return jnp.where(known, v, _annealed(rest, network, base, start, known)[1])
+
+
+def _keys(key: PRNGKeyArray, steps: int) -> tuple[Array, Array]:
+    """A key for the start, and one for every step."""
+    words = split_words(key, steps + 1)
+    return jax.random.wrap_key_data(words[0]), jax.random.wrap_key_data(words[1:])
 
 
 @eqx.filter_jit

@@ -287,7 +287,8 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         for start in range(0, len(rows), _ROWS):
             chunk = rows[start : start + _ROWS]
             padded = np.concatenate([chunk, np.repeat(chunk[-1:], _ROWS - len(chunk), axis=0)])
-            parts.append(np.asarray(function(jnp.asarray(padded, jnp.float32)), np.float64)[: len(chunk)])
+            found = function(jnp.asarray(padded.astype(np.float32)))
+            parts.append(np.asarray(found, np.float64)[: len(chunk)])
         return np.concatenate(parts)
 
     def _key(self, purpose: int) -> jax.Array:

@@ -73,14 +73,12 @@ def unlinked_log_partition(network: Phi4Network) -> float:
     if np.any(np.asarray(network.w)):
         raise InputError("the network that an annealing starts from has links; give one with w = 0")
     layers = (network.visible, network.hidden)
-    return float(
-        sum(np.asarray(_unit_terms(layer, jnp.zeros(layer.size)), np.float64).sum() for layer in layers)
-    )
+    return float(sum(np.asarray(_unit_terms(layer), np.float64).sum() for layer in layers))
 
 
 @eqx.filter_jit
-def _unit_terms(layer: Unit, h: Float[Array, " units"]) -> Float[Array, " units"]:
-    return layer.log_partition(h)
+def _unit_terms(layer: Unit) -> Float[Array, " units"]:
+    return layer.log_partition(jnp.zeros(layer.size))
 
 
 def best_log_partition(network: Phi4Network, base: Phi4Network | None = None, **options: Any) -> Estimate:
@@ -99,7 +97,10 @@ def log_likelihood(
     network: Phi4Network, v: Float[ArrayLike, "sample visible"], log_partition: float
 ) -> Float[np.ndarray, " sample"]:
     """ln p(v) of every sample, given ln Z."""
-    return -np.asarray(visible_energy(network, jnp.asarray(v, jnp.float32)), np.float64) - log_partition
+    return (
+        -np.asarray(visible_energy(network, jnp.asarray(np.asarray(v, np.float32))), np.float64)
+        - log_partition
+    )
 
 
 def mean_log_likelihood(

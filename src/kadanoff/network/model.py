@@ -75,8 +75,7 @@ class Phi4Network(eqx.Module):
         cls, visible: str, n_visible: int, hidden: str, n_hidden: int, seed: int = 0, width: float = 0.01
     ) -> "Phi4Network":
         """Make a start for learning: units as they start, links normal of the given width."""
-        w = width * random.along_one_axis(jax.random.normal, random.key(seed), (n_visible, n_hidden))
-        return cls(w, unit_type(visible).start(n_visible), unit_type(hidden).start(n_hidden))
+        return cls(*_start(random.key(seed), (visible, hidden), (n_visible, n_hidden), jnp.asarray(width)))
 
     def energy(
         self, v: Float[Array, "*batch visible"], h: Float[Array, "*batch hidden"]
@@ -116,7 +115,7 @@ class Phi4Network(eqx.Module):
     def unlinked(self, key: PRNGKeyArray, count: int) -> Float[Array, "count visible"]:
         """Draw visible units as they are without links: some more, so that one program draws most numbers of them."""
         rows = -(-count // _ROWS) * _ROWS
-        return self.visible.draw(key, jnp.zeros((rows, self.visible.size)))[:count]
+        return _unlinked(key, self.visible, rows)[:count]
 
     def gibbs(
         self, key: PRNGKeyArray, v: Float[Array, "*batch visible"], steps: int = 1
@@ -190,6 +189,20 @@ def interpolated(start: Phi4Network, end: Phi4Network, t: ArrayLike) -> Phi4Netw
     True
     """
     return jax.tree_util.tree_map(lambda first, last: (1 - t) * first + t * last, start, end)
+
+
+@eqx.filter_jit
+def _start(
+    key: PRNGKeyArray, names: tuple[str, str], sizes: tuple[int, int], width: Array
+) -> tuple[Array, Unit, Unit]:
+    w = width * random.along_one_axis(jax.random.normal, key, sizes)
+    visible, hidden = (unit_type(name).start(size) for name, size in zip(names, sizes, strict=True))
+    return w, visible, hidden
+
+
+@eqx.filter_jit
+def _unlinked(key: PRNGKeyArray, layer: Unit, rows: int) -> Array:
+    return layer.draw(key, jnp.zeros((rows, layer.size)))
 
 
 _LARGEST = 0.9999  # norm of the scaled links of two Gaussian layers in training

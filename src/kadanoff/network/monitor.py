@@ -56,7 +56,7 @@ class Monitor(eqx.Module):
     ) -> "Monitor":
         """Choose the subset, evenly from the data."""
         rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), _SUBSET)).astype(int))
-        return cls(jnp.asarray(x[rows], jnp.float32), likelihood_every, seed)
+        return cls(jnp.asarray(x[rows].astype(np.float32)), likelihood_every, seed)
 
     def record(self, state: TrainingState, epoch: Epoch) -> Record:
         """Measure the network after an epoch."""
@@ -65,14 +65,14 @@ class Monitor(eqx.Module):
         if self.likelihood_every and state.epochs % self.likelihood_every == 0:
             likelihood = mean_log_likelihood(network, self.subset, state.base, steps=500, seed=self.seed)
         key = jax.random.fold_in(make_key(self.seed, 41), state.epochs)
-        return Record(
-            state.epochs,
-            float(reconstruction(network, self.subset).mean()),
-            float(pseudo_likelihood(key, network, self.subset).mean()),
-            epoch.gradient,
-            epoch.mixing,
-            likelihood,
-        )
+        error, pseudo = _means(key, network, self.subset)
+        return Record(state.epochs, float(error), float(pseudo), epoch.gradient, epoch.mixing, likelihood)
+
+
+@eqx.filter_jit
+def _means(key: PRNGKeyArray, network: Phi4Network, v: Float[Array, "sample visible"]) -> tuple[Array, Array]:
+    """What every epoch asks for, in one program."""
+    return reconstruction(network, v).mean(), pseudo_likelihood(key, network, v).mean()
 
 
 @eqx.filter_jit

@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.network.centring import moved, network_about, network_of, recentred
 from kadanoff.network.chains import Chains, Persistent
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.products import state_outer, state_product
@@ -22,7 +23,6 @@ __all__ = ["Epoch", "Training", "TrainingState"]
 SCHEDULES = ("constant", "linear", "cosine")
 OPTIMISERS = ("adam", "sgd")
 _POOL = 256  # states that smoothing adds
-_OFFSET_RATE = 0.01  # of the running means about which the gradient is centred
 
 
 class TrainingState(eqx.Module):
@@ -45,7 +45,7 @@ class TrainingState(eqx.Module):
     @property
     def network(self) -> Phi4Network:
         """The network as trained so far."""
-        return _network(self.template, self.values, self.offsets)
+        return network_of(self.template, self.values, self.offsets)
 
 
 class Epoch(NamedTuple):
@@ -112,22 +112,13 @@ class Training(eqx.Module):
 
         `pool` (state, visible) are the states of smoothing, by default the data's own.
         """
-        data = jnp.asarray(x, jnp.float32)
-        extra = data[:_POOL] if pool is None else jnp.asarray(pool, jnp.float32)
-        weight = jnp.concatenate([jnp.ones(len(data)), jnp.full(len(extra), self.smoothing / len(extra))])
-        fitted = type(network.visible).fitted(jnp.concatenate([data, extra]), weight)
-        base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
-        if not keep:
-            network = Phi4Network(network.w, fitted, network.hidden)
-        offsets = (data.mean(axis=0), network.hidden_mean(data).mean(axis=0))
-        if not self.centred:
-            offsets = (jnp.zeros_like(offsets[0]), jnp.zeros_like(offsets[1]))
-        values = network.unconstrained()
-        # As a start has no links to speak of, they are those about the offsets; a kept network stays what it is.
-        values = _moved(values, network.w, offsets, 1.0) if keep else values
+        data, extra = (None if table is None else _single(table) for table in (x, pool))
+        kind = (self.optimiser, self.schedule, self.centred, keep)
+        values, offsets, optimiser, base, pool, network = _begun(
+            kind, self._numbers(len(x)), network, data, extra, _single(self.smoothing)
+        )
         chains = self.chains.init(make_key(self.seed, 21), base, self._batch(len(x)))
-        optimiser = self._rule(len(x)).init(values)
-        return TrainingState(values, offsets, optimiser, chains, base, extra, network)
+        return TrainingState(values, offsets, optimiser, chains, base, pool, network)
 
     def epoch(self, state: TrainingState, x: Float[Any, "sample visible"]) -> tuple[TrainingState, Epoch]:
         """Pass once over the data in an order of its own, every sample once (the last batch is filled up)."""
@@ -142,7 +133,7 @@ class Training(eqx.Module):
             state.base,
             state.pool if self.smoothing else None,
             state.template,
-            jnp.asarray(x, jnp.float32),
+            _single(x),
         )
         values, offsets, optimiser, chains = trained
         frozen = (state.base, state.pool, state.template)
@@ -156,7 +147,7 @@ class Training(eqx.Module):
         after: Callable[[TrainingState, Epoch], bool | None] | None = None,
     ) -> TrainingState:
         """Train to `total_epochs`, from wherever the state is; `after` sees every epoch, and True from it stops."""
-        data = jnp.asarray(x, jnp.float32)
+        data = _single(x)
         while state.epochs < self.total_epochs:
             state, epoch = self.epoch(state, data)
             if after is not None and after(state, epoch):
@@ -170,10 +161,12 @@ class Training(eqx.Module):
         """What may change without compiling again: rate, weight decay, clip, steps in all, share of smoothing."""
         steps = self.total_epochs * -(-samples // self._batch(samples))
         share = self.smoothing / (samples + self.smoothing)
-        return jnp.array([self.learning_rate, self.weight_decay, self.clip, steps, share], jnp.float32)
+        return _single([self.learning_rate, self.weight_decay, self.clip, steps, share])
 
-    def _rule(self, samples: int) -> optax.GradientTransformation:
-        return _optimiser(self.optimiser, self.schedule, self._numbers(samples))
+
+def _single(x: Any) -> Array:
+    """Numbers in single precision; NumPy's become so without a program."""
+    return jnp.asarray(x, jnp.float32) if isinstance(x, Array) else jnp.asarray(np.asarray(x, np.float32))
 
 
 def _optimiser(name: str, schedule: str, numbers: Float[Array, "5"]) -> optax.GradientTransformation:
@@ -189,6 +182,32 @@ def _optimiser(name: str, schedule: str, numbers: Float[Array, "5"]) -> optax.Gr
         optax.add_decayed_weights(decay, mask={"w": True, "visible": False, "hidden": False}),
         optax.scale_by_schedule(lambda step: -rate * shape(jnp.minimum(step / steps, 1.0))),
     )
+
+
+@eqx.filter_jit
+def _begun(
+    kind: tuple[str, str, bool, bool],
+    numbers: Float[Array, "5"],
+    network: Phi4Network,
+    data: Float[Array, "sample visible"],
+    pool: Float[Array, "state visible"] | None,
+    smoothing: Float[Array, ""],
+) -> tuple[dict[str, Any], tuple[Array, Array], Any, Phi4Network, Array, Phi4Network]:
+    """The start of training but for its chains, in one program: couplings, offsets, optimiser, base, pool, network."""
+    name, schedule, centred, keep = kind
+    pool = data[:_POOL] if pool is None else pool
+    weight = jnp.concatenate([jnp.ones(len(data)), jnp.full(len(pool), smoothing / len(pool))])
+    fitted = type(network.visible).fitted(jnp.concatenate([data, pool]), weight)
+    base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
+    if not keep:
+        network = Phi4Network(network.w, fitted, network.hidden)
+    offsets = (data.mean(axis=0), network.hidden_mean(data).mean(axis=0))
+    if not centred:
+        offsets = (jnp.zeros_like(offsets[0]), jnp.zeros_like(offsets[1]))
+    values = network.unconstrained()
+    # As a start has no links to speak of, they are those about the offsets; a kept network stays what it is.
+    values = moved(values, network.w, offsets, 1.0) if keep else values
+    return values, offsets, _optimiser(name, schedule, numbers).init(values), base, pool, network
 
 
 @eqx.filter_jit
@@ -214,13 +233,13 @@ def _epoch(
         rows, key = given
         data = x[rows]
         about = offsets if centred else None
-        network = _network(template, values, about)
+        network = network_about(template, values, about)
         drawn = chains.draw(key, network, base, kept, data)
         slope = _slope(template, values, about, data, jax.lax.stop_gradient(drawn.v), pool, share)
         update, state = optimiser.update(slope, state, values)
         values: Any = optax.apply_updates(values, update)
         if centred:
-            values, offsets = _recentred(template, values, offsets, data)
+            values, offsets = recentred(template, values, offsets, data)
         return (values, offsets, state, drawn.kept), (optax.tree.norm(slope), drawn.mixing)
 
     trained, (gradients, mixing) = jax.lax.scan(step, trained, (permutation, jax.random.split(chain, count)))
@@ -241,7 +260,7 @@ def _slope(
     That of the links comes from one product of matrices for both sides, and the fields of the data from the chains'
     where they start there: the products are what an update costs.
     """
-    network, back = jax.vjp(lambda values: _network(template, values, offsets), values)
+    network, back = jax.vjp(lambda values: network_about(template, values, offsets), values)
 
     def difference(visible: Unit, hidden: Unit, fields: tuple[Array, Array]) -> Array:
         energies = (
@@ -256,38 +275,3 @@ def _slope(
     w = state_outer(network.visible, data, model, jnp.concatenate(by_field))
     whole = eqx.tree_at(lambda n: (n.w, n.visible, n.hidden), network, (w, visible, hidden))
     return back(whole)[0]
-
-
-def _network(
-    template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array] | None
-) -> Phi4Network:
-    """The network of values whose linear couplings belong to deviations from the offsets, where there are some.
-
-    -(v - c) w (h - d) + r' v + s' h is the action with r = r' + w d and s = s' + w^T c, up to a constant.
-    """
-    network = template.constrained(values)
-    if offsets is None:
-        return network
-    at_zero = _moved(values, network.w, offsets, -1.0)
-    return template.constrained(at_zero)
-
-
-def _moved(values: dict[str, Any], w: Array, offsets: tuple[Array, Array], sign: float) -> dict[str, Any]:
-    """Linear couplings about the offsets (sign +1), or about zero (-1)."""
-    visible, hidden = values["visible"], values["hidden"]
-    return {
-        "w": values["w"],
-        "visible": {**visible, "r": visible["r"] - sign * w @ offsets[1]},
-        "hidden": {**hidden, "r": hidden["r"] - sign * w.T @ offsets[0]},
-    }
-
-
-def _recentred(
-    template: Phi4Network, values: dict[str, Any], offsets: tuple[Array, Array], data: Array
-) -> tuple[dict[str, Any], tuple[Array, Array]]:
-    """Move the offsets towards the means of a batch; the network stays as it is."""
-    network = _network(template, values, offsets)
-    means = (data.mean(axis=0), network.hidden_mean(data).mean(axis=0))
-    moved = tuple(old + _OFFSET_RATE * (mean - old) for old, mean in zip(offsets, means, strict=True))
-    shift = tuple(new - old for new, old in zip(moved, offsets, strict=True))
-    return _moved(values, network.w, shift, 1.0), moved  # pyright: ignore[reportArgumentType, reportReturnType]

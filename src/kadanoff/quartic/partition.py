@@ -153,8 +153,8 @@ def _height(h: Array, a: Array, b: Array, mode: Array) -> Float[Array, "..."]:
 def _rule(h: Array, a: Array, b: Array) -> _Rule:
     """Nodes and weights around the upper mode, relative to the density there.
 
-    All values are stopped gradients; the couplings enter again through an exponent that is identically zero,
-    so that differentiating a weighted sum differentiates the integrand under the integral, to any order.
+    All values are stopped gradients; the couplings enter again through an exponent that is differentiated but not
+    computed, so that differentiating a weighted sum differentiates the integrand under the integral, to any order.
     """
     count, depth = _RULES[h.dtype.name]
     tiny = jnp.finfo(h.dtype).tiny
@@ -184,6 +184,17 @@ def _rule(h: Array, a: Array, b: Array) -> _Rule:
     distance = stop_gradient(sign * jnp.concatenate([distance, -node - mode[..., None]], axis=-1))
     weight = stop_gradient(jnp.concatenate([upper, lower], axis=-1))
     exponent = h[..., None] * x - a[..., None] * x**2 - b[..., None] * x**4
-    return _Rule(
-        x, distance, stop_gradient(sign[..., 0] * mode), weight * jnp.exp(exponent - stop_gradient(exponent))
-    )
+    return _Rule(x, distance, stop_gradient(sign[..., 0] * mode), weight * _one(exponent))
+
+
+@jax.custom_jvp
+def _one(exponent: Array) -> Array:
+    """exp(exponent - the same number): one, with the derivatives of exp, and no exponential to compute."""
+    # A selection and no plain ones, so that a batch of exponents gives a batch.
+    return jnp.where(False, exponent, jnp.ones((), exponent.dtype))
+
+
+@_one.defjvp
+def _one_and_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    one = _one(primals[0])
+    return one, one * tangents[0]

@@ -101,7 +101,7 @@ def _draw(
     # Infinity marks what is still to be drawn: one array to carry, and NaN, where there is no density, ends
     # the loop.
     start = (jnp.uint32(0), jnp.full(shape, jnp.inf, h.dtype))
-    _, x = jax.lax.while_loop(unfinished, attempt, attempt(start))
+    _, x = jax.lax.while_loop(unfinished, attempt, start)
     return jnp.where(jnp.isinf(x), jnp.nan, jnp.where(h < 0, -x, x))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.random import split_words
 from kadanoff.statistics import Estimate, effective_sample_size
 from kadanoff.statistics.weights import relative_weights
 from kadanoff.summation import compensated_sum
@@ -99,7 +100,7 @@ def annealed_importance_sampling(
     True
     """
     times = schedule(steps).astype(np.float32)
-    words = np.asarray(jax.random.key_data(jax.random.split(key, len(times) - 1)))
+    words = split_words(key, len(times) - 1)
     parts = []
     for begin in range(0, len(words), _ROUND):
         keys = jax.random.wrap_key_data(

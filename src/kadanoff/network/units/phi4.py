@@ -101,7 +101,6 @@ class Phi4Unit(Unit):
         return cls(g[:, 0] / scale, g[:, 1] / scale**2, jnp.maximum(g[:, 2] / scale**4, SMALLEST))
 
 
-@jax.jit
 def _most_likely(data: Float[Array, "unit 3"]) -> Float[Array, "unit 3"]:
     """The couplings (r, a, b) at which <x>, <x^2>, <x^4> are the given ones, or b meets its bound."""
 
