@@ -156,9 +156,7 @@ def watch(arguments: list[str]) -> None:
 
         return compile_it
 
-    foreign.compile_kernel, foreign.compile_function = map(
-        timed, (foreign.compile_kernel, foreign.compile_function)
-    )
+    foreign.compile_function = timed(foreign.compile_function)
     jax.monitoring.register_event_duration_secs_listener(on_event)
     try:
         app(arguments[1:], prog_name="kadanoff")

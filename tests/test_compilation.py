@@ -20,7 +20,7 @@ from kadanoff.compiled import compilation
 stopped = "stop" in sys.argv
 compilation.compile_ahead("compensated_sums", "metropolis")
 processes = set(compilation._awaited.values())
-assert len(processes) == 2, processes
+assert len(processes) == min(3, compilation.cores()), processes
 if stopped:
     for process in processes:
         process.kill()
@@ -105,7 +105,7 @@ def test_every_kernel_is_in_its_file():
 def test_kernels_come_from_other_processes_or_without_them(tmp_path, turn):
     told = run(AHEAD, turn, folder=tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "numba"))
     here = told.split("compiled here:")[-1].split()
-    assert here == ["_handle", *(["compensated_sums", "metropolis"] if turn == "stop" else [])]
+    assert here == (["compensated_sums", "handle", "metropolis"] if turn == "stop" else [])
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from typing import Any
 
 from kadanoff.cores import cores
 
-__all__ = ["KERNELS", "compile_ahead", "compile_function", "compile_kernel"]
+__all__ = ["KERNELS", "compile_ahead", "compile_function"]
 
 #: Kernels, and the files they are in, by their numbers, which programs in XLA's cache hold.
 KERNELS = {
@@ -39,34 +39,38 @@ KERNELS = {
     "compensated_sums": "sums",
     "mixture_draws": "mixtures",
 }
-_awaited: dict[str, "subprocess.Popen[str]"] = {}  # kernels that other processes compile, and which
+_HANDLER = "handle"  # what calls kernels, itself compiled like one: every program that calls any needs it
+_awaited: dict[str, "subprocess.Popen[str]"] = {}  # functions that other processes compile, and which
 _waiting = Lock()  # for whoever reads what these tell
 
 
-def compile_kernel(kernel: Callable[..., Any]) -> Any:
-    """Compile a kernel, or take it from the cache, where another process may be about to put it."""
+def compile_function(function: Callable[..., Any]) -> Any:
+    """Compile a kernel or the handler, or take it from the cache, where another process may be about to put it.
+
+    It becomes a function for C, of words: five for a kernel and one for the handler, and one as the result.
+    """
     with _waiting:
-        while (process := _awaited.get(kernel.__name__)) is not None:
+        while (process := _awaited.get(function.__name__)) is not None:
             told = process.stdout.readline().strip() if process.stdout is not None else ""
             # A process tells what it has compiled. If it ends without, this one compiles what is left.
             for name in [name for name, other in _awaited.items() if other is process and told in (name, "")]:
                 del _awaited[name]
             if process not in _awaited.values():
                 process.wait()
-    return compile_function(kernel, 5)
+    return _compiled(function)
 
 
-def compile_function(function: Callable[..., Any], count: int) -> Any:
-    """Compile a function of `count` words, and of one word as its result, for C; or take it from the cache."""
+def _compiled(function: Callable[..., Any]) -> Any:
     import numba
     from numba import types
 
+    words = 1 if function.__name__ == _HANDLER else 5
     # numba keeps code by the name of its function, and looks for changes in no other file than the function's own.
     function.__qualname__ = f"{function.__name__}_{_digest()}"
     collects = gc.isenabled()
     gc.disable()  # searches for cycles among all that was imported take a fifth of the time
     try:
-        signature = types.int64(*[types.int64] * count)
+        signature = types.int64(*[types.int64] * words)
         return numba.cfunc(signature, cache=True, error_model="numpy")(function)
     finally:
         if collects:
@@ -76,13 +80,16 @@ def compile_function(function: Callable[..., Any], count: int) -> Any:
 def compile_ahead(*kernels: str) -> None:
     """Have processes beside this one compile kernels that it will call soon: those first that it will call first.
 
-    It asks for no more than no cache holds, and for nothing where there is one core. It imports neither numba nor JAX.
+    What calls kernels is compiled with them. It asks for no more than no cache holds, and for nothing where there is
+    one core. It imports neither numba nor JAX.
 
     >>> compile_ahead("metropolis", "clusters")
     """
-    missing = [name for name in kernels if name not in _awaited and not _is_cached(name)]
-    beside = min(len(missing), cores()) if cores() > 1 else 0
-    for share in [missing[first::beside] for first in range(beside)]:
+    missing = [name for name in kernels if _is_missing(name)]
+    handler = [_HANDLER] if _is_missing(_HANDLER) else []
+    shares = min(len(missing + handler), cores()) if cores() > 1 else 0
+    for number in range(shares):
+        share = missing[number::shares] + (handler if number == shares - 1 else [])
         with suppress(OSError):  # where there is no room for another process, this one does it
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *share],
@@ -94,19 +101,25 @@ def compile_ahead(*kernels: str) -> None:
             _awaited.update(dict.fromkeys(share, process))
 
 
-def _is_cached(name: str) -> bool:
-    """Whether code of a kernel lies where numba most likely keeps it; a process that is asked looks closer."""
+def _is_missing(name: str) -> bool:
+    """Whether no process compiles a function, nor has: code is looked for where numba most likely keeps it."""
+    if name in _awaited:
+        return False
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         folders = [*Path(chosen).glob("*")]
     else:
         own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
         folders = [Path(__file__).parent / "__pycache__", *own.glob("*")]
-    file = f"{KERNELS[name]}.{name}_{_digest()}-*.nbi"
-    return any(next(folder.glob(file), None) is not None for folder in folders)
+    file = f"{_file(name)}.{name}_{_digest()}-*.nbi"
+    return all(next(folder.glob(file), None) is None for folder in folders)
+
+
+def _file(name: str) -> str:
+    return KERNELS.get(name, "handler")
 
 
 def _find(name: str) -> Callable[..., Any]:
-    return getattr(importlib.import_module(f"kadanoff.compiled.{KERNELS[name]}"), name)
+    return getattr(importlib.import_module(f"kadanoff.compiled.{_file(name)}"), name)
 
 
 @lru_cache
@@ -117,5 +130,5 @@ def _digest() -> str:
 
 if __name__ == "__main__":
     for asked in sys.argv[1:]:
-        compile_kernel(_find(asked))
+        compile_function(_find(asked))
         print(asked, flush=True)

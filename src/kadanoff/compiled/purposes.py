@@ -6,7 +6,11 @@ MEASUREMENTS = ("compensated_sums",)
 RELAXATION = ("metropolis",)
 DRAWS = ("density_draws", "mixture_draws")
 GRAPH_UPDATES = ("graph_heat_bath",)
-NETWORK = ("level_draws", "state_products", "quartic_redraws")  # the first and the last take as long as the other
+NETWORK = (
+    "level_draws",
+    "state_products",
+    "quartic_redraws",
+)  # the first and the last take as long as the other
 
 _LOCAL = {
     ("phi4", "metropolis"): "metropolis",

@@ -45,7 +45,7 @@ def completed(
 def _keys(key: PRNGKeyArray, steps: int) -> tuple[Array, Array]:
     """A key for the start, and one for every step."""
     words = split_words(key, steps + 1)
-    return jax.random.wrap_key_data(words[0]), jax.random.wrap_key_data(words[1:])
+    return jax.random.wrap_key_data(jnp.asarray(words[0])), jax.random.wrap_key_data(jnp.asarray(words[1:]))
 
 
 @eqx.filter_jit

@@ -112,10 +112,10 @@ class Training(eqx.Module):
 
         `pool` (state, visible) are the states of smoothing, by default the data's own.
         """
-        data, extra = (None if table is None else _single(table) for table in (x, pool))
         kind = (self.optimiser, self.schedule, self.centred, keep)
+        extra, weight = None if pool is None else _single(pool), _single(self.smoothing)
         values, offsets, optimiser, base, pool, network = _begun(
-            kind, self._numbers(len(x)), network, data, extra, _single(self.smoothing)
+            kind, self._numbers(len(x)), network, _single(x), extra, weight
         )
         chains = self.chains.init(make_key(self.seed, 21), base, self._batch(len(x)))
         return TrainingState(values, offsets, optimiser, chains, base, pool, network)

@@ -15,7 +15,7 @@ from kadanoff.renormalization.inverse.objective import loss
 from kadanoff.renormalization.inverse.pairs import Pairs
 from kadanoff.store.checkpoint import Checkpoint
 
-__all__ = ["descend", "held_out_losses"]
+__all__ = ["compile_descent", "descend", "held_out_losses"]
 
 _ROUND = 50  # steps between two looks at the held-out pairs
 _PATIENCE = 6  # rounds without improvement before stopping
@@ -36,8 +36,7 @@ def descend(
 
     Gives the best weights and the history (step, training loss, held-out loss). Raises `InputError` when it diverges.
     """
-    batch = max(4, min(len(pairs.coarse), _BATCH_SITES // int(np.prod(pairs.coarse.shape[1:]))))
-    state = jax.jit(_optimiser(kind, steps).init)(eqx.filter(inverse, eqx.is_inexact_array))
+    batch, state = _batch(pairs), _start(kind, steps, inverse)
     arrays, rest = eqx.partition(inverse, eqx.is_inexact_array)
     first, arrays, state, best, best_score, stale, rows = checkpoint.load(
         (0, arrays, state, arrays, np.inf, 0, np.zeros((0, 3)))
@@ -45,8 +44,7 @@ def descend(
     inverse, best = eqx.combine(arrays, rest), eqx.combine(best, rest)
     history = [(int(step), float(trained), float(held)) for step, trained, held in rows]
     for begin in range(first, steps, _ROUND):
-        done = min(begin + _ROUND, steps)
-        keys = jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
+        done, keys = _round(key, begin, steps)
         inverse, state, trained = _advance(kind, steps, batch, inverse, state, keys, pairs.coarse, pairs.fine)
         held_out = float(held_out_losses(kind, inverse, key, pairs).mean())
         history.append((done, float(trained), held_out))
@@ -64,6 +62,28 @@ def descend(
         weights = (eqx.filter(each, eqx.is_inexact_array) for each in (inverse, best))
         checkpoint.save((done, next(weights), state, next(weights), best_score, stale, np.array(history)))
     return best, history
+
+
+def compile_descent(key: PRNGKeyArray, kind: str, inverse: Inverse, pairs: Pairs, steps: int) -> None:
+    """Compile what `descend` calls, for pairs of these shapes and any values: it takes seconds, beside other work."""
+    state, (_, keys) = _start(kind, steps, inverse), _round(key, 0, steps)
+    _advance.lower(kind, steps, _batch(pairs), inverse, state, keys, pairs.coarse, pairs.fine).compile()
+    _score.lower(kind, inverse, *_looked_at(key, pairs)).compile()
+
+
+def _batch(pairs: Pairs) -> int:
+    return max(4, min(len(pairs.coarse), _BATCH_SITES // int(np.prod(pairs.coarse.shape[1:]))))
+
+
+def _round(key: PRNGKeyArray, begin: int, steps: int) -> tuple[int, Array]:
+    """Up to which step a round goes, and a key for every step."""
+    done = min(begin + _ROUND, steps)
+    return done, jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
+
+
+@eqx.filter_jit
+def _start(kind: str, steps: int, inverse: Inverse) -> optax.OptState:
+    return _optimiser(kind, steps).init(eqx.filter(inverse, eqx.is_inexact_array))
 
 
 def _optimiser(kind: str, steps: int) -> optax.GradientTransformation:
@@ -110,9 +130,10 @@ def _score(kind: str, inverse: Inverse, key: PRNGKeyArray, coarse: Array, fine: 
 
 def held_out_losses(kind: str, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs) -> np.ndarray:
     """Loss of each held-out pair, with noise that is the same at every look."""
+    return np.asarray(_score(kind, inverse, *_looked_at(key, pairs)), np.float64)
+
+
+def _looked_at(key: PRNGKeyArray, pairs: Pairs) -> tuple[Array, Array, Array]:
+    """The noise and the pairs of a look."""
     count = min(len(pairs.held_out_coarse), 512)
-    fixed = jax.random.fold_in(key, 0)
-    return np.asarray(
-        _score(kind, inverse, fixed, pairs.held_out_coarse[:count], pairs.held_out_fine[:count]),
-        dtype=np.float64,
-    )
+    return jax.random.fold_in(key, 0), pairs.held_out_coarse[:count], pairs.held_out_fine[:count]

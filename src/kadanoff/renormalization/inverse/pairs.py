@@ -1,5 +1,6 @@
 """Training pairs: fields blocked n+1 times and fields blocked n times, from one ensemble."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -28,12 +29,18 @@ class Pairs(NamedTuple):
 
 
 def training_pairs(
-    ensemble: Ensemble, rule: BlockingRule, depth: int, relax: Relaxation | None, seed: int
+    ensemble: Ensemble,
+    rule: BlockingRule,
+    depth: int,
+    relax: Relaxation | None,
+    seed: int,
+    meanwhile: Callable[[Pairs], object] | None = None,
 ) -> Pairs:
     """Pairs (RG^{depth+1}(phi), RG^depth(phi)); the last eighth of the chains is held out.
 
     With `relax` the coarse member is relaxed, so that the inverse learns to read the fields that growth with
-    relaxation hands it. Raises `InputError` when the ensemble is too small to hold anything out.
+    relaxation hands it; `meanwhile` sees the pairs before, which have the same shapes. Raises `InputError` when the
+    ensemble is too small to hold anything out.
     """
     if depth < 0:
         raise InputError(f"depth counts blocking steps and cannot be negative, got {depth}")
@@ -45,16 +52,21 @@ def training_pairs(
     fine = block(kept, rule, steps=depth, seed=seed) if depth else kept
     coarse = block(fine, rule, seed=seed + 1)
     small, large = _flat(coarse), _flat(fine)
-    if relax is not None:
-        number: UInt32[Array, " n"] = jnp.asarray(np.arange(len(small), dtype=np.uint32))
-        small = np.asarray(relax(make_key(seed, 7), jnp.asarray(small), number))
     if fine.chains >= 16:
-        held = (fine.chains // 8) * fine.draws
-        order = np.arange(len(large))
+        held, order = (fine.chains // 8) * fine.draws, np.arange(len(large))
     else:  # few chains: hold the last draws of every chain out
         held = max(1, fine.draws // 8) * fine.chains
         order = np.arange(len(large)).reshape(fine.chains, fine.draws).T.ravel()
-    small, large = small[order], large[order]
+    large = large[order]
+    if relax is not None:
+        if meanwhile is not None:
+            meanwhile(_split(small, large, held))
+        number: UInt32[Array, " n"] = jnp.asarray(np.arange(len(small), dtype=np.uint32))
+        small = np.asarray(relax(make_key(seed, 7), jnp.asarray(small), number))
+    return _split(small[order], large, held)
+
+
+def _split(small: np.ndarray, large: np.ndarray, held: int) -> Pairs:
     return Pairs(*map(jnp.asarray, (small[:-held], large[:-held], small[-held:], large[-held:])))
 
 

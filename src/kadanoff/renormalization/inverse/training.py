@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from kadanoff.renormalization.inverse.base import Inverse, cut_blocks
 from kadanoff.renormalization.inverse.block_spins import frequency_score
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse, require_function
 from kadanoff.renormalization.inverse.density import ConditionalDensity
-from kadanoff.renormalization.inverse.descent import descend, held_out_losses
+from kadanoff.renormalization.inverse.descent import compile_descent, descend, held_out_losses
 from kadanoff.renormalization.inverse.learnt import LearntInverse, TrainingRecord, require_temperature
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.network import default_kernels
@@ -92,9 +93,10 @@ def learn_inverse(
     if temperature is not None:
         require_temperature(temperature)
     clock = time.perf_counter()
-    ensemble.lattice.blocked(rule.b)
-    pairs = training_pairs(ensemble, rule, depth, relax, seed)
-    side = min(pairs.coarse.shape[1:])
+    lattice = ensemble.lattice
+    for _ in range(depth + 1):
+        lattice = lattice.blocked(rule.b)
+    side = min(lattice.shape)
     if kernels is None or kind == "minimal":
         kernels = default_kernels(side, _LAYERS.get(kind, 1))
     kernels = tuple(kernels)
@@ -102,21 +104,13 @@ def learn_inverse(
         consistent = (
             kind in ("stochastic", "density") and rule.deterministic and rule.homogeneous and relax is None
         )
-    dimension = ensemble.lattice.dimension
-    linear = None
-    if kind not in SPIN_KINDS:
-        linear = fit_linear(
-            np.asarray(pairs.coarse), np.asarray(pairs.fine), rule.b, side=3 if side >= 3 else 1
-        )
     key = make_key(seed, 11)
-    history: list[tuple[int, float, float]] = []
-    if kind == "linear" and linear is not None:
-        inverse: Inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
-    else:
-        inverse = untrained_inverse(
+    untrained = None
+    if kind != "linear":
+        untrained = untrained_inverse(
             key,
             kind,
-            dimension,
+            lattice.dimension,
             rule,
             consistent=consistent,
             width=width,
@@ -124,14 +118,31 @@ def learn_inverse(
             noise=noise,
             components=components,
         )
-        if inverse.receptive_field > side:
+        if untrained.receptive_field > side:
             raise InputError(
-                f"kernels {kernels} see {inverse.receptive_field} coarse sites, which wraps around the training "
+                f"kernels {kernels} see {untrained.receptive_field} coarse sites, which wraps around the training "
                 f"lattice of side {side}: the map would learn that lattice's boundary; use smaller kernels or train "
                 "on a larger lattice"
             )
+    with ThreadPoolExecutor(1) as beside:  # it ends before training begins
+
+        def compile_for(pairs: Pairs) -> None:
+            if untrained is not None:
+                beside.submit(compile_descent, key, kind, untrained, pairs, steps)
+
+        pairs = training_pairs(ensemble, rule, depth, relax, seed, meanwhile=compile_for)
+    linear = None
+    if kind not in SPIN_KINDS:
+        linear = fit_linear(
+            np.asarray(pairs.coarse), np.asarray(pairs.fine), rule.b, side=3 if side >= 3 else 1
+        )
+    history: list[tuple[int, float, float]] = []
+    if untrained is not None:
         report = progress or (lambda done, total, message: None)
-        inverse, history = descend(key, kind, inverse, pairs, steps, report, checkpoint or Checkpoint())
+        inverse, history = descend(key, kind, untrained, pairs, steps, report, checkpoint or Checkpoint())
+    else:
+        assert linear is not None
+        inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
     scored = held_out_losses(kind, inverse, key, pairs)
     yardstick = _linear_score(kind, linear, inverse, key, pairs)
     gain = yardstick - scored
