@@ -5,7 +5,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.frames import Work, argument, result, run, side_of, sides
+from kadanoff.compiled.frames import Work, argument, result, run, side_of, sides, view
 from kadanoff.compiled.layers import CHUNK, activate, add_lines, mixture_parameters
 from kadanoff.compiled.mixtures import MIXTURES, mixture_rows
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER
@@ -75,11 +75,12 @@ def density_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     held = np.zeros(rows * CHUNK + ends[2] + (half + CHUNK + SUMS) * padded + LANES + seen, np.float32)
     held = held[(-held.ctypes.data % (4 * LANES)) // 4 :]
     rings = held[rows * CHUNK :]
-    table = held[: rows * CHUNK].reshape(rows, CHUNK)
+    base = np.int64(held.ctypes.data)  # `rings` owns what other types are seen by
+    table = numba.carray(view(base), (rows, CHUNK), np.float32)
+    integers = numba.carray(view(base + 4 * CHUNK * (rows - 6)), (6, CHUNK), np.uint32)
     features, parameters = table[:seen], table[seen : seen + many]
-    drawn, integers = table[seen + many :], table[rows - 6 :].view(np.uint32)
-    columns, chains = integers[4], integers[5]
-    plain = rings[len(rings) - padded - inputs :].view(np.int32)
+    drawn, columns, chains = table[seen + many :], integers[4], integers[5]
+    plain = numba.carray(view(base + 4 * (len(held) - padded - inputs)), padded + inputs, np.int32)
     for i in range(len(plain)):
         plain[i] = 4 * i
     # Numbers of one type: others would make functions anew.

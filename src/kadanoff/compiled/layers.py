@@ -5,6 +5,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from kadanoff.compiled.frames import view
 from kadanoff.compiled.vectors import LANES, SUMS, multiply_add, turn
 
 __all__ = ["CHUNK", "activate", "add_lines", "mixture_parameters"]
@@ -90,13 +91,13 @@ def mixture_parameters(
     squares. By their addresses: `hidden` are rows of channels, `taps` 0, 4, 8 ...; `weights` are the matrix of means,
     that of shapes, and what parameters begin with, LANES times each.
     """
-    room, seen = features.ctypes.data, len(features) - channels
+    room, seen = np.int64(features.ctypes.data), len(features) - channels
     for block in range(0, CHUNK, LANES):
         for channel in range(0, channels, LANES):
             source = hidden + 4 * (block * channels + channel)
             turn(source, 4 * channels, room + 4 * ((channels + channel) * CHUNK + block), 4 * CHUNK)
-    flat = features.reshape(-1)
-    squares, values = flat[: channels * CHUNK], flat[channels * CHUNK : 2 * channels * CHUNK]
+    squares = numba.carray(view(room), channels * CHUNK, np.float32)
+    values = numba.carray(view(room + 4 * channels * CHUNK), channels * CHUNK, np.float32)
     activate(values)
     for i in range(len(values)):
         squares[i] = values[i] * values[i]

@@ -96,14 +96,15 @@ def _subtract_product(values, first, second):  # pragma: no cover - compiled
 @_compiled
 @no_type_check
 def _draw(
-    drawn, n, components, parameters, means, temperature, columns, chains, keys, words, room
+    drawn, chosen, n, components, parameters, means, temperature, columns, chains, keys, words, room
 ):  # pragma: no cover - compiled
     """Draw blocks (site, CHUNK) as `kadanoff.renormalization.inverse.mixture.draw` does, from the same words.
 
     `columns` and `chains` are as `random_row` wants them, `keys` one for the components and one for every four of the
-    n sites, `words` (4, CHUNK) and `room` (3, CHUNK) memory; `drawn` has rows for a multiple of four and one more.
+    n sites, `chosen` (CHUNK,), `words` (4, CHUNK) and `room` (3, CHUNK) memory; `drawn` has rows for a multiple of
+    four.
     """
-    step, value, chosen = 1 + n + n * (n - 1) // 2, room[0], drawn[len(drawn) - 1].view(np.int32)
+    step, value = 1 + n + n * (n - 1) // 2, room[0]
     random_row(words, columns, chains, 0, keys[0])
     _components(chosen, parameters, means, step, components, words[0], room)
     for four in range(len(keys) - 1):
@@ -133,11 +134,13 @@ def mixture_draws(frame, scratch, stage, task, count):  # pragma: no cover - com
     """
     n, components = load(frame, 3), load(frame, 4)
     means, many, rows = mixture_rows(n, components)
-    table = numba.carray(view(load(frame, 0)), (many + rows + 9, CHUNK), np.float32)
+    place, row = load(frame, 0), 4 * CHUNK
+    table = numba.carray(view(place), (many + rows + 3, CHUNK), np.float32)
     drawn, room = table[many : many + rows], table[many + rows :]
-    integers = room[3:].view(np.uint32)
+    chosen = numba.carray(view(place + row * (many + rows - 1)), CHUNK, np.int32)
+    integers = numba.carray(view(place + row * (many + rows + 3)), (6, CHUNK), np.uint32)
     keys = numba.carray(view(load(frame, 1)), (rows // 4, 2), np.uint32)
     temperature = numba.carray(view(load(frame, 2)), 1, np.float32)[0]
     columns, chains = integers[4], integers[5]
-    _draw(drawn, n, components, table, means, temperature, columns, chains, keys, integers, room)
+    _draw(drawn, chosen, n, components, table, means, temperature, columns, chains, keys, integers, room)
     return 0
