@@ -88,6 +88,33 @@ def test_pairs_are_fields_and_their_blocks_and_chains_are_held_out(critical):
 
 
 @pytest.mark.exact
+def test_training_is_compiled_while_pairs_are_relaxed(critical, monkeypatch, caplog):
+    few, compiled = critical.select(chains=slice(0, 16)), []
+
+    def noted(*given):
+        with jax.log_compiles():  # another thread
+            compile_descent(*given)
+        compiled.extend(_compiled(caplog))
+        caplog.clear()
+
+    compile_descent = training.compile_descent
+    monkeypatch.setattr(training, "compile_descent", noted)
+    relax = Relaxation(Phi4(-0.9515, 0.7), sweeps=1)
+    with jax.log_compiles():
+        learnt = learn_inverse(few, RULE, **{**QUICK, "width": 3, "steps": 7}, relax=relax)
+    assert {"jit(_advance)", "jit(_score)"} <= set(compiled)
+    assert not {"jit(_advance)", "jit(_start)"} & set(_compiled(caplog))
+    plain = learn_inverse(few, RULE, **{**QUICK, "width": 3, "steps": 7}, relax=relax)
+    assert plain.digest == learnt.digest
+
+
+def _compiled(caplog):
+    """Names of the programs that XLA has compiled."""
+    told = (record.getMessage() for record in caplog.records)
+    return [line.split()[4] for line in told if line.startswith("Finished XLA compilation of")]
+
+
+@pytest.mark.exact
 def test_relaxed_pairs_relax_the_coarse_member_only(critical):
     few = critical.select(chains=slice(0, 4))
     relax = Relaxation(Phi4(-0.9515, 0.7), sweeps=2)
