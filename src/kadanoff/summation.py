@@ -40,6 +40,7 @@ def compensated_pair(
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+@partial(jax.jit, static_argnums=(1, 2))  # traced once for all sums of a shape
 def _summed(terms: Array, lead: tuple[int, ...], size: int) -> tuple[Array, Array]:
     """Compiled on CPUs: XLA would compute the terms again in every addition of a fold."""
 
@@ -58,6 +59,7 @@ def _derivative(lead: tuple[int, ...], size: int, primals: tuple, tangents: tupl
     return _summed(terms, lead, size), _folded(change, lead, size)
 
 
+@partial(jax.jit, static_argnums=(1, 2))
 def _folded(terms: Array, lead: tuple[int, ...], size: int) -> tuple[Array, Array]:
     high = terms.reshape(*terms.shape[: terms.ndim - len(lead)], size)
     low = jnp.zeros_like(high)
