@@ -13,7 +13,7 @@ from kadanoff.network import Phi4Network, products
 from kadanoff.network.products import state_outer, state_product
 from kadanoff.network.units import BernoulliUnit, IsingUnit, Unit, levels
 from kadanoff.network.units import quartic as units_quartic
-from kadanoff.network.units.quartic import redraw_quartic
+from kadanoff.network.units.quartic import draw_quartic, redraw_quartic
 from kadanoff.random import key, uniforms
 
 pytestmark = pytest.mark.exact
@@ -104,6 +104,12 @@ def test_compiled_updates_of_quartic_units(field: float) -> None:
     assert apart.sum() <= 2, "a verdict hangs on rounding once in a million draws"
     assert float(jnp.mean(found == 777.0)) < 0.25
     assert "quartic_redraws" in _kernels_of(lambda h: redraw_quartic(key(6), held, h, a, b), h)
+    b = b.at[:9].set(jnp.where(a[:9] > 0, 0.0, b[:9]))  # some of them Gaussian
+    found, plain = draw_quartic(key(7), h, a, b), quartic.draw(key(7), h, a, b)
+    assert np.isfinite(plain).all() and np.isfinite(found).all()
+    apart = np.abs(np.asarray(found - plain)) > 1e-3 * (1 + np.abs(np.asarray(plain)))
+    assert apart.sum() <= 2
+    assert "quartic_redraws" in _kernels_of(lambda h: draw_quartic(key(7), h, a, b), h)
 
 
 def _kernels_of(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> set[str]:

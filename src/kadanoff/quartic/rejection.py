@@ -18,6 +18,7 @@ a, b: it tends to 1/2 in deep wells, to 1/sqrt(2) in large fields and to 1 in th
 is solved.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -95,14 +96,24 @@ def _draw(
         fresh = _two_trials(words, _envelope(size, a, b, *roots), b)
         return block + 1, jnp.where(jnp.isinf(x), fresh, x)
 
+    x = until_drawn(attempt, shape, h.dtype)
+    return jnp.where(h < 0, -x, x)
+
+
+def until_drawn(
+    attempt: Callable[[tuple[Array, Array]], tuple[Array, Array]], shape: tuple[int, ...], dtype: jnp.dtype
+) -> Array:
+    """Repeat attempts (number, values) -> (number + 1, values) until no value is infinite; NaN where one stays so.
+
+    Infinity marks what is still to be drawn: one array to carry, and NaN, where there is no density, ends the loop.
+    """
+
     def unfinished(state: tuple[Array, Array]) -> Array:
         return jnp.any(jnp.isinf(state[1])) & (state[0] < _MOST_BLOCKS)
 
-    # Infinity marks what is still to be drawn: one array to carry, and NaN, where there is no density, ends
-    # the loop.
-    start = (jnp.uint32(0), jnp.full(shape, jnp.inf, h.dtype))
+    start = (jnp.uint32(0), jnp.full(shape, jnp.inf, dtype))
     _, x = jax.lax.while_loop(unfinished, attempt, start)
-    return jnp.where(jnp.isinf(x), jnp.nan, jnp.where(h < 0, -x, x))
+    return jnp.where(jnp.isinf(x), jnp.nan, x)
 
 
 def redraw(

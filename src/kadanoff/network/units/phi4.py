@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff import quartic
 from kadanoff.network.units.base import Unit, average, blur, require_finite, vectors
-from kadanoff.network.units.quartic import redraw_quartic
+from kadanoff.network.units.quartic import draw_quartic, redraw_quartic
 
 __all__ = ["Phi4Unit"]
 
@@ -59,8 +59,8 @@ class Phi4Unit(Unit):
         return quartic.variance(h - self.r, self.a, self.b)
 
     def draw(self, key: PRNGKeyArray, h: Float[Array, "... units"]) -> Float[Array, "... units"]:
-        """See `kadanoff.quartic.draw`."""
-        return quartic.draw(key, h - self.r, self.a, self.b)
+        """See `kadanoff.quartic.draw`; compiled on CPUs."""
+        return draw_quartic(key, h - self.r, self.a, self.b)
 
     def redraw(
         self, key: PRNGKeyArray, current: Float[Array, "... units"], h: Float[Array, "... units"]

@@ -1,4 +1,4 @@
-"""Updates of a layer of quartic units."""
+"""Draws and updates of a layer of quartic units, compiled on CPUs."""
 
 from functools import partial
 
@@ -9,10 +9,35 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from kadanoff import quartic
 from kadanoff.compiled.foreign import call, threads, unsharded
 from kadanoff.compiled.quartic import quartic_redraws, redraw_plan
+from kadanoff.quartic.rejection import until_drawn
 
-__all__ = ["redraw_quartic"]
+__all__ = ["draw_quartic", "redraw_quartic"]
 
 _SMALLEST = 1 << 12  # draws that are worth a call
+
+
+def draw_quartic(
+    key: PRNGKeyArray, h: Float[Array, "*batch units"], a: Float[Array, " units"], b: Float[Array, " units"]
+) -> Float[Array, "*batch units"]:
+    """See `kadanoff.quartic.draw`: compiled on CPUs, by updates until all are drawn; the same up to rounding.
+
+    >>> x = draw_quartic(jax.random.key(0), jnp.zeros((64, 64)), *jnp.ones((2, 64)))
+    >>> bool(jnp.isfinite(x).all())
+    True
+    """
+    generic = partial(quartic.draw, key)
+    if not _is_worth_a_call(h, a):
+        return generic(h, a, b)
+
+    def attempt(state: tuple[Array, Array], h: Array, a: Array, b: Array) -> tuple[Array, Array]:
+        block, x = state
+        fresh = _compiled_redraws(jax.random.fold_in(key, block), x, h, a, b)
+        return block + 1, jnp.where(jnp.isinf(x), fresh, x)
+
+    def compiled(h: Array, a: Array, b: Array) -> Array:
+        return until_drawn(lambda state: attempt(state, h, a, b), h.shape, h.dtype)
+
+    return jax.lax.platform_dependent(h, a, b, cpu=compiled, default=generic)
 
 
 def redraw_quartic(
@@ -28,16 +53,20 @@ def redraw_quartic(
     >>> bool(jnp.mean(x == 7.0) < 0.1)
     True
     """
-    generic, alone = partial(quartic.redraw, key), unsharded()
-    if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == a.dtype == jnp.float32):
+    generic = partial(quartic.redraw, key)
+    if not _is_worth_a_call(h, a):
         return generic(current, h, a, b)
-
-    def compiled(current: Array, h: Array, a: Array, b: Array) -> Array:
-        flat = current.reshape(-1, h.shape[-1])
-        given = (flat, h.reshape(flat.shape), jax.random.key_data(key), a, b)
-        samples, units = flat.shape
-        plan = redraw_plan(samples, units, threads())
-        shape = jax.ShapeDtypeStruct(flat.shape, flat.dtype)
-        return call(quartic_redraws, shape, given, plan).reshape(h.shape)
-
+    compiled = partial(_compiled_redraws, key)
     return jax.lax.platform_dependent(current, h, a, b, cpu=compiled, default=generic)
+
+
+def _is_worth_a_call(h: Array, a: Array) -> bool:
+    return bool(unsharded() and h.ndim and h.size >= _SMALLEST and h.dtype == a.dtype == jnp.float32)
+
+
+def _compiled_redraws(key: PRNGKeyArray, current: Array, h: Array, a: Array, b: Array) -> Array:
+    flat = current.reshape(-1, h.shape[-1])
+    given = (flat, h.reshape(flat.shape), jax.random.key_data(key), a, b)
+    samples, units = flat.shape
+    shape = jax.ShapeDtypeStruct(flat.shape, flat.dtype)
+    return call(quartic_redraws, shape, given, redraw_plan(samples, units, threads())).reshape(h.shape)
