@@ -14,6 +14,7 @@ __all__ = ["Phi4Unit"]
 
 SMALLEST = 1e-3  # of b in training: it bounds the quartic site and the fields that it can draw
 _NEWTON_STEPS = 60
+_ORDERS = (1, 2, 4)  # of the moments conjugate to r, a, b
 
 
 class Phi4Unit(Unit):
@@ -109,15 +110,15 @@ def _most_likely(data: Float[Array, "unit 3"]) -> Float[Array, "unit 3"]:
 
     def step(g: Array, _: None) -> tuple[Array, None]:
         # The slope is that of the moments, the curvature the covariance of x, x^2, x^4.
-        order = jnp.array([1, 2, 4])
-        m = jnp.stack(quartic.moments(-g[:, 0], g[:, 1], g[:, 2], range(9)), axis=-1)
-        slope = data - m[:, order]
-        curvature = m[:, order[:, None] + order] - m[:, order, None] * m[:, None, order]
+        site = (-g[:, 0], g[:, 1], g[:, 2])
+        slope = data - jnp.stack(quartic.moments(*site, _ORDERS), axis=-1)
+        curvature = quartic.covariance(*site, _ORDERS)
         held = (g[:, 2] <= SMALLEST) & (slope[:, 2] > 0)  # at the bound, and pushed against it
-        free = (order != 4) | ~held[:, None]
+        free = (jnp.array(_ORDERS) != 4) | ~held[:, None]
         curvature = jnp.where(free[:, :, None] & free[:, None], curvature, 0.0)
         curvature = curvature + jnp.eye(3) * jnp.where(free, 1e-5, 1.0)[:, None]
-        move = jnp.linalg.solve(curvature, jnp.where(free, slope, 0.0)[..., None])[..., 0]
+        lower, slope = jnp.linalg.cholesky(curvature), jnp.where(free, slope, 0.0)[..., None]
+        move = jax.scipy.linalg.cho_solve((lower, True), slope)[..., 0]
         # Halved until it goes down: the log-likelihood is concave, so that a short enough step always does.
         trials = jnp.stack([g, *(g - move * 0.5**halved for halved in range(8))])
         trials = trials.at[..., 2].max(SMALLEST)
