@@ -16,7 +16,7 @@ from kadanoff.network import (
 )
 from kadanoff.network.centring import moved, network_about, recentred
 from kadanoff.network.chains import chains_of
-from kadanoff.network.units import IsingUnit
+from kadanoff.network.units import GaussianUnit, IsingUnit
 
 DATA = np.random.default_rng(0).choice([-1.0, 1.0], size=(200, 5), p=[0.3, 0.7]).astype(np.float32)
 CASES = [
@@ -154,3 +154,16 @@ def test_options_out_of_range_are_refused_in_one_line(make, message: str) -> Non
     with pytest.raises(InputError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.exact
+def test_starts_that_are_no_densities_are_refused() -> None:
+    data = np.random.default_rng(0).normal(size=(32, 5))
+    data[3, 2] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        Training().init(Phi4Network.random("phi4", 5, "bernoulli", 3), data)
+    wide = Phi4Network(
+        jnp.full((5, 3), 0.5), GaussianUnit(jnp.zeros(5), 4.0), GaussianUnit(jnp.zeros(3), 0.5)
+    )
+    with pytest.raises(InputError, match="not positive"):  # fitted to data, the visible units are wider
+        Training().init(wide, 3 * np.nan_to_num(data))

@@ -45,7 +45,11 @@ def completed(
 def _keys(key: PRNGKeyArray, steps: int) -> tuple[Array, Array]:
     """A key for the start, and one for every step."""
     words = split_words(key, steps + 1)
-    return jax.random.wrap_key_data(jnp.asarray(words[0])), jax.random.wrap_key_data(jnp.asarray(words[1:]))
+    first, rest = (
+        jax.random.wrap_key_data(jnp.asarray(some), impl=jax.random.key_impl(key))
+        for some in (words[0], words[1:])
+    )
+    return first, rest
 
 
 @eqx.filter_jit

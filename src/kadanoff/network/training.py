@@ -16,6 +16,7 @@ from kadanoff.network.chains import Chains, Persistent
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.products import state_outer, state_product
 from kadanoff.network.units import Unit
+from kadanoff.network.units.base import require_finite
 from kadanoff.random import key as make_key
 
 __all__ = ["Epoch", "Training", "TrainingState"]
@@ -117,6 +118,9 @@ class Training(eqx.Module):
         values, offsets, optimiser, base, pool, network = _begun(
             kind, self._numbers(len(x)), network, _single(x), extra, weight
         )
+        # Within a program values were not looked at.
+        require_finite(network.visible, r=network.visible.r)
+        network = Phi4Network(network.w, network.visible, network.hidden)
         chains = self.chains.init(make_key(self.seed, 21), base, self._batch(len(x)))
         return TrainingState(values, offsets, optimiser, chains, base, pool, network)
 
