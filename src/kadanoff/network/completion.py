@@ -1,5 +1,7 @@
 """States drawn from a trained network: from nothing, and around features that are given."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -45,11 +47,8 @@ def completed(
 def _keys(key: PRNGKeyArray, steps: int) -> tuple[Array, Array]:
     """A key for the start, and one for every step."""
     words = split_words(key, steps + 1)
-    first, rest = (
-        jax.random.wrap_key_data(jnp.asarray(some), impl=jax.random.key_impl(key))
-        for some in (words[0], words[1:])
-    )
-    return first, rest
+    wrap = partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
+    return wrap(jnp.asarray(words[0])), wrap(jnp.asarray(words[1:]))
 
 
 @eqx.filter_jit

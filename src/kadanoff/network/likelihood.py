@@ -97,10 +97,8 @@ def log_likelihood(
     network: Phi4Network, v: Float[ArrayLike, "sample visible"], log_partition: float
 ) -> Float[np.ndarray, " sample"]:
     """ln p(v) of every sample, given ln Z."""
-    return (
-        -np.asarray(visible_energy(network, jnp.asarray(np.asarray(v, np.float32))), np.float64)
-        - log_partition
-    )
+    energies = visible_energy(network, jnp.asarray(np.asarray(v, np.float32)))
+    return -np.asarray(energies, np.float64) - log_partition
 
 
 def mean_log_likelihood(

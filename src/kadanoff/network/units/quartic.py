@@ -29,13 +29,13 @@ def draw_quartic(
     if not _is_worth_a_call(h, a):
         return generic(h, a, b)
 
-    def attempt(state: tuple[Array, Array], h: Array, a: Array, b: Array) -> tuple[Array, Array]:
-        block, x = state
-        fresh = _compiled_redraws(jax.random.fold_in(key, block), x, h, a, b)
-        return block + 1, jnp.where(jnp.isinf(x), fresh, x)
-
     def compiled(h: Array, a: Array, b: Array) -> Array:
-        return until_drawn(lambda state: attempt(state, h, a, b), h.shape, h.dtype)
+        def attempt(state: tuple[Array, Array]) -> tuple[Array, Array]:
+            block, x = state
+            fresh = _compiled_redraws(jax.random.fold_in(key, block), x, h, a, b)
+            return block + 1, jnp.where(jnp.isinf(x), fresh, x)
+
+        return until_drawn(attempt, h.shape, h.dtype)
 
     return jax.lax.platform_dependent(h, a, b, cpu=compiled, default=generic)
 

@@ -127,7 +127,7 @@ def learn_inverse(
     with ThreadPoolExecutor(1) as beside:  # it ends before training begins
 
         def compile_for(pairs: Pairs) -> None:
-            if untrained is not None:
+            if untrained is not None:  # what fails here fails again in training, which tells
                 beside.submit(compile_descent, key, kind, untrained, pairs, steps)
 
         pairs = training_pairs(ensemble, rule, depth, relax, seed, meanwhile=compile_for)
