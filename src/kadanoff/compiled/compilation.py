@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -40,7 +41,7 @@ KERNELS = {
     "mixture_draws": "mixtures",
 }
 _HANDLER = "handle"  # what calls kernels, itself compiled like one: every program that calls any needs it
-_awaited: dict[str, "subprocess.Popen[str]"] = {}  # functions that other processes compile, and which
+_awaited: dict[str, "subprocess.Popen[str]"] = {}  # functions that are compiled elsewhere, and who tells
 _waiting = Lock()  # for whoever reads what these tell
 
 
@@ -87,18 +88,39 @@ def compile_ahead(*kernels: str) -> None:
     """
     missing = [name for name in kernels if _is_missing(name)]
     handler = [_HANDLER] if _is_missing(_HANDLER) else []
-    shares = min(len(missing + handler), cores()) if cores() > 1 else 0
-    for number in range(shares):
-        share = missing[number::shares] + (handler if number == shares - 1 else [])
-        with suppress(OSError):  # where there is no room for another process, this one does it
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *share],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            _awaited.update(dict.fromkeys(share, process))
+    count = min(len(missing + handler), cores()) if cores() > 1 else 0
+    shares = [missing[number::count] for number in range(count)]
+    if not shares:
+        return
+    shares[-1] += handler
+    with suppress(OSError):  # where there is no room for another process, this one does it
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *map(",".join, shares)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        _awaited.update(dict.fromkeys(missing + handler, process))
+
+
+def _compile_shares(shares: list[list[str]]) -> None:
+    """Compile the first share here, and each of the others by a process that goes on from what is loaded here."""
+    if len(shares) > 1:
+        importlib.import_module("kadanoff.compiled.first").prepare()
+    forks = get_context("fork" if sys.platform == "linux" else "spawn")
+    others = [forks.Process(target=_compile_share, args=(share,)) for share in shares[1:]]
+    for other in others:
+        other.start()
+    _compile_share(shares[0])
+    for other in others:
+        other.join()
+
+
+def _compile_share(share: list[str]) -> None:
+    for name in share:
+        compile_function(_find(name))
+        print(name, flush=True)
 
 
 def _is_missing(name: str) -> bool:
@@ -129,6 +151,4 @@ def _digest() -> str:
 
 
 if __name__ == "__main__":
-    for asked in sys.argv[1:]:
-        compile_function(_find(asked))
-        print(asked, flush=True)
+    _compile_shares([asked.split(",") for asked in sys.argv[1:]])

@@ -1,5 +1,6 @@
 """Where exp(h x - a x^2 - b x^4) lives: its highest mode, and which couplings make it a density."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -67,11 +68,14 @@ def upper_mode(
     linear = h / jnp.maximum(slope, tiny)
     cubic = jnp.where(b > 0, cube_root(h / (4 * jnp.maximum(b, tiny))), jnp.inf)
     mode = well + jnp.minimum(linear, cubic)
-    for _ in range(steps):
+
+    def step(_: int, mode: Array) -> Array:
         curvature = 12 * b * mode**2 + 2 * a
         force = (4 * b * mode**2 + 2 * a) * mode - h
-        mode = mode - jnp.where(curvature > 0, force / jnp.where(curvature > 0, curvature, 1.0), 0.0)
-    return mode
+        return mode - jnp.where(curvature > 0, force / jnp.where(curvature > 0, curvature, 1.0), 0.0)
+
+    # Written out, every sum over nodes would repeat the steps before it, and take longer to compile.
+    return jax.lax.fori_loop(0, steps, step, mode)
 
 
 def cube_root(x: Float[Array, "..."]) -> Float[Array, "..."]:

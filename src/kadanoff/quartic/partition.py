@@ -110,9 +110,8 @@ def _log_partition(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
 
 @partial(jax.jit, static_argnums=3)
 def _moments(h: ArrayLike, a: ArrayLike, b: ArrayLike, orders: tuple[int, ...]) -> tuple[Array, ...]:
-    rule = _rule(*promote(h, a, b))
-    probability = _normalised(rule.weight)
-    return tuple(jnp.sum(probability * rule.x**order, axis=-1) for order in orders)
+    x, probability = _kept(_rule(*promote(h, a, b)))
+    return tuple(jnp.sum(probability * x**order, axis=-1) for order in orders)
 
 
 @jax.jit
@@ -132,9 +131,8 @@ def _variance(h: ArrayLike, a: ArrayLike, b: ArrayLike) -> Array:
 
 @partial(jax.jit, static_argnums=3)
 def _covariance(h: ArrayLike, a: ArrayLike, b: ArrayLike, orders: tuple[int, ...]) -> Array:
-    rule = _rule(*promote(h, a, b))
-    probability = _normalised(rule.weight)
-    powers = [rule.x**order for order in orders]
+    x, probability = _kept(_rule(*promote(h, a, b)))
+    powers = [x**order for order in orders]
     away = [power - jnp.sum(probability * power, axis=-1, keepdims=True) for power in powers]
     rows = [jnp.stack([jnp.sum(probability * x * y, axis=-1) for y in away], axis=-1) for x in away]
     return jnp.stack(rows, axis=-2)
@@ -142,6 +140,11 @@ def _covariance(h: ArrayLike, a: ArrayLike, b: ArrayLike, orders: tuple[int, ...
 
 def _normalised(weight: Array) -> Array:
     return weight / jnp.sum(weight, axis=-1, keepdims=True)
+
+
+def _kept(rule: _Rule) -> tuple[Array, Array]:
+    """Nodes and probabilities, formed once: the compiler would form them again for every sum."""
+    return jax.lax.optimization_barrier((rule.x, _normalised(rule.weight)))
 
 
 def _height(h: Array, a: Array, b: Array, mode: Array) -> Float[Array, "..."]:

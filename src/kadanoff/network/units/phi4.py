@@ -120,11 +120,12 @@ def _most_likely(data: Float[Array, "unit 3"]) -> Float[Array, "unit 3"]:
         lower, slope = jnp.linalg.cholesky(curvature), jnp.where(free, slope, 0.0)[..., None]
         move = jax.scipy.linalg.cho_solve((lower, True), slope)[..., 0]
         # Halved until it goes down: the log-likelihood is concave, so that a short enough step always does.
-        trials = jnp.stack([g, *(g - move * 0.5**halved for halved in range(8))])
-        trials = trials.at[..., 2].max(SMALLEST)
+        trials = jnp.concatenate([g[None], jnp.maximum(g - shares[:, None, None] * move, least)])
         values = jnp.nan_to_num(jax.lax.map(loss, trials), nan=jnp.inf)
         best = jnp.argmin(values, axis=0)  # the first of equal ones: where nothing is better, it stays
         return jnp.take_along_axis(trials, best[None, :, None], axis=0)[0], None
 
     start = jnp.broadcast_to(jnp.array([0.0, 0.5, 0.05], data.dtype), data.shape)
+    shares = jnp.array([0.5**halved for halved in range(8)], data.dtype)
+    least = jnp.array([-jnp.inf, -jnp.inf, SMALLEST], data.dtype)
     return jax.lax.scan(step, start, None, length=_NEWTON_STEPS)[0]
