@@ -1,13 +1,27 @@
 """Kernels by what they are for: who knows what is to be called has it compiled meanwhile, by `compile_ahead`."""
 
-__all__ = ["DRAWS", "GRAPH_UPDATES", "MEASUREMENTS", "NETWORK", "RELAXATION", "of_updates"]
+__all__ = [
+    "ANNEALED",
+    "DIGITS",
+    "DRAWS",
+    "GRAPH_UPDATES",
+    "LEVEL_DRAWS",
+    "MEASUREMENTS",
+    "PRODUCTS",
+    "QUARTIC_DRAWS",
+    "RELAXATION",
+    "of_network",
+    "of_updates",
+]
 
 MEASUREMENTS = ("compensated_sums",)
 RELAXATION = ("metropolis",)
 DRAWS = ("density_draws", "mixture_draws")
 GRAPH_UPDATES = ("graph_heat_bath",)
-#: In the order in which training calls them; two processes take about the same time for every second one.
-NETWORK = ("quartic_redraws", "state_products", "level_draws")
+#: Draws of units, and multiplications, from which a kernel is worth calling; XLA does fewer in its own way.
+QUARTIC_DRAWS, LEVEL_DRAWS, PRODUCTS = 1 << 12, 1 << 14, 1 << 21
+ANNEALED = 256  #: chains of an annealing, by default
+DIGITS = 64  #: pixels of the bundled digits: what a layer is taken to have before data were read
 
 _LOCAL = {
     ("phi4", "metropolis"): "metropolis",
@@ -29,3 +43,18 @@ def of_updates(action: str, sampler: str = "auto") -> tuple[str, ...]:
     if action in ("phi4", "ising") and sampler in ("auto", *_CLUSTERS):
         return (_LOCAL[action, "metropolis"], "clusters")
     return (_LOCAL[action, sampler],) if (action, sampler) in _LOCAL else ()
+
+
+def of_network(visible: tuple[str, int], hidden: tuple[str, int], samples: int) -> tuple[str, ...]:
+    """Name the kernels of a network by its layers, a kind and how many units, and how many samples it sees at once.
+
+    >>> of_network(("phi4", 64), ("bernoulli", 32), 256), of_network(("bernoulli", 784), ("ising", 500), 100)
+    (('quartic_redraws',), ('state_products', 'level_draws'))
+    """
+    draws = [(kind, samples * units) for kind, units in (visible, hidden)]
+    quartic = any(kind == "phi4" and count >= QUARTIC_DRAWS for kind, count in draws)
+    levels = [count for kind, count in draws if kind in ("bernoulli", "ising")]
+    products = bool(levels) and samples * visible[1] * hidden[1] >= PRODUCTS
+    level = max(levels, default=0) >= LEVEL_DRAWS
+    names = {"quartic_redraws": quartic, "state_products": products, "level_draws": level}
+    return tuple(name for name, called in names.items() if called)

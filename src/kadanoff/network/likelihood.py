@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from kadanoff.compiled.purposes import ANNEALED
 from kadanoff.errors import InputError
 from kadanoff.learning.partition import annealed_importance_sampling
 from kadanoff.network.exact import exact_log_partition
@@ -40,7 +41,7 @@ def log_partition(
     network: Phi4Network,
     base: Phi4Network | None = None,
     *,
-    chains: int = 256,
+    chains: int = ANNEALED,
     steps: int = 2000,
     seed: int = 0,
 ) -> Estimate:

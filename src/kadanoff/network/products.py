@@ -8,12 +8,12 @@ from jaxtyping import Array, Float
 
 from kadanoff.compiled.foreign import call, threads, unsharded
 from kadanoff.compiled.products import product_plan, state_products
+from kadanoff.compiled.purposes import PRODUCTS
 from kadanoff.network.units import Unit
 
 __all__ = ["state_outer", "state_product"]
 
 _FEWEST = 64  # rows of a result for which tables of sums are worth making
-_SMALLEST = 1 << 18  # multiplications that are worth a call
 
 
 def state_product(
@@ -47,7 +47,7 @@ def state_outer(
 
 
 def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: int) -> bool:
-    worth = x.ndim == 2 and rows[0] >= _FEWEST and x.size * others >= _SMALLEST
+    worth = x.ndim == 2 and rows[0] >= _FEWEST and x.size * others >= PRODUCTS
     alone = unsharded()
     return worth and alone and layer.levels is not None and x.dtype == w.dtype == jnp.float32
 

@@ -1,10 +1,13 @@
 """What the verbs of the network share: options, the data that a command names, and the folder of a network."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from kadanoff.compiled.purposes import ANNEALED, of_network
 from kadanoff.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ __all__ = [
     "Source",
     "array_out",
     "image_shape",
+    "kernels_of",
     "load",
     "located",
     "named_scores",
@@ -99,6 +103,16 @@ def load(folder: Path) -> "tuple[Phi4RBM, dict[str, Any]]":
     from kadanoff.network.saved import load_rbm, rbm_record
 
     return load_rbm(folder), rbm_record(folder)["record"]
+
+
+def kernels_of(folder: Path) -> tuple[str, ...]:
+    """The kernels that the network of a folder calls; none where its header cannot be read: loading it tells why."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        header = json.loads((folder / "rbm.json").read_bytes())
+        options = header["options"]
+        visible, hidden = (options["visible"], header["features"]), (options["hidden"], options["n_hidden"])
+        return of_network(visible, hidden, ANNEALED)
+    return ()
 
 
 def saved_source(folder: Path, record: dict[str, Any], data: str | None) -> Source:

@@ -85,7 +85,8 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.rbm.data import Source, located, named_scores, read_source
         from kadanoff.cli.rbm.view import MONITORS, TrainingView, cells
         from kadanoff.cli.task import at_work, print_end
-        from kadanoff.compiled.purposes import NETWORK
+        from kadanoff.compiled.compilation import compile_ahead
+        from kadanoff.compiled.purposes import ANNEALED, DIGITS, of_network
         from kadanoff.errors import InputError
 
         parsing.require_positive(
@@ -94,8 +95,9 @@ def register(app: typer.Typer) -> None:
         parsing.require_not_negative(likelihood_every=likelihood_every)
         if not 0 <= held_out < 1:
             raise InputError(f"--held-out {held_out:g} is no part of the data: give 0 or more, below 1")
-        view = TrainingView()
-        with at_work(view.shown, wall_time, out, kernels=NETWORK) as task:
+        view, samples = TrainingView(), max(batch_size, ANNEALED)
+        kernels = of_network((visible, DIGITS), (hidden, n_hidden), samples)
+        with at_work(view.shown, wall_time, out, kernels=kernels) as task:
             from kadanoff.network.estimator import Phi4RBM
             from kadanoff.network.training_folder import fit_in_folder
             from kadanoff.network.units import unit_type
@@ -104,6 +106,7 @@ def register(app: typer.Typer) -> None:
             where = None if data_folder is None else str(data_folder.resolve())
             source = Source(located(data), where, side, count, dequantise, held_out, seed)
             parts = read_source(source, real_units=unit_type(visible).levels is None)
+            compile_ahead(*of_network((visible, parts.training.shape[1]), (hidden, n_hidden), samples))
             model = Phi4RBM(
                 n_hidden,
                 visible=visible,

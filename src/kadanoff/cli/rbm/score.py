@@ -37,12 +37,11 @@ def register(app: typer.Typer) -> None:
         import numpy as np
 
         from kadanoff.cli.console import emit_json, print_table
-        from kadanoff.cli.rbm.data import array_out, load, named_scores, read_source, saved_source
+        from kadanoff.cli.rbm.data import array_out, kernels_of, load, named_scores, read_source, saved_source
         from kadanoff.cli.task import at_work, print_end
-        from kadanoff.compiled.purposes import NETWORK
 
         array_out(out)
-        with at_work(kernels=NETWORK) as task:
+        with at_work(kernels=kernels_of(folder)) as task:
             model, record = load(folder)
             parts = read_source(saved_source(folder, record, data))
             name = "training" if data is None else data

@@ -6,11 +6,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.compiled.foreign import call, threads, unsharded
 from kadanoff.compiled.levels import draw_plan, level_draws
+from kadanoff.compiled.purposes import LEVEL_DRAWS
 from kadanoff.random import uniforms
 
 __all__ = ["draw_level"]
-
-_SMALLEST = 1 << 12  # draws that are worth a call
 
 
 def draw_level(
@@ -38,6 +37,6 @@ def draw_level(
         return call(level_draws, shape, given, draw_plan(h.size, threads())).reshape(h.shape)
 
     alone = unsharded()
-    if not (alone and h.ndim and h.size >= _SMALLEST and h.dtype == r.dtype == jnp.float32):
+    if not (alone and h.ndim and h.size >= LEVEL_DRAWS and h.dtype == r.dtype == jnp.float32):
         return generic(h, r)
     return jax.lax.platform_dependent(h, r, cpu=compiled, default=generic)
