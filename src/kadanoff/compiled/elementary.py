@@ -10,18 +10,19 @@ import numpy as np
 
 __all__ = ["cos_sin", "exp", "log", "uniform"]
 
-_inlined = numba.njit(error_model="numpy", inline="always")
+# By the compiler of machine code: written into their callers before that, each call would be typed anew.
+_called = numba.njit(error_model="numpy", forceinline=True)
 _F = np.float32
 
 
-@_inlined
+@numba.njit(error_model="numpy", inline="always")
 @no_type_check
 def uniform(word):  # pragma: no cover - compiled
     """A uniform on [0, 1) with 24 bits, as `kadanoff.random.uniform`."""
     return _F(np.int32(np.uint32(word >> np.uint32(8)))) * _F(2.0**-24)
 
 
-@_inlined
+@_called
 @no_type_check
 def exp(x):  # pragma: no cover - compiled
     """The exponential of x <= 0; 1 above, that of -80 below."""
@@ -38,7 +39,7 @@ def exp(x):  # pragma: no cover - compiled
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@_inlined
+@_called
 @no_type_check
 def log(x):  # pragma: no cover - compiled
     """The natural logarithm of a normal number x > 0."""
@@ -60,7 +61,7 @@ def log(x):  # pragma: no cover - compiled
     return (p * x * square - n * _F(2.12194440e-4) - _F(0.5) * square + x) + n * _F(0.693359375)
 
 
-@_inlined
+@_called
 @no_type_check
 def cos_sin(turn):  # pragma: no cover - compiled
     """Cosine and sine of 2 pi `turn`, for turns in [0, 1]."""
