@@ -51,6 +51,7 @@ COMMANDS = {
     "fit of data": "fit l8 --model phi4 --method score-matching --out",
     "fit of an action": "fit phi4 --mass2 -0.9515 --quartic 0.7 --size 4x4 --steps 20 --out",
     "rbm fit": "rbm fit digits --n-hidden 32 --epochs 2 --likelihood-every 1 --out",
+    "rbm fit, 128 hidden": "rbm fit digits --n-hidden 128 --epochs 2 --likelihood-every 1 --out",
     "rbm sample": "rbm sample network --count 16 --steps 10",
     "rbm features": "rbm features network",
     "rbm score": "rbm score network",

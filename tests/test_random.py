@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kadanoff.random import along_one_axis, key, normal, site_words, uniform, uniform_positive
+from kadanoff.random import (
+    along_one_axis,
+    fold_in,
+    key,
+    keys_of,
+    normal,
+    shuffled,
+    site_words,
+    split,
+    split_words,
+    uniform,
+    uniform_positive,
+)
 
 SITES = jnp.arange(512, dtype=jnp.uint32)[:, None]
 CHAINS = jnp.arange(64, dtype=jnp.uint32)[None, :]
@@ -33,6 +45,35 @@ def test_paths_of_a_seed_make_different_keys():
         tuple(jax.random.key_data(key(*path)).tolist()) for path in [(0,), (1,), (0, 0), (0, 1), (0, 1, 0)]
     }
     assert len(data) == 5
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+@pytest.mark.parametrize("seed", [0, 7, 2**31 + 5])
+def test_keys_are_those_of_jax(kind, seed):
+    root = jax.random.key(seed, impl=kind)
+
+    def same(ours, theirs):
+        np.testing.assert_array_equal(jax.random.key_data(ours), jax.random.key_data(theirs))
+        assert ours.dtype == theirs.dtype
+
+    for number in (0, 1, 2**31, 2**32 - 1):
+        same(fold_in(root, number), jax.random.fold_in(root, number))
+        same(fold_in(root, number, 5), jax.random.fold_in(jax.random.fold_in(root, number), 5))
+        same(jax.jit(lambda key, number=number: fold_in(key, number))(root), fold_in(root, number))
+    for count in (1, 2, 257):
+        theirs = jax.random.split(root, count)
+        same(keys_of(split_words(root, count), root), theirs)
+        for one, other in zip(split(root, count), theirs, strict=True):
+            same(one, other)
+
+
+@pytest.mark.exact
+def test_an_order_is_a_permutation_and_that_of_the_words_of_its_key():
+    order = shuffled(key(3), 1000)
+    np.testing.assert_array_equal(np.sort(order), np.arange(1000))
+    np.testing.assert_array_equal(order, jnp.argsort(jax.random.bits(key(3), (1000,))))
+    assert (order != shuffled(key(4), 1000)).any()
 
 
 @pytest.mark.statistical

@@ -19,7 +19,7 @@ from kadanoff.random import key, uniforms
 pytestmark = pytest.mark.exact
 
 #: (samples, units, others): full tiles; no side a multiple of four; fewer others than a tile is wide.
-SIZES = [(96, 768, 64), (101, 99, 333), (257, 130, 21)]
+SIZES = [(96, 768, 64), (101, 99, 333), (1030, 130, 21)]
 
 
 def given(unit: type[Unit], size: tuple[int, int, int]) -> tuple[Unit, jax.Array, jax.Array, jax.Array]:
@@ -42,19 +42,23 @@ def test_products_of_states(unit: type[Unit], size: tuple[int, int, int]) -> Non
         product, outer = whole @ np.asarray(w, np.float64), whole.T @ np.asarray(y, np.float64)
         np.testing.assert_allclose(state_product(layer, states, w), product, atol=2e-4)
         np.testing.assert_allclose(state_product(layer, states, w.T, turned=True), product, atol=2e-4)
-        for first in (len(x), 41):
+        for first in (len(x), 3 * len(x) // 4):
             found = state_outer(layer, states[:first], states[first:], y)
             np.testing.assert_allclose(found, outer, atol=2e-4)
 
 
-def test_the_compiled_product_is_the_one_that_is_tested() -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_the_compiled_product_is_the_one_that_is_tested(size: tuple[int, int, int]) -> None:
     """On this machine the sums differ in rounding from those of XLA, so that it is not compared with itself."""
-    layer, x, w, _ = given(BernoulliUnit, SIZES[0])
+    layer, x, w, y = given(BernoulliUnit, size)
+    first = 3 * len(x) // 4
     assert _kernels_of(lambda x: state_product(layer, x, w), x) == {"state_products"}
+    assert _kernels_of(lambda x: state_product(layer, x, w.T, turned=True), x) == {"state_products"}
+    assert _kernels_of(lambda x: state_outer(layer, x[:first], x[first:], y), x) == {"state_products"}
 
 
 @pytest.mark.parametrize("unit", [BernoulliUnit, IsingUnit])
-@pytest.mark.parametrize("size", [(100, 77), (33, 256)])
+@pytest.mark.parametrize("size", [(250, 77), (67, 256)])
 def test_compiled_draws(unit: type[Unit], size: tuple[int, int]) -> None:
     """Draws compare the uniforms of the key with the probability of the upper level."""
     assert unit.levels is not None
@@ -82,11 +86,13 @@ def test_uniforms_of_units_are_apart() -> None:
 
 def test_a_ladder_of_networks_draws_as_each_alone() -> None:
     """Under `vmap` over networks and keys every network gets its own products and draws."""
-    networks = [Phi4Network.random("bernoulli", 96, "ising", 80, seed=s, width=0.3) for s in (0, 1)]
+    networks = [Phi4Network.random("bernoulli", 192, "ising", 176, seed=s, width=0.3) for s in (0, 1)]
     keys = jax.random.split(key(3), 2)
-    v = jnp.asarray(np.random.default_rng(0).random((2, 64, 96)) < 0.5, jnp.float32)
+    v = jnp.asarray(np.random.default_rng(0).random((2, 128, 192)) < 0.5, jnp.float32)
     ladder = jax.tree_util.tree_map(lambda *leaves: jnp.stack(leaves), *networks)
     together = jax.vmap(lambda network, key, v: network.gibbs(key, v))(ladder, keys, v)
+    called = _kernels_of(lambda v: networks[0].gibbs(keys[0], v), v[0])
+    assert called == {"state_products", "level_draws"}
     for rung, network in enumerate(networks):
         np.testing.assert_array_equal(together[rung], network.gibbs(keys[rung], v[rung]))
 

@@ -78,10 +78,10 @@ def _panel(w, turned, column, panel):  # pragma: no cover - compiled
 @_compiled
 @no_type_check
 def _aligned(rows):  # pragma: no cover - compiled
-    """Memory for rows of `WIDTH` numbers, on which no vector lies in two lines of the cache."""
+    """Memory for rows of `WIDTH` numbers, one behind the other: no vector lies in two lines of the cache."""
     memory = np.empty(rows * WIDTH + 16, np.float32)
     skip = (-memory.ctypes.data % 64) // 4
-    return memory[skip : skip + rows * WIDTH].reshape(rows, WIDTH)
+    return memory[skip : skip + rows * WIDTH]
 
 
 @_compiled
@@ -89,7 +89,7 @@ def _aligned(rows):  # pragma: no cover - compiled
 def _sums(
     patterns, stride, step, w, turned, copied, column, levels, panel, table, total
 ):  # pragma: no cover - compiled
-    """Add `WIDTH` columns of the product, from `column` on, to `total` (sample, WIDTH).
+    """Add `WIDTH` columns of the product, from `column` on, to `total`.
 
     The caller owns all arrays: one whose address alone is used here would be freed too early.
     """
@@ -101,7 +101,7 @@ def _sums(
         for g in range(count):
             place = table.ctypes.data + 4 * g * PATTERNS * WIDTH
             sum_up(source + 4 * (begin + g) * pitch, pitch, low, high - low, place)
-        for row in range(0, len(total), ROWS):
+        for row in range(0, len(total) // WIDTH, ROWS):
             where = patterns.ctypes.data + row * stride + begin * step
             accumulate(table.ctypes.data, where, count, stride, step, total.ctypes.data + 4 * row * WIDTH)
 
@@ -115,7 +115,7 @@ def _plain(x, first, w, transposed, turned, column, total):  # pragma: no cover 
         for k in range(x.shape[1]):
             into, by = (k, first + i) if transposed else (i, k)
             for j in range(width):
-                total[into, j] += x[i, k] * (w[column + j, by] if turned else w[by, column + j])
+                total[into * WIDTH + j] += x[i, k] * (w[column + j, by] if turned else w[by, column + j])
 
 
 @no_type_check
@@ -159,7 +159,8 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     for tile in range(min(task * size, tiles), min((task + 1) * size, tiles)):
         column = tile * WIDTH
         width = min(WIDTH, columns - column)
-        total[:] = 0
+        for i in range(len(total)):
+            total[i] = 0
         if strange > 0:
             _plain(x, np.int64(0), w, transposed, turned, column, total)
             _plain(more, len(x), w, transposed, turned, column, total)
@@ -169,9 +170,8 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
                 _panel(w, turned, column, panel)
             _sums(patterns, stride, step, w, turned, copied, column, levels, panel, table, total)
         for row in range(rows):
-            into, found = out[row, column : column + width], total[row]
             for i in range(width):
-                into[i] = found[i]
+                out[row, column + i] = total[row * WIDTH + i]
     return 0
 
 

@@ -127,10 +127,9 @@ def fit_variational(
     space = space_of(model, lattice)
     rule, trained = chosen_optimiser(optimiser), Trained(model, train)
     sampler = default_sampler(model) if sampler is None else sampler
-    root = random.key(seed)
-    fields = start(jax.random.fold_in(root, 0), space, chains, "hot", has_spins(model))
+    fields = start(random.key(seed, 0), space, chains, "hot", has_spins(model))
     state = sampler.init(model, fields)
-    state = _sweep(sampler, jax.random.fold_in(root, 1), trained.action, state, _WARM_UP)
+    state = _sweep(sampler, random.key(seed, 1), trained.action, state, _WARM_UP)
     target = checked_target(target, state.fields)
     vector = trained.vector()
     checkpoint, reason = Checkpoint() if checkpoint is None else checkpoint, ""
@@ -140,7 +139,7 @@ def fit_variational(
     )
     for done in range(first, epochs, _ROUND):
         count = min(_ROUND, epochs - done)
-        key = jax.random.fold_in(jax.random.fold_in(root, 2), done)
+        key = random.key(seed, 2, done)
         vector, memory, state, record, terms = _round(
             trained, target, rule, sampler, key, vector, memory, state, count, sweeps
         )

@@ -1,14 +1,12 @@
 """States drawn from a trained network: from nothing, and around features that are given."""
 
-from functools import partial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from kadanoff.network.model import Phi4Network, interpolated
-from kadanoff.random import split_words
+from kadanoff.random import keys_of, split_words
 
 __all__ = ["annealed_states", "completed"]
 
@@ -47,8 +45,7 @@ def completed(
 def _keys(key: PRNGKeyArray, steps: int) -> tuple[Array, Array]:
     """A key for the start, and one for every step."""
     words = split_words(key, steps + 1)
-    wrap = partial(jax.random.wrap_key_data, impl=jax.random.key_impl(key))
-    return wrap(jnp.asarray(words[0])), wrap(jnp.asarray(words[1:]))
+    return keys_of(words[0], key), keys_of(words[1:], key)
 
 
 @eqx.filter_jit

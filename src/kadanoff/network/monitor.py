@@ -64,7 +64,7 @@ class Monitor(eqx.Module):
         likelihood = None
         if self.likelihood_every and state.epochs % self.likelihood_every == 0:
             likelihood = mean_log_likelihood(network, self.subset, state.base, steps=500, seed=self.seed)
-        key = jax.random.fold_in(make_key(self.seed, 41), state.epochs)
+        key = make_key(self.seed, 41, state.epochs)
         error, pseudo = _means(key, network, self.subset)
         return Record(state.epochs, float(error), float(pseudo), epoch.gradient, epoch.mixing, likelihood)
 

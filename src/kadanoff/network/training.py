@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from kadanoff.errors import InputError
 from kadanoff.network.centring import moved, network_about, network_of, recentred
@@ -18,6 +18,7 @@ from kadanoff.network.products import state_outer, state_product
 from kadanoff.network.units import Unit
 from kadanoff.network.units.base import require_finite
 from kadanoff.random import key as make_key
+from kadanoff.random import keys_of, shuffled, split, split_words
 
 __all__ = ["Epoch", "Training", "TrainingState"]
 
@@ -126,11 +127,15 @@ class Training(eqx.Module):
 
     def epoch(self, state: TrainingState, x: Float[Any, "sample visible"]) -> tuple[TrainingState, Epoch]:
         """Pass once over the data in an order of its own, every sample once (the last batch is filled up)."""
-        key = jax.random.fold_in(make_key(self.seed, 22), state.epochs)
-        kind = (self.chains, self.optimiser, self.schedule, self.centred, self._batch(len(x)))
+        batch = self._batch(len(x))
+        count = -(-len(x) // batch)
+        order, chain = split(make_key(self.seed, 22, state.epochs))
+        rows = np.resize(shuffled(order, len(x)), (count, batch)).astype(np.int32)
+        given = (jax.device_put(rows), keys_of(split_words(chain, count), chain))
+        kind = (self.chains, self.optimiser, self.schedule, self.centred)
         trained = (state.values, state.offsets, state.optimiser, state.chains)
         trained, (gradient, mixing) = _epoch(
-            key,
+            given,
             kind,
             self._numbers(len(x)),
             trained,
@@ -170,7 +175,7 @@ class Training(eqx.Module):
 
 def _single(x: Any) -> Array:
     """Numbers in single precision; NumPy's become so without a program."""
-    return jnp.asarray(x, jnp.float32) if isinstance(x, Array) else jnp.asarray(np.asarray(x, np.float32))
+    return jnp.asarray(x, jnp.float32) if isinstance(x, Array) else jax.device_put(np.asarray(x, np.float32))
 
 
 def _optimiser(name: str, schedule: str, numbers: Float[Array, "5"]) -> optax.GradientTransformation:
@@ -216,8 +221,8 @@ def _begun(
 
 @eqx.filter_jit
 def _epoch(
-    key: PRNGKeyArray,
-    kind: tuple[Chains, str, str, bool, int],
+    given: tuple[Int[Array, "update batch"], Array],
+    kind: tuple[Chains, str, str, bool],
     numbers: Float[Array, "5"],
     trained: tuple,
     base: Phi4Network,
@@ -225,12 +230,12 @@ def _epoch(
     template: Phi4Network,
     x: Float[Array, "sample visible"],
 ) -> tuple[tuple, tuple[Array, Array]]:
-    """One pass over the data, compiled for a kind of training and a shape of the data, not for a rate or a seed."""
-    chains, name, schedule, centred, batch = kind
+    """One pass over the data, compiled for a kind of training and a shape of the data, not for a rate or a seed.
+
+    Every update is given its rows and a key.
+    """
+    chains, name, schedule, centred = kind
     optimiser, share = _optimiser(name, schedule, numbers), numbers[4]
-    count = -(-len(x) // batch)
-    order, chain = jax.random.split(key)
-    permutation = jnp.resize(jnp.argsort(jax.random.bits(order, (len(x),))), (count, batch))
 
     def step(trained: tuple, given: tuple[Array, Array]) -> tuple[tuple, tuple[Array, Array]]:
         values, offsets, state, kept = trained
@@ -246,7 +251,7 @@ def _epoch(
             values, offsets = recentred(template, values, offsets, data)
         return (values, offsets, state, drawn.kept), (optax.tree.norm(slope), drawn.mixing)
 
-    trained, (gradients, mixing) = jax.lax.scan(step, trained, (permutation, jax.random.split(chain, count)))
+    trained, (gradients, mixing) = jax.lax.scan(step, trained, given)
     return trained, (gradients.mean(), mixing.mean())
 
 

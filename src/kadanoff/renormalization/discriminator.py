@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.random import key as make_key
+from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
 from kadanoff.statistics import Estimate
 
@@ -67,7 +68,7 @@ def discriminate(
                 "telling ensembles apart needs two chains and 32 configurations of each: give more"
             )
     train, held = zip(*map(_halves, (first, second)), strict=True)
-    start, draw = jax.random.split(make_key(seed, 31))
+    start, draw = split(make_key(seed, 31))
     model = Discriminator.random(start, first.lattice.dimension, width)
     model = fit_classifier(draw, model, train, steps)
     return _area(*[log_odds(model, fields) for fields in held])

@@ -28,6 +28,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
 from kadanoff.observables import Observable
 from kadanoff.random import key as make_key
+from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
 from kadanoff.store.weights_folder import read_header, read_weights, write_weights
 
@@ -199,7 +200,7 @@ def learn_phase(
     _check(ordered, disordered, kind)
     signs = all(ensemble.spins for ensemble in both)
     train, held = zip(*(_split(phase) for phase in (disordered, ordered)), strict=True)
-    start, draw = jax.random.split(make_key(seed, 47))
+    start, draw = split(make_key(seed, 47))
     lattice = both[0].lattice
     network = PhaseNetwork.random(start, lattice.dimension, kind, width, kernels, signs)
     network = fit_classifier(draw, network, train, steps, _BATCH)

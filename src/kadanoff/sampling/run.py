@@ -200,22 +200,20 @@ def _run(
     progress: Progress,
     mesh: Mesh | None,
 ) -> ChainState:
-    root = random.key(plan.seed)
-    fields = starting_fields(jax.random.fold_in(root, 0), lattice, plan.chains, plan.start, has_spins(action))
+    fields = starting_fields(random.key(plan.seed, 0), lattice, plan.chains, plan.start, has_spins(action))
     state, done = sampler.init(action, fields), 0
     resumed = sink.resume(state)
     if mesh is not None:
         action = jax.tree_util.tree_map(lambda leaf: spread(mesh, leaf), with_array_leaves(action))
-        root = spread(mesh, root)
     if resumed is None:
         state = shard(state, mesh)
-        state = _thermalise(sampler, jax.random.fold_in(root, 1), action, state, plan.thermalize, progress)
+        state = _thermalise(sampler, random.key(plan.seed, 1), action, state, plan.thermalize, progress, mesh)
     else:
         state, done = shard(resumed[0], mesh), resumed[1]
     series = sink.magnetisation()
     while not _finished(plan, series, progress):
         count = plan.block if plan.draws is None else min(plan.block, plan.draws - done)
-        key = jax.random.fold_in(jax.random.fold_in(root, 2), done)
+        key = _placed(random.key(plan.seed, 2, done), mesh)
         state, fields = _whole(_draw_block, sampler, key, action, state, count, plan.thin)
         drawn = on_host(fields)
         sink.append(drawn, state)
@@ -241,17 +239,29 @@ def _finished(plan: Plan, series: list[np.ndarray], progress: Progress) -> bool:
 
 
 def _thermalise(
-    sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int, progress: Progress
+    sampler: Sampler,
+    key: PRNGKeyArray,
+    action: Any,
+    state: ChainState,
+    steps: int,
+    progress: Progress,
+    mesh: Mesh | None,
 ) -> ChainState:
     tuned = 2 * steps // 3
     progress(0, steps, "thermalising")
     for begin in range(0, steps, _TUNING_ROUND):
         count = min(_TUNING_ROUND, steps - begin)
-        state, info = _whole(advance, sampler, jax.random.fold_in(key, begin), action, state, count)
+        state, info = _whole(
+            advance, sampler, _placed(random.fold_in(key, begin), mesh), action, state, count
+        )
         if begin + count <= tuned:
             state = sampler.tune(state, info)
         progress(begin + count, steps, "thermalising")
     return state
+
+
+def _placed(key: PRNGKeyArray, mesh: Mesh | None) -> PRNGKeyArray:
+    return key if mesh is None else spread(mesh, key)
 
 
 def _whole(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -11,12 +11,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
-from kadanoff.random import split_words
+from kadanoff.random import keys_of, split_words
 from kadanoff.statistics import Estimate, effective_sample_size
 from kadanoff.statistics.weights import relative_weights
 from kadanoff.summation import compensated_sum
@@ -103,10 +102,8 @@ def annealed_importance_sampling(
     words = split_words(key, len(times) - 1)
     parts = []
     for begin in range(0, len(words), _ROUND):
-        keys = jax.random.wrap_key_data(
-            jnp.asarray(words[begin : begin + _ROUND]), impl=jax.random.key_impl(key)
-        )
-        now = jnp.asarray(times[begin : begin + _ROUND + 1])
+        keys = keys_of(words[begin : begin + _ROUND], key)
+        now = jax.device_put(times[begin : begin + _ROUND + 1])
         state, work = _anneal(keys, state, path, energy, transition, now)
         parts.append(np.asarray(work, np.float64))
     work = np.concatenate(parts)

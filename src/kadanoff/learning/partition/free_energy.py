@@ -71,7 +71,7 @@ def free_energy(
             f"free energies of spins are found for Ising and InhomogeneousIsing, not for {type(action).__name__}; for "
             "few sites kd.exact.enumerate_spins has ln Z, else give annealed_importance_sampling a path of your own"
         )
-    draw_key, run_key = jax.random.split(random.key(seed))
+    draw_key, run_key = random.split(random.key(seed))
     begin = _STARTS[start](draw_key, action, space, chains)
     sampler = default_sampler(target) if sampler is None else sampler
     state = sampler.init(target, begin.fields)

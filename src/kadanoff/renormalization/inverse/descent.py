@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.random import fold_in, keys_of, split_words
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.objective import loss
 from kadanoff.renormalization.inverse.pairs import Pairs
@@ -78,7 +79,8 @@ def _batch(pairs: Pairs) -> int:
 def _round(key: PRNGKeyArray, begin: int, steps: int) -> tuple[int, Array]:
     """Up to which step a round goes, and a key for every step."""
     done = min(begin + _ROUND, steps)
-    return done, jax.random.split(jax.random.fold_in(key, begin + _ROUND), done - begin)
+    words = split_words(fold_in(key, begin + _ROUND), done - begin)
+    return done, keys_of(words, key)
 
 
 @eqx.filter_jit
@@ -136,4 +138,4 @@ def held_out_losses(kind: str, inverse: Inverse, key: PRNGKeyArray, pairs: Pairs
 def _looked_at(key: PRNGKeyArray, pairs: Pairs) -> tuple[Array, Array, Array]:
     """The noise and the pairs of a look."""
     count = min(len(pairs.held_out_coarse), 512)
-    return jax.random.fold_in(key, 0), pairs.held_out_coarse[:count], pairs.held_out_fine[:count]
+    return fold_in(key, 0), pairs.held_out_coarse[:count], pairs.held_out_fine[:count]

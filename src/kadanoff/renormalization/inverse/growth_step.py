@@ -15,6 +15,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.observables import measure
 from kadanoff.parallel import Deal, in_parallel
+from kadanoff.random import fold_in
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import to_blocks
 from kadanoff.renormalization.inverse.given import GivenInverse
@@ -130,7 +131,7 @@ class Step:
             relax = jax.tree_util.tree_map(lambda leaf: spread(mesh, leaf), with_array_leaves(relax))
         for begin in range(0, relax.sweeps, _ROUND):
             count = min(_ROUND, relax.sweeps - begin)
-            word = jax.random.fold_in(key, begin)
+            word = fold_in(key, begin)
             with use(mesh):
                 word = word if mesh is None else spread(mesh, word)
                 fields = _round(relax.for_sweeps(count), word, fields, number)
