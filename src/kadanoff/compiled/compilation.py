@@ -92,7 +92,7 @@ def compile_ahead(*kernels: str) -> None:
     shares = [missing[number::count] for number in range(count)]
     if not shares:
         return
-    shares[-1] += handler
+    shares[-1] = handler + shares[-1]  # first, as no kernel is called without it
     with suppress(OSError):  # where there is no room for another process, this one does it
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *map(",".join, shares)],
