@@ -78,7 +78,7 @@ def split_words(key: PRNGKeyArray, count: int) -> UInt32[np.ndarray, "count word
     return _threefry(np.asarray(jax.random.key_data(key)), np.arange(count, dtype=np.uint32))
 
 
-def keys_of(words: UInt32[np.ndarray, "*count word"], like: PRNGKeyArray) -> PRNGKeyArray:
+def keys_of(words: UInt32[np.ndarray, "*count word"], like: PRNGKeyArray) -> Array:
     """Keys of words, of the kind of another key."""
     return jax.random.wrap_key_data(jax.device_put(words), impl=jax.random.key_impl(like))
 

@@ -89,10 +89,11 @@ def compile_ahead(*kernels: str) -> None:
     missing = [name for name in kernels if _is_missing(name)]
     handler = [_HANDLER] if _is_missing(_HANDLER) else []
     count = min(len(missing + handler), cores()) if cores() > 1 else 0
-    shares = [missing[number::count] for number in range(count)]
+    # No kernel is called without what calls it, and none is needed before the first ones.
+    ordered = [*missing[:count], *handler, *missing[count:]]
+    shares = [ordered[number::count] for number in range(count)]
     if not shares:
         return
-    shares[-1] = handler + shares[-1]  # first, as no kernel is called without it
     with suppress(OSError):  # where there is no room for another process, this one does it
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *map(",".join, shares)],
@@ -101,7 +102,7 @@ def compile_ahead(*kernels: str) -> None:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        _awaited.update(dict.fromkeys(missing + handler, process))
+        _awaited.update(dict.fromkeys(ordered, process))
 
 
 def _compile_shares(shares: list[list[str]]) -> None:
