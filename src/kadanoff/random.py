@@ -63,12 +63,12 @@ def fold_in(key: PRNGKeyArray, *path: int) -> PRNGKeyArray:
 
 
 def split(key: PRNGKeyArray, count: int = 2) -> list[PRNGKeyArray]:
-    """`jax.random.split`, as `fold_in`."""
+    """`jax.random.split` outside of a program: for a key of ours, without one."""
     return [keys_of(words, key) for words in split_words(key, count)]
 
 
 def split_words(key: PRNGKeyArray, count: int) -> UInt32[np.ndarray, "count word"]:
-    """The words of `jax.random.split`, for `keys_of`, as `fold_in`.
+    """The words of `jax.random.split`, for `keys_of`; see `split`.
 
     >>> bool((split_words(key(0), 3) == jax.random.key_data(jax.random.split(key(0), 3))).all())
     True

@@ -21,7 +21,7 @@ GRAPH_UPDATES = ("graph_heat_bath",)
 #: Draws of units, and multiplications, from which a kernel is worth calling; XLA does fewer in its own way.
 QUARTIC_DRAWS, LEVEL_DRAWS, PRODUCTS = 1 << 12, 1 << 14, 1 << 21
 ANNEALED = 256  #: chains of an annealing, by default
-DIGITS = 64  #: pixels of the bundled digits: what a layer is taken to have before data were read
+DIGITS = 64  #: pixels of the bundled digits, taken for the size of a layer before data were read
 
 _LOCAL = {
     ("phi4", "metropolis"): "metropolis",

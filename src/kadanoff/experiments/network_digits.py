@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import BernoulliRBM
 
 from kadanoff.compiled.compilation import compile_ahead
-from kadanoff.compiled.purposes import ANNEALED, of_network
+from kadanoff.compiled.purposes import ANNEALED, DIGITS, of_network
 from kadanoff.experiments.network_classifier import classifier_rows
 from kadanoff.experiments.network_density import density_rows, trained
 from kadanoff.experiments.result import Result
@@ -30,7 +30,7 @@ _BINARY_RATE = 0.01
 def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     """Train, compare, draw."""
     begun = time.perf_counter()
-    compile_ahead(*of_network(("phi4", 64), ("bernoulli", _HIDDEN), ANNEALED))
+    compile_ahead(*of_network(("phi4", DIGITS), ("bernoulli", _HIDDEN), ANNEALED))
     digits = load_dataset("digits")
     assert digits.levels is not None and digits.labels is not None and digits.shape is not None
     grey = dequantised(digits.data, digits.levels, seed)

@@ -69,7 +69,7 @@ def upper_mode(
     cubic = jnp.where(b > 0, cube_root(h / (4 * jnp.maximum(b, tiny))), jnp.inf)
     mode = well + jnp.minimum(linear, cubic)
 
-    def step(_: int, mode: Array) -> Array:
+    def step(_: Array, mode: Array) -> Array:
         curvature = 12 * b * mode**2 + 2 * a
         force = (4 * b * mode**2 + 2 * a) * mode - h
         return mode - jnp.where(curvature > 0, force / jnp.where(curvature > 0, curvature, 1.0), 0.0)
