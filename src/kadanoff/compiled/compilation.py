@@ -89,7 +89,7 @@ def compile_ahead(*kernels: str) -> None:
     missing = [name for name in kernels if _is_missing(name)]
     handler = [_HANDLER] if _is_missing(_HANDLER) else []
     count = min(len(missing + handler), cores()) if cores() > 1 else 0
-    # No kernel is called without what calls it, and none is needed before the first ones.
+    # The handler comes right after the first kernels: none of them is called without it.
     ordered = [*missing[:count], *handler, *missing[count:]]
     shares = [ordered[number::count] for number in range(count)]
     if not shares:
