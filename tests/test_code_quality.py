@@ -23,6 +23,7 @@ GROUND = {
     "cores",
     "devices",
     "errors",
+    "keys",
     "summation",
     "random",
     "parallel",

@@ -15,6 +15,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
+from kadanoff.keys import THREEFRY
+
 __all__ = [
     "Words",
     "along_one_axis",
@@ -31,7 +33,6 @@ __all__ = [
     "uniforms",
 ]
 
-_IMPLEMENTATION = "threefry2x32"
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."]]
@@ -44,7 +45,7 @@ def key(seed: int, *path: int) -> PRNGKeyArray:
     >>> bool(jax.random.key_data(key(1))[1] == 1)
     True
     """
-    return fold_in(jax.random.key(seed, impl=_IMPLEMENTATION), *path)
+    return fold_in(jax.random.key(seed, impl=THREEFRY), *path)
 
 
 def fold_in(key: PRNGKeyArray, *path: int) -> PRNGKeyArray:
@@ -93,7 +94,7 @@ def shuffled(key: PRNGKeyArray, count: int) -> Int[np.ndarray, " count"]:
 
 
 def _is_ours(key: PRNGKeyArray) -> bool:
-    return not isinstance(key, Tracer) and jax.random.key_impl(key) == _IMPLEMENTATION
+    return not isinstance(key, Tracer) and jax.random.key_impl(key) in (THREEFRY, "threefry2x32")
 
 
 def _threefry(key: np.ndarray, count: np.ndarray) -> UInt32[np.ndarray, "count word"]:

@@ -39,6 +39,7 @@ KERNELS = {
     "graph_heat_bath": "graphs",
     "compensated_sums": "sums",
     "mixture_draws": "mixtures",
+    "threefry_words": "threefry",
 }
 _HANDLER = "handle"  # what calls kernels, itself compiled like one: every program that calls any needs it
 _awaited: dict[str, "subprocess.Popen[str]"] = {}  # functions that are compiled elsewhere, and who tells
@@ -86,7 +87,7 @@ def compile_ahead(*kernels: str) -> None:
 
     >>> compile_ahead("metropolis", "clusters")
     """
-    missing = [name for name in kernels if _is_missing(name)]
+    missing = [name for name in dict.fromkeys(kernels) if _is_missing(name)]
     handler = [_HANDLER] if _is_missing(_HANDLER) else []
     count = min(len(missing + handler), cores()) if cores() > 1 else 0
     # The handler comes right after the first kernels: none of them is called without it.

@@ -38,7 +38,7 @@ def call(
     for other in inner:
         _loaded(other)
     plan = [_loaded(kernel), *work.scratch, work.stages, work.tasks, work.shared, work.sweeps]
-    method = "expand_dims" if batched else "sequential"
+    method = "broadcast_all" if batched else "sequential"
     target = jax.ffi.ffi_call(_handler(), results, vmap_method=method)
     return target(*arguments, jnp.array(plan, jnp.int32))
 
