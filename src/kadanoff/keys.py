@@ -1,7 +1,7 @@
 """The kind of random keys that are made here: JAX's Threefry to the last bit, its words by compiled code on CPUs.
 
-XLA compiles every split and every draw of Threefry anew, as loops over many small parts: that was most of what programs
-of updates and of growth took to compile.
+XLA compiles every split and every draw of Threefry anew, as loops of many small parts: most of what programs of
+updates and of growth took to compile.
 """
 
 import math
@@ -48,7 +48,8 @@ def _words(
     joined: bool = False,
 ) -> Array:
     """Words of the counts from `first` on: both of each, or joined to one; `generic` makes them elsewhere."""
-    from kadanoff.compiled.foreign import call, threads, unsharded  # it imports numba: not before it is needed
+    # They import numba: not before it is needed.
+    from kadanoff.compiled.foreign import call, threads, unsharded
     from kadanoff.compiled.threefry import threefry_words, words_plan
 
     size = math.prod(shape)

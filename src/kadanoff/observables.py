@@ -185,7 +185,7 @@ def in_batches(
     batch = max(1, min(len(fields), _SITES_PER_BATCH // volume))
     parts: list[list[np.ndarray]] = []
     for begin in range(0, len(fields), batch):
-        chunk = jnp.asarray(fields[begin : begin + batch])
+        chunk = jax.device_put(fields[begin : begin + batch])
         if not jnp.issubdtype(chunk.dtype, jnp.inexact):  # spins: an int8 overflows in a sum
             chunk = chunk.astype(jnp.float32)
         missing = batch - len(chunk)
@@ -220,11 +220,10 @@ def _structure_factor(field: Array, action: Any) -> tuple[Array, Array]:
     """|sum_x phi_x exp(i k x)|^2 / V at the smallest momentum, averaged over the longest axes."""
     lattice = Lattice(field.shape)
     axes = [axis for axis, side in enumerate(field.shape) if side == lattice.longest]
-    wave = jnp.exp(2j * jnp.pi * jnp.arange(lattice.longest) / lattice.longest)
-    power = jnp.zeros((), field.dtype)
-    for axis in axes:
-        profile = jnp.moveaxis(field, axis, 0).reshape(lattice.longest, -1).sum(axis=1)
-        power += jnp.abs(jnp.sum(profile * wave)) ** 2 / (lattice.volume * len(axes))
+    angle = 2 * np.pi * np.arange(lattice.longest) / lattice.longest
+    wave = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=1), field.dtype)
+    profiles = [jnp.sum(field, axis=[other for other in range(field.ndim) if other != axis]) for axis in axes]
+    power = jnp.sum((jnp.stack(profiles) @ wave) ** 2) / (lattice.volume * len(axes))
     return power, jnp.zeros_like(power)
 
 

@@ -64,7 +64,9 @@ def fold_in(key: PRNGKeyArray, *path: int) -> PRNGKeyArray:
 
 
 def split(key: PRNGKeyArray, count: int = 2) -> list[PRNGKeyArray]:
-    """`jax.random.split` outside of a program: for a key of ours, without one."""
+    """`jax.random.split` as a list; outside of a program, for a key of ours, without one."""
+    if not _is_ours(key):
+        return list(jax.random.split(key, count))
     return [keys_of(words, key) for words in split_words(key, count)]
 
 

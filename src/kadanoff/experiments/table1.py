@@ -29,7 +29,7 @@ PLAN = Plan(
     quartic=0.7,
     steps=4,
     talk=_TALK,
-    quick=Effort(draws=32, seeds=2, training_steps=150, configurations=48, stability_configurations=16),
+    quick=Effort(draws=32, seeds=2, training_steps=150, configurations=32, stability_configurations=32),
     full=Effort(draws=128, seeds=4, training_steps=600, configurations=256, stability_configurations=64),
 )
 

@@ -40,7 +40,7 @@ PLAN = Plan(
     quartic=1.0,
     steps=6,
     talk=_TALK,
-    quick=Effort(draws=64, seeds=2, training_steps=150, configurations=48, stability_configurations=16),
+    quick=Effort(draws=64, seeds=2, training_steps=150, configurations=32, stability_configurations=32),
     full=Effort(draws=256, seeds=4, training_steps=600, configurations=256, stability_configurations=64),
 )
 

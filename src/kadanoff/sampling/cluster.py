@@ -22,6 +22,11 @@ from kadanoff.sampling.state import ChainState, Info, chain_state
 __all__ = ["SwendsenWang", "Wolff"]
 
 
+@eqx.filter_jit
+def _potentials(action: NearestNeighbourAction, phi: Array, dimension: int) -> tuple[Array, Array]:
+    return action.potential(phi, dimension), action.potential(-phi, dimension)
+
+
 class _EmbeddedCluster(eqx.Module):
     """Freeze bonds with probability 1 - exp(-2 kappa phi_x phi_y) where positive, then flip signs of
     clusters.
@@ -36,9 +41,9 @@ class _EmbeddedCluster(eqx.Module):
         """
         require_nearest_neighbour(action, type(self).__name__)
         probe = np.linspace(0.1, 2.0, 7, dtype=np.float32)
-        dimension = fields.ndim - 1
-        plus, minus = (action.potential(jnp.asarray(phi), dimension) for phi in (probe, -probe))
-        if not np.allclose(plus, minus, rtol=1e-5, atol=1e-5):
+        if not np.allclose(
+            *_potentials(action, jax.device_put(probe), fields.ndim - 1), rtol=1e-5, atol=1e-5
+        ):
             raise InputError(
                 f"{type(self).__name__} flips signs of clusters, but the potential of "
                 f"{type(action).__name__} is not even; use Metropolis or HybridMonteCarlo"

@@ -62,11 +62,11 @@ class Sampler(Protocol):
 def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainState:
     """Make a state; chains are numbered from zero unless told."""
     numbers = (
-        jnp.asarray(np.arange(len(fields), dtype=np.uint32))
+        jax.device_put(np.arange(len(fields), dtype=np.uint32))
         if chain is None
         else jnp.asarray(chain, dtype=jnp.uint32)
     )
-    fields = jnp.asarray(fields)
+    fields = jax.device_put(fields)
     if not jnp.issubdtype(fields.dtype, jnp.inexact):  # stored spins: updates work in floating point
         fields = fields.astype(jnp.float32)
     return ChainState(fields, numbers, jnp.asarray(step_size, dtype=fields.dtype))
@@ -74,8 +74,13 @@ def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainSt
 
 def tuned_width(state: ChainState, info: Info, target: float) -> ChainState:
     """The state with the width of its proposals moved towards the target acceptance."""
-    factor = jnp.exp(jnp.clip(info.acceptance - target, -0.3, 0.3))
-    return eqx.tree_at(lambda s: s.step_size, state, state.step_size * factor)
+    width = _tuned(state.step_size, info.acceptance, jnp.asarray(target, jnp.float32))
+    return eqx.tree_at(lambda s: s.step_size, state, width)
+
+
+@jax.jit
+def _tuned(width: Array, acceptance: Array, target: Array) -> Array:
+    return width * jnp.exp(jnp.clip(acceptance - target, -0.3, 0.3))
 
 
 def require_start(kind: str) -> None:
@@ -101,8 +106,8 @@ def start(
     if spins:
         hot = np.where(hot < 0, np.float32(-1), np.float32(1))
     if kind == "hot":
-        return jnp.asarray(hot)
+        return jax.device_put(hot)
     fields = np.ones_like(hot)
     if kind == "mixed":
         fields[::2] = hot[::2]
-    return jnp.asarray(fields)
+    return jax.device_put(fields)

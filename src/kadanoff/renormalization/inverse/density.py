@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-from kadanoff.random import site_words, uniform
+from kadanoff.random import site_words, split, uniform
 from kadanoff.renormalization.blocking import BlockingRule
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import site_normals, to_fine
@@ -42,7 +42,7 @@ class MixtureHead(eqx.Module):
         components: int,
     ) -> "MixtureHead":
         """Random weights; every mean starts as a copy of the coarse value."""
-        first, second, third = jax.random.split(key, 3)
+        first, second, third = split(key, 3)
         shapes = 1 + sites + sites * (sites - 1) // 2
         offset = np.zeros((components, shapes), dtype=np.float32)
         offset[:, 1 : 1 + sites] = 0.5  # log of the inverse spread
@@ -105,7 +105,7 @@ class ConditionalDensity(SublatticeDensity):
     ) -> "ConditionalDensity":
         """Random weights."""
         sites = b**dimension
-        one, two = jax.random.split(key)
+        one, two = split(key)
         first = MixtureHead.random(one, dimension, 1, sites, width, kernels, components)
         second = MixtureHead.random(two, dimension, 1 + sites, sites, width, kernels, components)
         return cls(first, second, rule=rule)

@@ -90,7 +90,7 @@ def _start(kind: str, steps: int, inverse: Inverse) -> optax.OptState:
 
 def _optimiser(kind: str, steps: int) -> optax.GradientTransformation:
     schedule = optax.cosine_decay_schedule(_LEARNING_RATE[kind], steps, alpha=0.02)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule)))
 
 
 @eqx.filter_jit
@@ -112,7 +112,7 @@ def _advance(
         arrays, state = carry
         choose, draw = jax.random.split(key)
         index = jax.random.randint(choose, (batch,), 0, len(coarse))
-        small, large = coarse[index], fine[index]
+        small, large = (jnp.take(part, index, axis=0, mode="clip") for part in (coarse, fine))
 
         def objective(arrays: Inverse) -> Array:
             return jnp.mean(loss(kind, eqx.combine(arrays, rest), draw, small, large))

@@ -5,7 +5,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -106,7 +105,7 @@ class Step:
         if count < batch:  # one compiled shape serves the last batch too
             coarse = np.concatenate([coarse, coarse[np.zeros(batch - count, dtype=int)]])
             number = np.concatenate([number, np.zeros(batch - count, dtype=np.uint32)])
-        given, labels = jnp.asarray(coarse, jnp.float32), jnp.asarray(number)
+        given, labels = jax.device_put(coarse.astype(np.float32)), jax.device_put(number)
         drawn = self.inverse.map.fine(self.keys[0], given, labels)
         before: dict[str, np.ndarray] = {}
         if "schwinger_dyson" in self.names:

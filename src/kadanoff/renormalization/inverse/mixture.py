@@ -26,11 +26,11 @@ class Mixture(NamedTuple):
 
     def whiten(self, vector: Float[Array, "..."]) -> Float[Array, "..."]:
         """A times a vector (..., k, n), row by row."""
-        n = vector.shape[-1]
-        rows = [self.diagonal[..., i] * vector[..., i] for i in range(n)]
-        for i in range(n):
+        parts, lower = jnp.unstack(vector, axis=-1), jnp.unstack(self.lower, axis=-1)
+        rows = [scale * part for scale, part in zip(jnp.unstack(self.diagonal, axis=-1), parts, strict=True)]
+        for i in range(len(parts)):
             for j in range(i):
-                rows[i] = rows[i] + self.lower[..., i * (i - 1) // 2 + j] * vector[..., j]
+                rows[i] = rows[i] + lower[i * (i - 1) // 2 + j] * parts[j]
         return jnp.stack(rows, axis=-1)
 
     def tempered(self, temperature: float) -> "Mixture":

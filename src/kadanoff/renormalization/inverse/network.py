@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.random import split
 from kadanoff.renormalization.inverse.sublattice import pick
 
 __all__ = ["OddNetwork", "default_kernels", "random_weights", "wrap"]
@@ -38,7 +39,7 @@ class OddNetwork(eqx.Module):
         if any(side < 1 or side % 2 == 0 for side in sides):
             raise InputError(f"kernel sides must be odd and positive, got {tuple(sides)}")
         counts = [channels, *[width] * (len(sides) - 1), out]
-        keys = jax.random.split(key, len(sides))
+        keys = split(key, len(sides))
         kernels = []
         for index, (side, inputs, outputs) in enumerate(zip(sides, counts[:-1], counts[1:], strict=True)):
             scale = (0.1 if index == len(sides) - 1 else 1.0) / np.sqrt(side**dimension * inputs)
@@ -104,11 +105,7 @@ def _first(
 
 def wrap(values: Float[Array, "n ..."], reach: int) -> Float[Array, "n ..."]:
     """Pad the lattice axes of (n, *sides, channels) periodically."""
-    for axis in range(1, values.ndim - 1):
-        side = values.shape[axis]
-        index = np.arange(-reach, side + reach) % side
-        values = jnp.take(values, index, axis=axis)
-    return values
+    return jnp.pad(values, [(0, 0), *[(reach, reach)] * (values.ndim - 2), (0, 0)], mode="wrap")
 
 
 def default_kernels(coarse_side: int, layers: int = 3) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
@@ -61,13 +61,13 @@ def training_pairs(
     if relax is not None:
         if meanwhile is not None:
             meanwhile(_split(small, large, held))
-        number: UInt32[Array, " n"] = jnp.asarray(np.arange(len(small), dtype=np.uint32))
-        small = np.asarray(relax(make_key(seed, 7), jnp.asarray(small), number))
+        number: UInt32[Array, " n"] = jax.device_put(np.arange(len(small), dtype=np.uint32))
+        small = np.asarray(relax(make_key(seed, 7), jax.device_put(small), number))
     return _split(small[order], large, held)
 
 
 def _split(small: np.ndarray, large: np.ndarray, held: int) -> Pairs:
-    return Pairs(*map(jnp.asarray, (small[:-held], large[:-held], small[-held:], large[-held:])))
+    return Pairs(*map(jax.device_put, (small[:-held], large[:-held], small[-held:], large[-held:])))
 
 
 def _flat(ensemble: Ensemble) -> np.ndarray:

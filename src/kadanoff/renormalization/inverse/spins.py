@@ -5,12 +5,11 @@ from itertools import combinations, product
 from typing import Any, ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from kadanoff.random import site_words, uniform
+from kadanoff.random import site_words, split, uniform
 from kadanoff.renormalization.inverse.block_spins import BlockSpins, draw_spins, log_probability, states
 from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
@@ -32,7 +31,7 @@ class SpinHead(eqx.Module):
         cls, key: PRNGKeyArray, dimension: int, inputs: int, sites: int, width: int, kernels: tuple[int, ...]
     ) -> "SpinHead":
         """Random weights; fields and couplings start small."""
-        first, second, third, fourth = jax.random.split(key, 4)
+        first, second, third, fourth = split(key, 4)
         network = OddNetwork.random(first, dimension, inputs, width, width, kernels)
         linear = OddNetwork.random(second, dimension, inputs, 1, sites, (max(kernels),))
         return cls(
@@ -112,7 +111,7 @@ class SpinDensity(SublatticeDensity):
         """Random weights; `InputError` for blocks of more than nine spins."""
         sites = b**dimension
         states(sites)
-        one, two = jax.random.split(key)
+        one, two = split(key)
         first = SpinHead.random(one, dimension, 1, sites, width, kernels)
         second = SpinHead.random(two, dimension, 1 + sites, sites, width, kernels)
         return cls(first, second, block_side=b)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -207,30 +208,28 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
     With `rule`, of blocks rescaled to their coarse value, on the surface that a consistent density lives on.
     """
     n = linear.b**linear.dimension
-
-    @jax.jit
-    def predicted(coarse: Array, fine: Array) -> tuple[Array, Array]:
-        number = jnp.arange(len(coarse), dtype=jnp.uint32)
-        return linear.blocks(make_key(0), coarse, number), cut_blocks(fine, linear.b)
-
-    mean, blocks = predicted(pairs.coarse[:1024], pairs.fine[:1024])
-    residual = np.asarray(blocks - mean, dtype=np.float64).reshape(-1, n)
+    count = min(len(pairs.held_out_coarse), 512)
+    coarse_fields, fine_fields, held_coarse, held_fine = map(np.asarray, pairs)
+    # One program for the pairs that are scored and for those that the spread is taken of.
+    coarse = np.concatenate([held_coarse[:count], coarse_fields[:1024]])
+    fine = np.concatenate([held_fine[:count], fine_fields[:1024]])
+    mean, blocks = map(np.asarray, _predicted(linear, jax.device_put(coarse), jax.device_put(fine)))
+    residual = (blocks[count:] - mean[count:]).astype(np.float64).reshape(-1, n)
     # The precision is A^T A, A lower triangular: the Cholesky factor in reversed order, reversed again.
     precision = np.linalg.inv(residual.T @ residual / len(residual))
     reverse = np.linalg.cholesky(precision[::-1, ::-1])
     factor = reverse.T[::-1, ::-1]
     lower = [factor[i, j] for i in range(n) for j in range(i)]
-    count = min(len(pairs.held_out_coarse), 512)
-    coarse = pairs.held_out_coarse[:count]
-    mean, blocks = predicted(coarse, pairs.held_out_fine[:count])
-    gaussian = mixture.Mixture(
-        jnp.asarray(np.zeros(1, np.float32)),
-        mean[..., None, :],
-        jnp.asarray(np.diag(factor)[None], jnp.float32),
-        jnp.asarray(np.array(lower)[None], jnp.float32),
-    )
+    parts = (np.zeros(1), mean[:count, ..., None, :], np.diag(factor)[None], np.array(lower)[None])
+    gaussian = mixture.Mixture(*[jax.device_put(part.astype(np.float32)) for part in parts])
     if rule is None:
-        terms = jax.jit(mixture.log_density)(gaussian, blocks)
+        terms = jax.jit(mixture.log_density)(gaussian, blocks[:count])
     else:
-        terms = jax.jit(mixture.log_shape_density)(gaussian, coarse, blocks)
+        terms = jax.jit(mixture.log_shape_density)(gaussian, coarse[:count], blocks[:count])
     return -np.asarray(terms, dtype=np.float64).reshape(count, -1).mean(axis=1) / n
+
+
+@eqx.filter_jit
+def _predicted(linear: StochasticInverse, coarse: Array, fine: Array) -> tuple[Array, Array]:
+    number = jnp.arange(len(coarse), dtype=jnp.uint32)
+    return linear.blocks(make_key(0), coarse, number), cut_blocks(fine, linear.b)
