@@ -58,7 +58,7 @@ def _words(
 
     def compiled(key: Array, first: Array) -> Array:
         result = jax.ShapeDtypeStruct(shape, jnp.uint32)
-        given = (key, first.reshape(1), jnp.array([joined], jnp.uint32))
+        given = (key, first.reshape(1), jnp.array([1 if joined else 2], jnp.uint32))
         return call(threefry_words, result, given, words_plan(size, threads()), batched=True)
 
     return jax.lax.platform_dependent(key, jnp.uint32(first), cpu=compiled, default=generic)

@@ -185,13 +185,14 @@ def in_batches(
     batch = max(1, min(len(fields), _SITES_PER_BATCH // volume))
     parts: list[list[np.ndarray]] = []
     for begin in range(0, len(fields), batch):
-        chunk = jax.device_put(fields[begin : begin + batch])
+        chunk = fields[begin : begin + batch]
         if not jnp.issubdtype(chunk.dtype, jnp.inexact):  # spins: an int8 overflows in a sum
-            chunk = chunk.astype(jnp.float32)
+            chunk = chunk.astype(np.float32)
         missing = batch - len(chunk)
         if missing:  # one compiled shape serves the last batch too
-            chunk = jnp.concatenate([chunk, jnp.zeros((missing, *chunk.shape[1:]), chunk.dtype)])
-        parts.append([to_double(pair)[: batch - missing] for pair in function(chunk)])
+            join = np.concatenate if isinstance(chunk, np.ndarray) else jnp.concatenate
+            chunk = join([chunk, np.zeros((missing, *chunk.shape[1:]), chunk.dtype)])
+        parts.append([to_double(pair)[: batch - missing] for pair in function(jax.device_put(chunk))])
     return [np.concatenate(series) for series in zip(*parts, strict=True)]
 
 
