@@ -16,9 +16,12 @@ from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kadanoff.cores import cores
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
 
 __all__ = ["KERNELS", "compile_ahead", "compile_function"]
 
@@ -90,14 +93,13 @@ def compile_ahead(*kernels: str) -> None:
     missing = [name for name in dict.fromkeys(kernels) if _is_missing(name)]
     handler = [_HANDLER] if _is_missing(_HANDLER) else []
     count = min(len(missing + handler), cores()) if cores() > 1 else 0
+    if count == 0:
+        return
     # The handler comes right after the first kernels: none of them is called without it.
     ordered = [*missing[:count], *handler, *missing[count:]]
-    shares = [ordered[number::count] for number in range(count)]
-    if not shares:
-        return
     with suppress(OSError):  # where there is no room for another process, this one does it
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", *map(",".join, shares)],
+            [sys.executable, "-P", "-m", "kadanoff.compiled.compilation", str(count), *ordered],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -106,21 +108,24 @@ def compile_ahead(*kernels: str) -> None:
         _awaited.update(dict.fromkeys(ordered, process))
 
 
-def _compile_shares(shares: list[list[str]]) -> None:
-    """Compile the first share here, and each of the others by a process that goes on from what is loaded here."""
-    if len(shares) > 1:
+def _compile_all(names: list[str], count: int) -> None:
+    """Compile functions by so many processes, each the next one when it is free: this one, and what forks from it."""
+    if count > 1:
         importlib.import_module("kadanoff.compiled.first").prepare()
     forks = get_context("fork" if sys.platform == "linux" else "spawn")
-    others = [forks.Process(target=_compile_share, args=(share,)) for share in shares[1:]]
+    waiting = forks.SimpleQueue()
+    for name in (*names, *[None] * count):
+        waiting.put(name)
+    others = [forks.Process(target=_compile_next, args=(waiting,)) for _ in range(count - 1)]
     for other in others:
         other.start()
-    _compile_share(shares[0])
+    _compile_next(waiting)
     for other in others:
         other.join()
 
 
-def _compile_share(share: list[str]) -> None:
-    for name in share:
+def _compile_next(waiting: "SimpleQueue[str | None]") -> None:
+    while (name := waiting.get()) is not None:
         compile_function(_find(name))
         print(name, flush=True)
 
@@ -153,4 +158,7 @@ def _digest() -> str:
 
 
 if __name__ == "__main__":
-    _compile_shares([asked.split(",") for asked in sys.argv[1:]])
+    gc.disable()
+    # numba looks for SciPy's BLAS, which takes a fifth of its start; no kernel calls it.
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+    _compile_all(sys.argv[2:], int(sys.argv[1]))
