@@ -134,7 +134,10 @@ def _covariance(h: ArrayLike, a: ArrayLike, b: ArrayLike, orders: tuple[int, ...
     x, probability = _kept(_rule(*promote(h, a, b)))
     powers = [x**order for order in orders]
     away = [power - jnp.sum(probability * power, axis=-1, keepdims=True) for power in powers]
-    rows = [jnp.stack([jnp.sum(probability * x * y, axis=-1) for y in away], axis=-1) for x in away]
+    # Each pair once: the compiler makes a loop of every sum.
+    sums = [[jnp.sum(probability * x * y, axis=-1) for y in away[: k + 1]] for k, x in enumerate(away)]
+    every = range(len(away))
+    rows = [jnp.stack([sums[max(i, j)][min(i, j)] for j in every], axis=-1) for i in every]
     return jnp.stack(rows, axis=-2)
 
 
