@@ -15,27 +15,6 @@ _LANES = (
 _WORTH = 1 << 14  # counts that are worth waking threads
 _PARITY = np.uint32(0x1BD11BDA)
 _ROTATIONS = np.array([13, 15, 26, 6, 17, 29, 16, 24], np.uint32)
-_WORD = np.uint32(32)
-
-
-@numba.njit(error_model="numpy", nogil=True)
-@no_type_check
-def _rounds(keys, begin, x, y):  # pragma: no cover - compiled
-    """Turn counts from `begin` on into words x and y."""
-    for lane in range(_LANES):
-        x[lane], y[lane] = keys[0], np.uint32(np.uint32(begin + np.uint32(lane)) + keys[1])
-    for turn in range(20):
-        left = _ROTATIONS[turn % 8]
-        right = np.uint32(_WORD - left)
-        for lane in range(_LANES):
-            x[lane] += y[lane]
-            y[lane] = x[lane] ^ np.uint32(np.uint32(y[lane] << left) | np.uint32(y[lane] >> right))
-        if turn % 4 == 3:  # a block of four is done
-            block = turn // 4 + 1
-            one, other = keys[block % 3], np.uint32(keys[(block + 1) % 3] + np.uint32(block))
-            for lane in range(_LANES):
-                x[lane] += one
-                y[lane] += other
 
 
 @no_type_check
@@ -55,17 +34,30 @@ def threefry_words(frame, scratch, stage, task, count):  # pragma: no cover - co
     given = numba.carray(argument(frame, 0), 2 * rows, np.uint32)
     first = numba.carray(argument(frame, 1), rows, np.uint32)
     out = numba.carray(result(frame, 0), size, np.uint32)
-    x, y, keys = np.empty(_LANES, np.uint32), np.empty(_LANES, np.uint32), np.empty(3, np.uint32)
+    room = np.empty((2, _LANES), np.uint32)  # what is written here keeps its lower 32 bits
+    x, y = room[0], room[1]
     parts = (length + _LANES - 1) // _LANES
     for part in range(task, rows * parts, count):
         row, begin = part // parts, part % parts * _LANES
-        keys[0], keys[1] = given[2 * row], given[2 * row + 1]
-        keys[2] = keys[0] ^ keys[1] ^ _PARITY
-        _rounds(keys, np.uint32(first[row] + np.uint32(begin)), x, y)
+        one, two = given[2 * row], given[2 * row + 1]
+        three = one ^ two ^ _PARITY
+        for lane in range(_LANES):
+            x[lane] = one
+            y[lane] = first[row] + begin + lane + two
+        for turn in range(20):
+            left = _ROTATIONS[turn % 8]
+            for lane in range(_LANES):
+                x[lane] += y[lane]
+                y[lane] = x[lane] ^ (y[lane] << left | y[lane] >> (32 - left))
+            if turn % 4 == 3:  # a block of four is done
+                one, two, three = two, three, one
+                for lane in range(_LANES):
+                    x[lane] += one
+                    y[lane] += two + turn // 4 + 1
+        place = words * (row * length + begin)
         for lane in range(min(_LANES, length - begin)):
-            place = words * (row * length + begin + lane)
-            out[place + words - 1] = y[lane]
-            out[place] = x[lane] if words == 2 else x[lane] ^ y[lane]
+            out[place + words * lane + words - 1] = y[lane]
+            out[place + words * lane] = x[lane] ^ (y[lane] * (2 - words))
     return 0
 
 
