@@ -12,12 +12,10 @@ import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
 from kadanoff.compiled.frames import argument, result, sides
+from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
 __all__ = ["clusters"]
-
-_compiled = numba.njit(error_model="numpy", nogil=True)
-_inlined = numba.njit(error_model="numpy", inline="always")
 
 
 @no_type_check
@@ -65,7 +63,7 @@ def clusters(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     return 0
 
 
-@_inlined
+@inlined
 @no_type_check
 def _draw_bonds(bonds, phi, lattice, words, columns, number, key, kappa):  # pragma: no cover - compiled
     """Fill bonds (d, site): frozen with probability 1 - exp(-2 kappa phi_x phi_y) where positive."""
@@ -83,14 +81,14 @@ def _draw_bonds(bonds, phi, lattice, words, columns, number, key, kappa):  # pra
         _draw_row(last[-1:], own[-1:], own[:1], words[len(lattice) - 1, -1:], kappa)
 
 
-@_compiled
+@compiled
 @no_type_check
 def _draw_row(bonds, first, second, words, kappa):  # pragma: no cover - compiled
     for i in range(len(bonds)):
         bonds[i] = uniform(words[i]) >= exp(-(np.float32(2) * kappa * first[i] * second[i]))
 
 
-@_inlined
+@inlined
 @no_type_check
 def _join(parent, bonds, lattice):  # pragma: no cover - compiled
     """Link sites to the smallest of their component by union-find (R. E. Tarjan, J. ACM 22 (1975) 215)."""
@@ -116,7 +114,7 @@ def _join(parent, bonds, lattice):  # pragma: no cover - compiled
         stride *= lattice[mu]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _union(parent, left, right):  # pragma: no cover - compiled
     while parent[left] != left:
@@ -131,7 +129,7 @@ def _union(parent, left, right):  # pragma: no cover - compiled
         parent[left] = right
 
 
-@_inlined
+@inlined
 @no_type_check
 def _grow(flipped, phi, seed, bonds, lattice, stack):  # pragma: no cover - compiled
     """Flip the cluster of the seed."""

@@ -66,8 +66,7 @@ def compile_function(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
-    import numba
-    from numba import types
+    from kadanoff.compiled.functions import compile_for_c
 
     words = 1 if function.__name__ == _HANDLER else 5
     # numba keeps code by the name of its function, and looks for changes in no other file than the function's own.
@@ -75,8 +74,7 @@ def _compiled(function: Callable[..., Any]) -> Any:
     collects = gc.isenabled()
     gc.disable()  # searches for cycles among all that was imported take a fifth of the time
     try:
-        signature = types.int64(*[types.int64] * words)
-        return numba.cfunc(signature, cache=True, error_model="numpy")(function)
+        return compile_for_c(function, words, cache=True)
     finally:
         if collects:
             gc.enable()

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import Work, argument, result, run, side_of, sides, view
+from kadanoff.compiled.functions import inlined
 from kadanoff.compiled.layers import CHUNK, activate, add_lines, mixture_parameters
 from kadanoff.compiled.mixtures import MIXTURES, mixture_rows
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER
@@ -14,12 +15,10 @@ from kadanoff.compiled.vectors import LANES, SUMS
 __all__ = ["density_draws", "draw_plan"]
 
 _WORTH = 1 << 11  # coarse sites that are worth waking a thread
-_compiled = numba.njit(error_model="numpy", nogil=True)
-_inlined = numba.njit(error_model="numpy", inline="always")
 _F = np.float32
 
 
-@_inlined
+@inlined
 @no_type_check
 def _fill(into, inputs, coarse, fine, sites, within, parity):  # pragma: no cover - compiled
     """Fill a slice of inputs: the coarse field, and the blocks at sites of a parity; others are not drawn yet."""
@@ -32,7 +31,7 @@ def _fill(into, inputs, coarse, fine, sites, within, parity):  # pragma: no cove
                 into[padded * inputs + 1 + j] = fine[corner[padded] + within[j]] if known else _F(0)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _integers(frame, number):  # pragma: no cover - compiled
     """A vector of integers among the arguments."""

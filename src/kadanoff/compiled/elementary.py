@@ -8,14 +8,16 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from kadanoff.compiled.functions import OPTIONS, inlined
+
 __all__ = ["cos_sin", "exp", "log", "uniform"]
 
 # By the compiler of machine code: written into their callers before that, each call would be typed anew.
-_called = numba.njit(error_model="numpy", forceinline=True)
+_called = numba.njit(forceinline=True, **OPTIONS)
 _F = np.float32
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def uniform(word):  # pragma: no cover - compiled
     """A uniform on [0, 1) with 24 bits, as `kadanoff.random.uniform`."""

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import argument, result, side_of
+from kadanoff.compiled.functions import compile_for_c
 
 __all__ = ["prepare"]
 
@@ -28,4 +29,4 @@ def _common(frame):  # pragma: no cover - compiled
 
 def prepare() -> None:
     """Have numba load its rules, and compile what most kernels call."""
-    numba.cfunc("int64(int64)", error_model="numpy")(_common)
+    compile_for_c(_common, 1)

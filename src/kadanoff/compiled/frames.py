@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from kadanoff.compiled.compilation import KERNELS
+from kadanoff.compiled.functions import inlined
 
 __all__ = [
     "ADDRESSES",
@@ -136,10 +137,7 @@ def side_of(context, frame, number, axis):  # pragma: no cover - compiled
     return types.int64(*[types.int64] * 3), code
 
 
-_inlined = numba.njit(error_model="numpy", inline="always")
-
-
-@_inlined
+@inlined
 @no_type_check
 def sides(frame, number):  # pragma: no cover - compiled
     """Give the sides of an argument."""
@@ -147,7 +145,7 @@ def sides(frame, number):  # pragma: no cover - compiled
     return numba.carray(view(load(buffer, _SIDES)), load(buffer, _COUNT), np.int64)
 
 
-@_inlined
+@inlined
 @no_type_check
 def result_sides(frame, number):  # pragma: no cover - compiled
     """Give the sides of a result."""

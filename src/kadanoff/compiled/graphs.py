@@ -11,19 +11,18 @@ import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
 from kadanoff.compiled.frames import Work, argument, result, side_of, sides, view
+from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.quartic import of_couplings, redraw_row
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed, random_row
 
 __all__ = ["GRAPH_RULES", "graph_plan"]
 
-_compiled = numba.njit(error_model="numpy", nogil=True)
-_inlined = numba.njit(error_model="numpy", inline="always")
 LANES = 16  # chains that are updated by the same instructions; what is left of the last of them is idle
 _ROW = 256  # draws that one loop makes; a multiple of LANES
 _WORTH = 1 << 15  # site updates of a colour that are worth waking a thread
 
 
-@_compiled
+@compiled
 @no_type_check
 def _update(rule, own, around, a, b, width, number, used, column, z0, w0):  # pragma: no cover - compiled
     """Give the chains of one site new values, given the fields on them; return how many of those used were accepted.
@@ -55,7 +54,7 @@ def _update(rule, own, around, a, b, width, number, used, column, z0, w0):  # pr
     return accepted
 
 
-@_inlined
+@inlined
 @no_type_check
 def _add_links(around, phi, block, begin, end, where, strength):  # pragma: no cover - compiled
     """Add what the neighbours of a site do to it, over the links `begin` to `end`."""
@@ -65,7 +64,7 @@ def _add_links(around, phi, block, begin, end, where, strength):  # pragma: no c
             around[i] += w * phi[y, block, i]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _in_turn(
     rule, phi, sites, rows, where, strength, site, width, number, chains, key
@@ -85,7 +84,7 @@ def _in_turn(
     return accepted
 
 
-@_compiled
+@compiled
 @no_type_check
 def _in_rows(
     rule, phi, sites, rows, where, strength, site, width, number, chains, key
@@ -132,7 +131,7 @@ def _in_rows(
     return accepted
 
 
-@_inlined
+@inlined
 @no_type_check
 def _sweep(update, rule, frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Update some sites of a colour; the first stage lays the fields out, and the one after the last takes them back.
@@ -172,7 +171,7 @@ def _sweep(update, rule, frame, scratch, stage, task, count):  # pragma: no cove
     return update(rule, phi, sites, rows, where, strength, site, width, number, chains, key)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _lay_out(phi, fields, begin, end):  # pragma: no cover - compiled
     chains = len(fields)
@@ -181,7 +180,7 @@ def _lay_out(phi, fields, begin, end):  # pragma: no cover - compiled
             phi[x, chain // LANES, chain % LANES] = fields[chain, x] if chain < chains else np.float32(0)
 
 
-@_inlined
+@inlined
 @no_type_check
 def _take_back(fields, phi, begin, end):  # pragma: no cover - compiled
     for chain in range(len(fields)):

@@ -10,21 +10,21 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import argument, load, result, run, sides, view
+from kadanoff.compiled.functions import OPTIONS, inlined
 
 __all__ = ["handle"]
 
 _VERSION = (0, 1)  # of the interface: what is read has been there since, and later minor versions only add
 _METADATA = 1
-_inlined = numba.njit(error_model="numpy", inline="always")
 
 
-@_inlined
+@inlined
 @no_type_check
 def _start(memory):  # pragma: no cover - compiled
     return np.int64(memory.ctypes.data) if len(memory) > 0 else 0
 
 
-@numba.njit(error_model="numpy", nogil=True, parallel=True)
+@numba.njit(nogil=True, parallel=True, **OPTIONS)
 @no_type_check
 def _share(kernel, frame, memory, stage, accepted):  # pragma: no cover - compiled
     scratch, count = _start(memory), len(accepted)

@@ -6,17 +6,17 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import view
+from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.vectors import LANES, SUMS, multiply_add, turn
 
 __all__ = ["CHUNK", "activate", "add_lines", "mixture_parameters"]
 
 CHUNK = 128  #: blocks that are drawn at once
 
-_compiled = numba.njit(error_model="numpy", nogil=True)
 _F = np.float32
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def _tanh(x):  # pragma: no cover - compiled
     """The hyperbolic tangent, to a few units of the last place.
@@ -39,7 +39,7 @@ def _tanh(x):  # pragma: no cover - compiled
     return x * p / q
 
 
-@_compiled
+@compiled
 @no_type_check
 def activate(values):  # pragma: no cover - compiled
     """Replace values by their hyperbolic tangents."""
@@ -47,7 +47,7 @@ def activate(values):  # pragma: no cover - compiled
         values[i] = _tanh(values[i])
 
 
-@_compiled
+@compiled
 @no_type_check
 def add_lines(
     taps, count, source, lines, step, stride, weights, width, more, length, total
@@ -79,7 +79,7 @@ def add_lines(
                 )
 
 
-@_compiled
+@compiled
 @no_type_check
 def mixture_parameters(
     hidden, channels, features, weights, taps, means, parameters

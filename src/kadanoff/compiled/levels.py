@@ -7,6 +7,7 @@ import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
 from kadanoff.compiled.frames import Work, argument, result, side_of
+from kadanoff.compiled.functions import compiled
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed
 
 __all__ = ["draw_plan", "level_draws"]
@@ -16,7 +17,7 @@ _ROWS = 16  # that are drawn at once: the steps of one hash wait for one another
 _WORTH = 1 << 13  # draws that are worth waking a thread
 
 
-@numba.njit(error_model="numpy", nogil=True)
+@compiled
 @no_type_check
 def _draw(fields, r, low, high, key, begin, end, out):  # pragma: no cover - compiled
     """Draw rows begin to end as `kadanoff.random.uniforms` would from the same key."""

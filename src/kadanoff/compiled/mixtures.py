@@ -11,6 +11,7 @@ import numpy as np
 from kadanoff.compiled.compilation import KERNELS
 from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
 from kadanoff.compiled.frames import load, view
+from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.layers import CHUNK
 from kadanoff.compiled.sweeps import random_row
 from kadanoff.compiled.vectors import SUMS
@@ -18,11 +19,10 @@ from kadanoff.compiled.vectors import SUMS
 __all__ = ["MIXTURES", "mixture_draws", "mixture_rows"]
 
 MIXTURES = np.int64(list(KERNELS).index("mixture_draws"))  #: the number of the kernel
-_compiled = numba.njit(error_model="numpy", nogil=True)
 _F = np.float32
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def mixture_rows(n, components):  # pragma: no cover - compiled
     """How many parameters are means, how many there are, and for how many sites numbers are drawn."""
@@ -31,7 +31,7 @@ def mixture_rows(n, components):  # pragma: no cover - compiled
     return means, means + shapes, 4 * (1 + (n + 3) // 4)
 
 
-@_compiled
+@compiled
 @no_type_check
 def _choose(value, parameters, row, step, components, chosen):  # pragma: no cover - compiled
     """Take a parameter of the chosen components, whose rows lie `step` apart."""
@@ -44,7 +44,7 @@ def _choose(value, parameters, row, step, components, chosen):  # pragma: no cov
             value[i] = other[i] if chosen[i] == k else value[i]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _normals(first, second, radii, angles):  # pragma: no cover - compiled
     """Two normals of two words, as `kadanoff.random.normal`."""
@@ -55,7 +55,7 @@ def _normals(first, second, radii, angles):  # pragma: no cover - compiled
         second[i] = radius * sine
 
 
-@_compiled
+@compiled
 @no_type_check
 def _components(chosen, parameters, row, step, components, words, room):  # pragma: no cover - compiled
     """Choose a component for every block by its log-weight, which is overwritten."""
@@ -78,7 +78,7 @@ def _components(chosen, parameters, row, step, components, words, room):  # prag
             chosen[i] += np.int32(uniform(words[i]) * total[i] >= running[i])
 
 
-@_compiled
+@compiled
 @no_type_check
 def _divide(values, log_divisor):  # pragma: no cover - compiled
     for i in range(CHUNK):
@@ -86,14 +86,14 @@ def _divide(values, log_divisor):  # pragma: no cover - compiled
         values[i] = values[i] * small if log_divisor[i] > 0 else values[i] / small
 
 
-@_compiled
+@compiled
 @no_type_check
 def _subtract_product(values, first, second):  # pragma: no cover - compiled
     for i in range(CHUNK):
         values[i] -= first[i] * second[i]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _draw(
     drawn, chosen, n, components, parameters, means, temperature, columns, chains, keys, words, room

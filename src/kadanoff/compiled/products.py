@@ -12,15 +12,15 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import Work, argument, result, side_of
+from kadanoff.compiled.functions import compiled
 from kadanoff.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
 
 __all__ = ["product_plan", "state_products"]
 
-_compiled = numba.njit(error_model="numpy", nogil=True)
 _GROUPS = 16  # tables that stay in the first cache
 
 
-@_compiled
+@compiled
 @no_type_check
 def _packed(x, low, high, patterns):  # pragma: no cover - compiled
     """Patterns (sample, group) of states (sample, unit); how many states have neither level."""
@@ -39,7 +39,7 @@ def _packed(x, low, high, patterns):  # pragma: no cover - compiled
     return strange
 
 
-@_compiled
+@compiled
 @no_type_check
 def _packed_columns(x, first, low, high, patterns):  # pragma: no cover - compiled
     """Patterns (group, unit) of four samples in a row each, x being samples `first` and on; how many are no levels."""
@@ -53,7 +53,7 @@ def _packed_columns(x, first, low, high, patterns):  # pragma: no cover - compil
     return strange
 
 
-@_compiled
+@compiled
 @no_type_check
 def _panel(w, turned, column, panel):  # pragma: no cover - compiled
     """Copy the columns of w, or of its transpose, from `column` on; what is outside is left."""
@@ -75,7 +75,7 @@ def _panel(w, turned, column, panel):  # pragma: no cover - compiled
                         panel[other, row] = w[column + row, other]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _aligned(rows):  # pragma: no cover - compiled
     """Memory for rows of `WIDTH` numbers, one behind the other: no vector lies in two lines of the cache."""
@@ -84,7 +84,7 @@ def _aligned(rows):  # pragma: no cover - compiled
     return memory[skip : skip + rows * WIDTH]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _sums(
     patterns, stride, step, w, turned, copied, column, levels, panel, table, total
@@ -106,7 +106,7 @@ def _sums(
             accumulate(table.ctypes.data, where, count, stride, step, total.ctypes.data + 4 * row * WIDTH)
 
 
-@_compiled
+@compiled
 @no_type_check
 def _plain(x, first, w, transposed, turned, column, total):  # pragma: no cover - compiled
     """Add `WIDTH` columns of the product of any numbers, x being samples `first` and on, to `total`."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from kadanoff.compiled.elementary import cos_sin, exp, log
 from kadanoff.compiled.frames import Work, argument, result, side_of
+from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.rows import open_uniform, trial
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
@@ -16,11 +17,10 @@ _WORTH = 1 << 12  # draws that are worth waking a thread
 # Newton steps: any envelope makes draws exact whose mode is, a near one makes them quick.
 _MODE_STEPS, _PRECISION_STEPS = 6, 4
 _TINY = np.float32(np.finfo(np.float32).tiny)
-_inlined = numba.njit(error_model="numpy", inline="always")
 _F = np.float32
 
 
-@_inlined
+@inlined
 @no_type_check
 def _cube_root(x):  # pragma: no cover - compiled
     """x^(1/3) for x >= 0, to start an iteration."""
@@ -29,7 +29,7 @@ def _cube_root(x):  # pragma: no cover - compiled
     return root if third < 0 else _F(1) / root
 
 
-@_inlined
+@inlined
 @no_type_check
 def _mode(h, a, b, well, slope, cubic):  # pragma: no cover - compiled
     """See `kadanoff.quartic.modes.upper_mode`; `cubic` is the root of h/(4 b)."""
@@ -42,7 +42,7 @@ def _mode(h, a, b, well, slope, cubic):  # pragma: no cover - compiled
     return mode
 
 
-@_inlined
+@inlined
 @no_type_check
 def _hartree_precision(h, a, b, least, cubic):  # pragma: no cover - compiled
     source = b * h * h * _F(0.5)
@@ -53,7 +53,7 @@ def _hartree_precision(h, a, b, least, cubic):  # pragma: no cover - compiled
     return precision
 
 
-@_inlined
+@inlined
 @no_type_check
 def of_couplings(a, b):  # pragma: no cover - compiled
     """The well, the slope at it, the least precision, and 1/(4 b), which `redraw_row` wants of every unit."""
@@ -62,7 +62,7 @@ def of_couplings(a, b):  # pragma: no cover - compiled
     return well, slope, max(a, _F(0)) + np.sqrt(b), _F(1) / (_F(4) * max(b, _TINY))
 
 
-@numba.njit(error_model="numpy", nogil=True)
+@compiled
 @no_type_check
 def redraw_row(x, held, fields, words, of_unit):  # pragma: no cover - compiled
     """Draw units into x, as `kadanoff.quartic.redraw` from the same words; return how many were drawn.

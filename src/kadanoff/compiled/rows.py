@@ -6,10 +6,10 @@ returns how many sites it accepted.
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 
 from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
+from kadanoff.compiled.functions import compiled, inlined
 
 __all__ = [
     "TABLE",
@@ -23,10 +23,8 @@ __all__ = [
 
 TABLE = 256  #: envelopes of a heat bath, by the field on the site
 
-_compiled = numba.njit(error_model="numpy", nogil=True)
 
-
-@_compiled
+@compiled
 @no_type_check
 def metropolis_row(phi, around, words, g):  # pragma: no cover - compiled
     """phi^4; parameters kappa, a, b of the quartic site and the width of the proposals; two words a site."""
@@ -44,7 +42,7 @@ def metropolis_row(phi, around, words, g):  # pragma: no cover - compiled
     return accepted
 
 
-@_compiled
+@compiled
 @no_type_check
 def heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
     """phi^4; parameters kappa, a, b, scale and t of the envelopes, negative for one in each well; four words.
@@ -87,7 +85,7 @@ def heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
     return drawn
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def trial(offset, u, upper, lower, below, t, q, b, split):  # pragma: no cover - compiled
     """Propose from an envelope, as `kadanoff.quartic.rejection`: the value, and whether it is accepted."""
@@ -101,14 +99,14 @@ def trial(offset, u, upper, lower, below, t, q, b, split):  # pragma: no cover -
     return (-x if under else x), good
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def open_uniform(word):  # pragma: no cover - compiled
     """Uniforms on (0, 1], fine near zero."""
     return (np.float32(np.int32(np.uint32(word >> np.uint32(1)))) + np.float32(0.5)) * np.float32(2.0**-31)
 
 
-@_compiled
+@compiled
 @no_type_check
 def spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
     """Parameters are probabilities to flip times 2^24, by spin and sum of neighbours; one word a site."""
@@ -127,7 +125,7 @@ def spin_metropolis_row(spin, around, words, g):  # pragma: no cover - compiled
     return accepted
 
 
-@_compiled
+@compiled
 @no_type_check
 def spin_heat_bath_row(spin, around, words, g):  # pragma: no cover - compiled
     """Parameters are probabilities of +1 times 2^24, by the sum of neighbours; one word a site."""
@@ -141,7 +139,7 @@ def spin_heat_bath_row(spin, around, words, g):  # pragma: no cover - compiled
     return len(spin)
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def _of_sum(h, p0, p1, p2, p3, p4, p5, p6):  # pragma: no cover - compiled
     """The entry for a sum of neighbours from -6 to 6: by selections, since a vector of look-ups is slow."""

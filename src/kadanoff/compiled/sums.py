@@ -6,14 +6,14 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import Work, argument, result, result_sides, sides
+from kadanoff.compiled.functions import compiled
 
 __all__ = ["compensated_sums", "sum_plan"]
 
 _WORTH = 1 << 12  # terms of a row that are worth waking threads
-_compiled = numba.njit(error_model="numpy", nogil=True)
 
 
-@_compiled
+@compiled
 @no_type_check
 def _fold_terms(high, low, left, right):  # pragma: no cover - compiled
     """Add pairs of terms: the sums, and what they lose."""
@@ -26,7 +26,7 @@ def _fold_terms(high, low, left, right):  # pragma: no cover - compiled
         high[len(right)], low[len(right)] = left[len(right)], 0
 
 
-@_compiled
+@compiled
 @no_type_check
 def _fold(high, low, left, right, left_low, right_low):  # pragma: no cover - compiled
     """Add pairs of sums, and what they lack already."""

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import Work, argument, result, side_of, sides, view
+from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.rows import (
     heat_bath_row,
     metropolis_row,
@@ -22,14 +23,12 @@ from kadanoff.compiled.rows import (
 
 __all__ = ["INCREMENT", "MULTIPLIER", "RULES", "hashed", "plan", "random_row"]
 
-_compiled = numba.njit(error_model="numpy", nogil=True)
-_inlined = numba.njit(error_model="numpy", inline="always")
 MULTIPLIER, INCREMENT, _HALF_WORD = np.uint32(1664525), np.uint32(1013904223), np.uint32(16)
 _BLOCK = 64  # chains that are swept together
 _WORTH = 1 << 16  # site updates that are worth waking a thread
 
 
-@_compiled
+@compiled
 @no_type_check
 def random_row(words, columns, chains, row, key):  # pragma: no cover - compiled
     """Fill words (4, width) as `kadanoff.random.site_words` does, with sites `row` + column.
@@ -44,7 +43,7 @@ def random_row(words, columns, chains, row, key):  # pragma: no cover - compiled
         first[i], second[i], third[i], fourth[i] = hashed(np.uint32(columns[i] + shift), chains[i], z0, w0)
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def hashed(x, y, z, w):  # pragma: no cover - compiled
     """The four words of a site, as `kadanoff.random.site_words`; all come multiplied and incremented."""
@@ -54,7 +53,7 @@ def hashed(x, y, z, w):  # pragma: no cover - compiled
     return _mix(x, y, z, w)
 
 
-@numba.njit(error_model="numpy", inline="always")
+@inlined
 @no_type_check
 def _mix(x, y, z, w):  # pragma: no cover - compiled
     x = np.uint32(x + np.uint32(y * w))
@@ -64,7 +63,7 @@ def _mix(x, y, z, w):  # pragma: no cover - compiled
     return x, y, z, w
 
 
-@_inlined
+@inlined
 @no_type_check
 def _half_sweep(rule, need, halves, colour, begin, end, lead, chains, key, g):  # pragma: no cover - compiled
     """Update rows begin to end of one colour; `begin` is a multiple of four."""
@@ -87,7 +86,7 @@ def _half_sweep(rule, need, halves, colour, begin, end, lead, chains, key, g):  
     return accepted
 
 
-@_inlined
+@inlined
 @no_type_check
 def _sum_neighbours(around, other, row, colour, lead, chains):  # pragma: no cover - compiled
     shift = chains if _parity(row, lead) != colour else len(around) - chains
@@ -103,21 +102,21 @@ def _sum_neighbours(around, other, row, colour, lead, chains):  # pragma: no cov
         _add_to(around, other[row + ((x + 1) % side - x) * stride])
 
 
-@_compiled
+@compiled
 @no_type_check
 def _add(total, first, second):  # pragma: no cover - compiled
     for i in range(len(total)):
         total[i] = first[i] + second[i]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _add_to(total, more):  # pragma: no cover - compiled
     for i in range(len(total)):
         total[i] += more[i]
 
 
-@_compiled
+@compiled
 @no_type_check
 def _parity(row, lead):  # pragma: no cover - compiled
     total = 0
@@ -127,7 +126,7 @@ def _parity(row, lead):  # pragma: no cover - compiled
     return total % 2
 
 
-@_inlined
+@inlined
 @no_type_check
 def _pack(halves, fields, lead, begin, end):  # pragma: no cover - compiled
     """Split rows of fields (chain, row, column) into halves, as `kadanoff.sampling.local.pack`."""
@@ -140,7 +139,7 @@ def _pack(halves, fields, lead, begin, end):  # pragma: no cover - compiled
                 halves[1, row, q * chains + chain] = fields[chain, row, 2 * q + 1 - parity]
 
 
-@_inlined
+@inlined
 @no_type_check
 def _unpack(fields, halves, lead, begin, end):  # pragma: no cover - compiled
     chains, _, columns = fields.shape
@@ -152,7 +151,7 @@ def _unpack(fields, halves, lead, begin, end):  # pragma: no cover - compiled
                 fields[chain, row, 2 * q + 1 - parity] = halves[1, row, q * chains + chain]
 
 
-@_inlined
+@inlined
 @no_type_check
 def _sweep(rule, need, kind, frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Sweep a block of chains; or, with scratch memory for the halves, some rows of all chains in one half-sweep.
