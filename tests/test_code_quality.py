@@ -27,6 +27,7 @@ GROUND = {
     "summation",
     "random",
     "parallel",
+    "programs",
     "lattice",
     "quartic",
     "graph",
