@@ -16,4 +16,5 @@ def jit_of_many_parts(function: Callable[..., Any]) -> Any:
     >>> float(jit_of_many_parts(lambda x: x + 1)(2.0))
     3.0
     """
-    return eqx.filter_jit(function, compiler_options={"xla_cpu_use_fusion_emitters": False})
+    options: dict[str, Any] = {"compiler_options": {"xla_cpu_use_fusion_emitters": False}}
+    return eqx.filter_jit(function, **options)
