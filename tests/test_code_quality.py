@@ -27,7 +27,6 @@ GROUND = {
     "summation",
     "random",
     "parallel",
-    "programs",
     "lattice",
     "quartic",
     "graph",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,6 @@ from jaxtyping import Array, Inexact, Num
 from kadanoff.actions.base import gradient
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
-from kadanoff.programs import jit_of_many_parts
 from kadanoff.summation import compensated_pair, to_double
 
 __all__ = [
@@ -196,7 +196,7 @@ def in_batches(
     return [np.concatenate(series) for series in zip(*parts, strict=True)]
 
 
-@jit_of_many_parts
+@eqx.filter_jit
 def _measure_batch(
     fields: Array, action: Any, names: tuple[str | Callable, ...]
 ) -> list[tuple[Array, Array]]:

@@ -17,7 +17,6 @@ from kadanoff.network.model import Phi4Network
 from kadanoff.network.products import state_outer, state_product
 from kadanoff.network.units import Unit
 from kadanoff.network.units.base import require_finite
-from kadanoff.programs import jit_of_many_parts
 from kadanoff.random import key as make_key
 from kadanoff.random import keys_of, shuffled, split, split_words
 
@@ -194,7 +193,7 @@ def _optimiser(name: str, schedule: str, numbers: Float[Array, "5"]) -> optax.Gr
     )
 
 
-@jit_of_many_parts
+@eqx.filter_jit
 def _begun(
     kind: tuple[str, str, bool, bool],
     numbers: Float[Array, "5"],

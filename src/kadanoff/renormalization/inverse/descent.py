@@ -10,7 +10,6 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.errors import InputError
-from kadanoff.programs import jit_of_many_parts
 from kadanoff.random import fold_in, keys_of, split_words
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.objective import loss
@@ -94,7 +93,7 @@ def _optimiser(kind: str, steps: int) -> optax.GradientTransformation:
     return optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule)))
 
 
-@jit_of_many_parts
+@eqx.filter_jit
 def _advance(
     kind: str,
     steps: int,
@@ -126,7 +125,7 @@ def _advance(
     return eqx.combine(arrays, rest), state, jnp.mean(values)
 
 
-@jit_of_many_parts
+@eqx.filter_jit
 def _score(kind: str, inverse: Inverse, key: PRNGKeyArray, coarse: Array, fine: Array) -> Array:
     return loss(kind, inverse, key, coarse, fine)
 
