@@ -45,8 +45,8 @@ class Checkpoint:
     def load(self, like: Tree) -> Tree:
         """The state that is kept, in a tree of the shape of `like`; that itself where nothing is kept.
 
-        Arrays may have another length than those of `like`. Raises `StoreError` for the state of another request, and
-        for a damaged one.
+        Arrays may have another length than those of `like`. Raises `StoreError` for the state of another request, for
+        that of a version that keeps other parts, and for a damaged one.
         """
         if self._file is None or not self._file.exists():
             return like
@@ -54,6 +54,11 @@ class Checkpoint:
         try:
             arrays = unpack_state(self._file.read_bytes())
             request = str(arrays["request"])
+            if len(arrays) != 1 + len(leaves):
+                raise StoreError(
+                    f"{self._file} was kept by another version of kadanoff, whose state has other parts: go on with "
+                    "that version, or delete the file, and the work starts again"
+                )
             restored = [_restored(leaf, arrays[str(number)]) for number, leaf in enumerate(leaves)]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise StoreError(f"{self._file} is damaged: delete it, and the work starts again") from error

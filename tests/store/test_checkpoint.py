@@ -1,0 +1,42 @@
+"""A computation in progress: what is kept comes back, and what is not ours is refused in words."""
+
+import numpy as np
+import pytest
+
+from kadanoff.errors import StoreError
+from kadanoff.store.checkpoint import Checkpoint
+
+pytestmark = pytest.mark.exact
+
+STATE = (3, np.arange(2.0), {"a": np.ones((2, 2))})
+
+
+def test_what_is_kept_comes_back(tmp_path):
+    Checkpoint(tmp_path, {"seed": 1}).save(STATE)
+    step, values, rest = Checkpoint(tmp_path, {"seed": 1}).load((0, np.zeros(2), {"a": np.zeros((2, 2))}))
+    assert step == 3
+    np.testing.assert_array_equal(values, STATE[1])
+    np.testing.assert_array_equal(rest["a"], STATE[2]["a"])
+
+
+@pytest.mark.parametrize(
+    ("request_of", "like", "told"),
+    [
+        ({"seed": 2}, STATE, "another request"),
+        ({"seed": 1}, STATE[:2], "another version"),
+        ({"seed": 1}, (*STATE, 1), "another version"),
+    ],
+    ids=["request", "fewer parts", "more parts"],
+)
+def test_the_state_of_something_else_is_refused(tmp_path, request_of, like, told):
+    Checkpoint(tmp_path, {"seed": 1}).save(STATE)
+    with pytest.raises(StoreError, match=told):
+        Checkpoint(tmp_path, request_of).load(like)
+
+
+def test_a_damaged_state_is_told(tmp_path):
+    Checkpoint(tmp_path, {}).save(STATE)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(StoreError, match="damaged"):
+        Checkpoint(tmp_path, {}).load(STATE)
