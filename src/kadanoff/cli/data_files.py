@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from kadanoff.errors import InputError
 
@@ -52,7 +53,7 @@ def read_fields(path: Path, chains: bool, entry: str | None = None) -> Any:
     try:
         loaded = np.load(path, allow_pickle=False)
         array = loaded if isinstance(loaded, np.ndarray) else _entry(loaded, path, entry)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as an array of numbers: {error}") from error

@@ -44,6 +44,9 @@ def pack_state(state: Mapping[str, Any]) -> bytes:
 
 
 def unpack_state(data: bytes) -> dict[str, np.ndarray]:
-    """Arrays of `pack_state`, with their dtypes and shapes."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    """Arrays of `pack_state`, with their dtypes and shapes; `ValueError` for what is no whole archive."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except zipfile.BadZipFile as error:
+        raise ValueError(str(error)) from error
