@@ -71,6 +71,14 @@ def test_compiled_clusters_are_those_of_others(sampler, shape):
         assert 0 < float(jnp.mean(found != start)) < 1
 
 
+def test_a_state_shares_no_memory_with_the_fields_it_began_from():
+    given = np.ones((1 << 10) + 16, np.float32)
+    fields = given[(-given.ctypes.data % 64) // 4 :][: 1 << 10].reshape(4, 16, 16)
+    state = kd.Metropolis().init(kd.Phi4(-0.9, 0.7), fields)
+    fields[:] = 7
+    assert bool((state.fields == 1).all())
+
+
 def test_elementary_functions_are_good_to_rounding():
     exp, log, cos_sin = elementary.exp, elementary.log, elementary.cos_sin
 

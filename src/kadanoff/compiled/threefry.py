@@ -9,9 +9,7 @@ from kadanoff.compiled.frames import Work, argument, result, result_sides, sides
 
 __all__ = ["threefry_words", "words_plan"]
 
-_LANES = (
-    64  # counts that go through a round together: fewer, and LLVM would unroll them instead of making vectors
-)
+_LANES = 64  # counts of a round together: were they fewer, LLVM would unroll them and make no vectors
 _WORTH = 1 << 14  # counts that are worth waking threads
 _PARITY = np.uint32(0x1BD11BDA)
 _ROTATIONS = np.array([13, 15, 26, 6, 17, 29, 16, 24], np.uint32)

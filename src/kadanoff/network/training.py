@@ -174,8 +174,8 @@ class Training(eqx.Module):
 
 
 def _single(x: Any) -> Array:
-    """Numbers in single precision; NumPy's become so without a program."""
-    return jnp.asarray(x, jnp.float32) if isinstance(x, Array) else jax.device_put(np.asarray(x, np.float32))
+    """Numbers in single precision; NumPy's are copied, without a program."""
+    return jnp.asarray(x, jnp.float32) if isinstance(x, Array) else jax.device_put(np.array(x, np.float32))
 
 
 def _optimiser(name: str, schedule: str, numbers: Float[Array, "5"]) -> optax.GradientTransformation:

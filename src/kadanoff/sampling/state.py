@@ -66,7 +66,7 @@ def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainSt
         if chain is None
         else jnp.asarray(chain, dtype=jnp.uint32)
     )
-    fields = jax.device_put(fields)
+    fields = jnp.asarray(fields)  # a copy: `device_put` would share the memory of a NumPy array
     if not jnp.issubdtype(fields.dtype, jnp.inexact):  # stored spins: updates work in floating point
         fields = fields.astype(jnp.float32)
     return ChainState(fields, numbers, jnp.asarray(step_size, dtype=fields.dtype))
