@@ -54,7 +54,7 @@ class ColourBlock(eqx.Module):
         if self.update not in UPDATES:
             raise InputError(f"unknown update {self.update!r}; choose one of {', '.join(UPDATES)}")
 
-    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+    def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for other actions, and fields of another shape."""
         if not has_graph(action):
             raise InputError(

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
@@ -41,7 +42,7 @@ class HeatBath(eqx.Module):
 
     sweeps: int = eqx.field(static=True, default=1)
 
-    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+    def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action whose sites are not quartic."""
         if has_graph(action):
             return ColourBlock(sweeps=self.sweeps).init(action, fields, chain)

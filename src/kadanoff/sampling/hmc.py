@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import erfinv
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -69,7 +70,7 @@ class HybridMonteCarlo(eqx.Module):
                 f"jitter={self.jitter} is out of range; give a fraction of the step size, 0 <= jitter < 1"
             )
 
-    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+    def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state from fields (chain, *lattice)."""
         if not hasattr(action, "density"):
             raise InputError(

@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
@@ -36,7 +37,7 @@ class Metropolis(eqx.Module):
     width: float = eqx.field(static=True, default=3.0)
     target_acceptance: float = eqx.field(static=True, default=0.5)
 
-    def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
+    def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action without nearest-neighbour form or graph."""
         if has_graph(action):
             return self._on_graph.init(action, fields, chain)

@@ -59,7 +59,7 @@ class Sampler(Protocol):
         ...
 
 
-def chain_state(fields: Array, chain: Array | None, step_size: float) -> ChainState:
+def chain_state(fields: Array | np.ndarray, chain: Array | None, step_size: float) -> ChainState:
     """Make a state; chains are numbered from zero unless told."""
     numbers = (
         jax.device_put(np.arange(len(fields), dtype=np.uint32))
