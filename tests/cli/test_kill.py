@@ -19,7 +19,7 @@ from kadanoff.store import Store
 from kadanoff.store.durable import WriterLock
 
 sys.path.insert(0, str(Path(__file__).parent))
-from killing import Forks, kill_again_and_again  # noqa: E402
+from killing import Forks, contents, kill_again_and_again  # noqa: E402
 
 pytestmark = pytest.mark.exact
 
@@ -164,6 +164,28 @@ def test_fifty_kills_at_random_moments(
     kill_again_and_again(
         forks, partial(typed, verb), folders_of(base / verb / "killed"), whole, seconds, kills=50
     )
+
+
+@pytest.mark.slow
+@VERBS
+@pytest.mark.parametrize("operation", ["replace", "unlink"])
+def test_kills_before_every_operation_on_files(
+    operation: str, verb: str, forks: Forks, typed: Any, unbroken: Any, base: Path
+) -> None:
+    expected, folders = contents(unbroken(verb)[0]), folders_of(base / verb / operation)
+    # Blocks of a run are written alike: of many there, some moments of each kind.
+    for moment in itertools.count(1, 5 if verb in ("simulate", "grow") else 1):
+        command = typed(verb, next(folders))
+        ended = forks.run(*command, fault=(operation, moment, "SIGKILL"))
+        if ended.status == 0:
+            break
+        assert ended.status == -signal.SIGKILL, ended
+        ended = forks.run(*command)
+        assert ended.status == 0, ended
+        assert contents(Path(str(command[command.index("--out") + 1]))) == expected, (
+            f"killed before call {moment}"
+        )
+    assert operation == "unlink" or moment > 2, "it was never killed"
 
 
 def test_a_stop_is_heard_where_the_main_thread_is_busy(forks: Forks, typed: Any, base: Path) -> None:

@@ -1,6 +1,8 @@
 """Training in folders and saved estimators: the same bits after any break, and refusals in one line."""
 
+import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,58 @@ def test_a_kill_between_two_writings_goes_back_to_the_first(
         fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path, every=1e9, callbacks=[killed_after(3)])
     assert load_rbm(tmp_path).n_iter_ == 1
     assert_same(fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path), whole[0])
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What a folder shows: headers by their content without times and their seals, the rest by its bytes."""
+    found = {str(f.relative_to(folder)): f for f in folder.rglob("*") if f.is_file() and f.name[0] != "."}
+    timed = ("created", "saved", "header_checksum")
+
+    def content(file: Path) -> bytes:
+        if file.suffix != ".json":
+            return file.read_bytes()
+        return repr({n: v for n, v in json.loads(file.read_text()).items() if n not in timed}).encode()
+
+    return {name: content(file) for name, file in found.items()}
+
+
+@pytest.mark.parametrize("operation", ["mkdir", "replace", "unlink"])
+def test_a_kill_between_any_two_operations_on_files_leaves_no_trace(
+    whole: tuple[Phi4RBM, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    expected, original = files(whole[1]), getattr(os, operation)
+    for moment in itertools.count(1):
+        folder, calls = tmp_path / str(moment) / "run", itertools.count(1)
+
+        def killed_after(*arguments: Any, **options: Any) -> None:
+            if next(calls) < moment:  # noqa: B023
+                return original(*arguments, **options)
+            if operation != "unlink":  # one that is not done is what matters
+                original(*arguments, **options)
+            raise KilledError
+
+        folder.parent.mkdir()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, operation, killed_after)
+            try:
+                fit_in_folder(Phi4RBM(**OPTIONS), X, folder, every=0)
+            except KilledError:
+                pass
+            else:
+                break
+        fit_in_folder(Phi4RBM(**OPTIONS), X, folder, every=0)
+        assert files(folder) == expected, f"killed at {operation} {moment}"
+    assert moment > {"mkdir": 2, "replace": 12, "unlink": 4}[operation], "it was not killed at every moment"
+
+
+def test_a_training_that_a_callback_stopped_goes_on_to_another_network(tmp_path: Path) -> None:
+    fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path, every=0, callbacks=[lambda state, _: state.epochs == 2])
+    stopped = kd.load_model(tmp_path / NETWORK)
+    model = fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path, every=0)
+    network = kd.load_model(tmp_path / NETWORK)
+    np.testing.assert_array_equal(network.w, model.network_.w)
+    assert (network.w != stopped.w).any()
+    assert len(list((tmp_path / NETWORK).glob("arrays-*"))) == 1
 
 
 def test_a_finished_training_is_not_repeated(whole: tuple[Phi4RBM, Path]) -> None:

@@ -14,7 +14,7 @@ from kadanoff.errors import DepthWarning
 from kadanoff.renormalization import LearntInverse, Levels, Relaxation, grow
 from kadanoff.renormalization.inverse.measured import load_measurements, measured, save_measurements
 from kadanoff.sampling.run import Progress
-from kadanoff.store.durable import checksum
+from kadanoff.store.durable import atomic_write, checksum
 
 __all__ = ["KeptGrowth", "kept_inverse"]
 
@@ -70,7 +70,7 @@ class KeptGrowth:
         )
         reduced = measured(levels)
         save_measurements(reduced, path)
-        note.write_text(json.dumps(asked) + "\n")
+        atomic_write(note, json.dumps(asked).encode() + b"\n")
         return reduced
 
 

@@ -11,8 +11,9 @@ from kadanoff.network.estimator import Callback, Phi4RBM
 from kadanoff.network.monitor import Record
 from kadanoff.network.saved import HEADER, load_rbm, options_of, rbm_record, require_own, save_rbm
 from kadanoff.network.training import TrainingState
-from kadanoff.saved_models import data_fingerprint, save_model
+from kadanoff.saved_models import data_fingerprint, model_record, save_model
 from kadanoff.store.durable import WriterLock
+from kadanoff.store.weights_folder import remove_replaced
 
 __all__ = ["NETWORK", "fit_in_folder"]
 
@@ -78,11 +79,20 @@ def fit_in_folder(
         model._train(v, (keep, *callbacks))
         if written < model.state_.epochs:
             save_rbm(model, path, **kept)
-        if written < model.state_.epochs or not (path / NETWORK).exists():
+        remove_replaced(path, rbm_record(path)["file"])
+        if _epochs_of_network(path / NETWORK) != model.n_iter_:
             save_model(model.network_, path / NETWORK, seed=model._seed, record={"epochs": model.n_iter_})
     finally:
         lock.release()
     return model
+
+
+def _epochs_of_network(path: Path) -> int | None:
+    """After how many epochs the network of a folder was written; None where a kill left none, or a part."""
+    try:
+        return model_record(path)["record"].get("epochs")
+    except StoreError:
+        return None
 
 
 def _require_same(path: Path, model: Phi4RBM, fingerprint: str) -> None:

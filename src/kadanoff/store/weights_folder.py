@@ -15,6 +15,7 @@ __all__ = [
     "read_content",
     "read_header",
     "read_weights",
+    "remove_replaced",
     "replace_content",
     "write_content",
     "write_weights",
@@ -59,10 +60,16 @@ def replace_content(
     file = f"{stem}-{checksum(content)}.{suffix}"
     header = {**header, "file": file}
     folder = write_content(path, kind, content, {**header, "header_checksum": _seal(header)}, file)
-    for old in folder.glob(f"{stem}-*.{suffix}"):
+    remove_replaced(folder, file)
+    return folder
+
+
+def remove_replaced(folder: Path, file: str) -> None:
+    """Remove what a file of `replace_content` has replaced, which a kill may have left beside it."""
+    stem, suffix = file.rpartition("-")[0], Path(file).suffix
+    for old in folder.glob(f"{stem}-*{suffix}"):
         if old.name != file:
             old.unlink()
-    return folder
 
 
 def is_sealed(header: dict[str, Any]) -> bool:
