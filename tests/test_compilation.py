@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kadanoff.compiled import compilation
 from kadanoff.compiled.compilation import KERNELS
 from kadanoff.cores import cores
 
@@ -94,6 +95,35 @@ def test_every_kernel_is_in_its_file():
 
     for name, file in KERNELS.items():
         assert callable(getattr(importlib.import_module(f"kadanoff.compiled.{file}"), name))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "driver", "installed", "elsewhere"),
+    [
+        (None, "here", True, True),
+        ("cuda,cpu", "here", True, True),
+        ("cpu", "here", True, False),
+        (None, "absent", True, False),
+        (None, "here", False, False),
+    ],
+)
+def test_nothing_is_compiled_ahead_where_a_gpu_computes(
+    monkeypatch, tmp_path, chosen, driver, installed, elsewhere
+):
+    (tmp_path / "here").touch()
+    monkeypatch.setattr(compilation, "_DRIVER", str(tmp_path / driver))
+    monkeypatch.setattr(compilation, "find_spec", lambda name: name if installed else None)
+    monkeypatch.setattr(compilation, "_is_missing", lambda name: True)
+    monkeypatch.setattr(compilation, "cores", lambda: 2)
+    monkeypatch.setattr(compilation, "_awaited", {})
+    started = []
+    monkeypatch.setattr(compilation.subprocess, "Popen", lambda *given, **options: started.append(given))
+    if chosen is None:
+        monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    else:
+        monkeypatch.setenv("JAX_PLATFORMS", chosen)
+    compilation.compile_ahead("metropolis")
+    assert bool(started) is not elsewhere
 
 
 @pytest.mark.slow

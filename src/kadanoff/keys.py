@@ -49,11 +49,11 @@ def _words(
 ) -> Array:
     """Words of the counts from `first` on: both of each, or joined to one; `generic` makes them elsewhere."""
     # They import numba: not before it is needed.
-    from kadanoff.compiled.foreign import call, threads, unsharded
+    from kadanoff.compiled.foreign import call, kernels_apply, threads
     from kadanoff.compiled.threefry import threefry_words, words_plan
 
     size = math.prod(shape)
-    if not (unsharded() and 0 < size < _COUNTS):
+    if not (kernels_apply() and 0 < size < _COUNTS):
         return generic(key, jnp.uint32(first))
 
     def compiled(key: Array, first: Array) -> Array:

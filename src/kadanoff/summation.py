@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact
 
-from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.sums import compensated_sums, sum_plan
 
 __all__ = ["compensated_pair", "compensated_sum", "to_double"]
@@ -34,7 +34,7 @@ def compensated_pair(
     """
     lead = terms.shape if dimension is None else terms.shape[terms.ndim - dimension :]
     size = int(np.prod(lead, dtype=np.int64)) if lead else 1
-    if terms.dtype != jnp.float32 or size < _SMALLEST or not unsharded():
+    if terms.dtype != jnp.float32 or size < _SMALLEST or not kernels_apply():
         return _folded(terms, lead, size)
     return _summed(terms, lead, size)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kadanoff.errors import StoreError
 from kadanoff.experiments import matching
 
 
@@ -26,3 +27,7 @@ def test_critical_couplings_and_nu_settle(tmp_path: Path) -> None:
     again = matching.run(tmp_path, quick=True, seed=0)
     assert [row.get("nu") for row in again.rows] == [row.get("nu") for row in result.rows]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "totals").iterdir()} == kept
+    half = next(iter(kept))
+    half.write_bytes(half.read_bytes()[:-50])
+    with pytest.raises(StoreError, match="is damaged: delete it"):
+        matching.run(tmp_path, quick=True, seed=0)

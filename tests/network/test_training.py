@@ -167,3 +167,14 @@ def test_starts_that_are_no_densities_are_refused() -> None:
     )
     with pytest.raises(InputError, match="not positive"):  # fitted to data, the visible units are wider
         Training().init(wide, 3 * np.nan_to_num(data))
+
+
+@pytest.mark.exact
+def test_training_shares_no_memory_with_its_data() -> None:
+    training, network = Training(total_epochs=3), Phi4Network.random("gaussian", 4, "bernoulli", 3)
+    given = np.random.default_rng(0).normal(size=(1 << 10) + 16).astype(np.float32)
+    x = given[(-given.ctypes.data % 64) // 4 :][: 1 << 10].reshape(256, 4)
+    begun = training.init(network, x)
+    expected = training.fit(begun, x.copy())
+    spoilt = training.fit(begun, x, lambda state, epoch: bool(x.fill(7)))
+    np.testing.assert_array_equal(spoilt.network.w, expected.network.w)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import kadanoff as kd
+from kadanoff.actions.inhomogeneous import InhomogeneousPhi4
 from kadanoff.compiled import elementary
 from kadanoff.errors import InputError
+from kadanoff.graph import Graph
 from kadanoff.random import key
 from kadanoff.sampling import local
 
@@ -77,6 +79,31 @@ def test_a_state_shares_no_memory_with_the_fields_it_began_from():
     state = kd.Metropolis().init(kd.Phi4(-0.9, 0.7), fields)
     fields[:] = 7
     assert bool((state.fields == 1).all())
+
+
+@pytest.mark.parametrize(
+    ("action", "sampler"),
+    [
+        (kd.Phi4(-0.9, 0.7), kd.Metropolis()),
+        (kd.Phi4(-0.9, 0.7), kd.SwendsenWang()),
+        (InhomogeneousPhi4(Graph.grid((2, 22)), w=1.0, a=1.5, b=0.2), kd.Metropolis()),
+    ],
+    ids=["local", "clusters", "graph"],
+)
+def test_where_a_gpu_computes_no_kernel_is_asked_for(monkeypatch, action, sampler):
+    def program(chains):  # shapes that no other test has: what was traced before is not traced again
+        state = sampler.init(action, jnp.zeros((chains, 2, 22)))
+        return str(
+            jax.make_jaxpr(lambda words: sampler.step(jax.random.wrap_key_data(words), action, state))(
+                jnp.zeros(2, jnp.uint32)
+            )
+        )
+
+    assert "ffi_call" in program(43)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert "ffi_call" not in program(47)
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert "ffi_call" in program(53)
 
 
 def test_elementary_functions_are_good_to_rounding():

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
@@ -44,6 +45,7 @@ KERNELS = {
     "mixture_draws": "mixtures",
     "threefry_words": "threefry",
 }
+_DRIVER = "/dev/nvidiactl"  # there where a GPU of NVIDIA has its driver
 _HANDLER = "handle"  # what calls kernels, itself compiled like one: every program that calls any needs it
 _awaited: dict[str, "subprocess.Popen[str]"] = {}  # functions that are compiled elsewhere, and who tells
 _waiting = Lock()  # for whoever reads what these tell
@@ -84,10 +86,12 @@ def compile_ahead(*kernels: str) -> None:
     """Have processes beside this one compile kernels that it will call soon: those first that it will call first.
 
     What calls kernels is compiled with them. It asks for no more than no cache holds, and for nothing where there is
-    one core. It imports neither numba nor JAX.
+    one core, or a GPU computes. It imports neither numba nor JAX.
 
     >>> compile_ahead("metropolis", "clusters")
     """
+    if _has_gpu():
+        return
     missing = [name for name in dict.fromkeys(kernels) if _is_missing(name)]
     handler = [_HANDLER] if _is_missing(_HANDLER) else []
     count = min(len(missing + handler), cores()) if cores() > 1 else 0
@@ -126,6 +130,14 @@ def _compile_next(waiting: "SimpleQueue[str | None]") -> None:
     while (name := waiting.get()) is not None:
         compile_function(_find(name))
         print(name, flush=True)
+
+
+def _has_gpu() -> bool:
+    """Whether JAX will most likely compute on a GPU: it decides so itself, but would have to be imported."""
+    if "cuda" not in (os.environ.get("JAX_PLATFORMS") or "cuda"):
+        return False
+    installed = any(find_spec(f"jax_cuda{version}_plugin") for version in (12, 13))
+    return installed and Path(_DRIVER).exists()
 
 
 def _is_missing(name: str) -> bool:

@@ -16,7 +16,7 @@ from kadanoff.compiled.compilation import KERNELS, compile_function
 from kadanoff.compiled.frames import ADDRESSES, Work
 from kadanoff.compiled.handler import handle
 
-__all__ = ["call", "threads", "unsharded"]
+__all__ = ["call", "kernels_apply", "on_cpu", "threads"]
 
 _NUMBERS = {name: number for number, name in enumerate(KERNELS)}
 
@@ -43,9 +43,15 @@ def call(
     return target(*arguments, jnp.array(plan, jnp.int32))
 
 
-def unsharded() -> bool:
-    """Whether arrays lie on one device as a whole: kernels know no shards."""
-    return jax.sharding.get_abstract_mesh().empty
+def on_cpu() -> bool:
+    """Whether programs are made for CPUs: where a GPU computes, kernels would be compiled for nothing."""
+    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+    return (jax.default_backend() if device is None else getattr(device, "platform", device)) == "cpu"
+
+
+def kernels_apply() -> bool:
+    """Whether arrays lie on one CPU as a whole, as kernels need them: they know no shards."""
+    return jax.sharding.get_abstract_mesh().empty and on_cpu()
 
 
 def threads() -> int:

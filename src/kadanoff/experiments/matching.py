@@ -20,6 +20,7 @@ import numpy as np
 
 from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
+from kadanoff.errors import StoreError
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import BlockingRule, Majority, MajorityMean, block
@@ -29,6 +30,8 @@ from kadanoff.response import conjugate_series
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.durable import atomic_write
+from kadanoff.store.state import pack_state, unpack_state
 
 __all__ = ["run"]
 
@@ -168,8 +171,10 @@ def _part(
     stream = 64 * (seed + _SIDES.index(side)) + number
     path = out / "totals" / f"{system.name}-{side}-{draws}-{stream}.npz"
     if path.exists():
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files}
+        try:
+            return unpack_state(path.read_bytes())
+        except (OSError, ValueError, EOFError) as error:
+            raise StoreError(f"{path} is damaged: delete it, and it is simulated again") from error
     ensemble = sample(
         system.action,
         Lattice((side, side)),
@@ -187,9 +192,7 @@ def _part(
             for name, values in level.raw(_SERIES).items():
                 found[f"{label}/{step}/{name}"] = values * level.lattice.volume
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part.npz")
-    np.savez(draft, **found)  # type: ignore[arg-type]
-    draft.replace(path)
+    atomic_write(path, pack_state(found))
     return found
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.products import product_plan, state_products
 from kadanoff.compiled.purposes import PRODUCTS
 from kadanoff.network.units import Unit
@@ -48,7 +48,7 @@ def state_outer(
 
 def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: int) -> bool:
     worth = x.ndim == 2 and rows[0] >= _FEWEST and x.size * others >= PRODUCTS
-    alone = unsharded()
+    alone = kernels_apply()
     return worth and alone and layer.levels is not None and x.dtype == w.dtype == jnp.float32
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff.actions.base import HasInteractionGraph, has_spins
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
-from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
@@ -98,7 +98,7 @@ class ColourBlock(eqx.Module):
 
     def _has_compiled(self, action: PairAction, state: ChainState) -> bool:
         known = isinstance(action, InhomogeneousPhi4) or has_spins(action)
-        return known and unsharded() and state.fields.dtype == jnp.float32
+        return known and kernels_apply() and state.fields.dtype == jnp.float32
 
     def _compiled(
         self, action: PairAction, keys: Array, fields: Array, chain: Array, width: Array

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.sweeps import RULES, plan
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
@@ -80,7 +80,7 @@ def local_sweeps(
 
 def _is_compiled(compiled: Compiled, fields: Array) -> bool:
     dimension = fields.ndim - 1
-    if not unsharded():
+    if not kernels_apply():
         return False  # a call is opaque to the compiler, which could not cut it into slabs
     return fields.dtype == jnp.float32 and 2 <= dimension <= (3 if "spin" in compiled.name else 4)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.purposes import QUARTIC_DRAWS
 from kadanoff.compiled.quartic import quartic_redraws, redraw_plan
 from kadanoff.quartic.rejection import until_drawn
@@ -60,7 +60,7 @@ def redraw_quartic(
 
 
 def _is_worth_a_call(h: Array, a: Array) -> bool:
-    return bool(unsharded() and h.ndim and h.size >= QUARTIC_DRAWS and h.dtype == a.dtype == jnp.float32)
+    return bool(kernels_apply() and h.ndim and h.size >= QUARTIC_DRAWS and h.dtype == a.dtype == jnp.float32)
 
 
 def _compiled_redraws(key: PRNGKeyArray, current: Array, h: Array, a: Array, b: Array) -> Array:

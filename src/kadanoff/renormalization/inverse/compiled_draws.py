@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.compiled.density import density_draws, draw_plan
-from kadanoff.compiled.foreign import call, threads, unsharded
+from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.layout import layout
 from kadanoff.compiled.mixtures import mixture_draws
 from kadanoff.compiled.vectors import LANES, SUMS
@@ -35,7 +35,7 @@ def draw_fine(
     lattice, alike = Lattice(coarse.shape[1:]), _form(density.first) == _form(density.second)
     known = lattice.is_bipartite and lattice.dimension > 1 and density.rule is None and alike
     one_width = len({kernel.shape[-1] for kernel in density.first.network.kernels}) == 1
-    if not (known and one_width and unsharded() and coarse.dtype == jnp.float32):
+    if not (known and one_width and kernels_apply() and coarse.dtype == jnp.float32):
         return density.generic_fine(key, coarse, number)
     return _draw(density, key, coarse, number)
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -11,6 +10,8 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import StoreError
 from kadanoff.renormalization.inverse.levels import Levels
 from kadanoff.response import conjugate_series
+from kadanoff.store.durable import atomic_write
+from kadanoff.store.state import pack_state, unpack_state
 
 __all__ = ["load_measurements", "measured", "save_measurements"]
 
@@ -51,9 +52,7 @@ def save_measurements(levels: Levels, path: str | Path) -> Path:
     root = levels[0].simulated
     if root is not levels[0]:
         arrays |= {f"root/{_label(name)}": values for name, values in root._series.items()}
-    draft = path.with_suffix(".part.npz")
-    np.savez(draft, **arrays)  # type: ignore[arg-type]
-    draft.replace(path)
+    atomic_write(path, pack_state(arrays))
     return path
 
 
@@ -63,8 +62,7 @@ def load_measurements(path: str | Path, like: Levels) -> Levels:
     Raises `StoreError` for a file that is missing or damaged.
     """
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = unpack_state(Path(path).read_bytes())
         count = 1 + max(int(name.split("/")[0]) for name in arrays if not name.startswith("root/"))
         reduced: list[Ensemble] = []
         target = None if like.relaxation is None else like.relaxation.action
@@ -85,7 +83,7 @@ def load_measurements(path: str | Path, like: Levels) -> Levels:
             {n.split("/")[2]: v for n, v in arrays.items() if n.startswith(f"{number}/before/")}
             for number in range(count)
         )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise StoreError(
             f"{path} holds no measurements ({type(error).__name__}): remove it, and measure again"
         ) from None
