@@ -93,7 +93,7 @@ def _subtract_product(values, first, second):  # pragma: no cover - compiled
         values[i] -= first[i] * second[i]
 
 
-@compiled
+@inlined
 @no_type_check
 def _draw(
     drawn, chosen, n, components, parameters, means, temperature, columns, chains, keys, words, room
