@@ -84,7 +84,7 @@ def _in_turn(
     return accepted
 
 
-@compiled
+@inlined
 @no_type_check
 def _in_rows(
     rule, phi, sites, rows, where, strength, site, width, number, chains, key
