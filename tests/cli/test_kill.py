@@ -175,16 +175,15 @@ def test_kills_before_every_operation_on_files(
     expected, folders = contents(unbroken(verb)[0]), folders_of(base / verb / operation)
     # Blocks of a run are written alike: of many there, some moments of each kind.
     for moment in itertools.count(1, 5 if verb in ("simulate", "grow") else 1):
-        command = typed(verb, next(folders))
+        folder = next(folders)
+        command = typed(verb, folder)
         ended = forks.run(*command, fault=(operation, moment, "SIGKILL"))
         if ended.status == 0:
             break
         assert ended.status == -signal.SIGKILL, ended
         ended = forks.run(*command)
         assert ended.status == 0, ended
-        assert contents(Path(str(command[command.index("--out") + 1]))) == expected, (
-            f"killed before call {moment}"
-        )
+        assert contents(folder) == expected, f"killed before call {moment}"
     assert operation == "unlink" or moment > 2, "it was never killed"
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.saved import HEADER, load_rbm, rbm_record, save_rbm
 from kadanoff.network.training_folder import NETWORK, fit_in_folder
 from kadanoff.store.durable import WriterLock
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+from killing import contents  # noqa: E402
 
 pytestmark = pytest.mark.exact
 
@@ -99,24 +103,11 @@ def test_a_kill_between_two_writings_goes_back_to_the_first(
     assert_same(fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path), whole[0])
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """What a folder shows: headers by their content without times and their seals, the rest by its bytes."""
-    found = {str(f.relative_to(folder)): f for f in folder.rglob("*") if f.is_file() and f.name[0] != "."}
-    timed = ("created", "saved", "header_checksum")
-
-    def content(file: Path) -> bytes:
-        if file.suffix != ".json":
-            return file.read_bytes()
-        return repr({n: v for n, v in json.loads(file.read_text()).items() if n not in timed}).encode()
-
-    return {name: content(file) for name, file in found.items()}
-
-
 @pytest.mark.parametrize("operation", ["mkdir", "replace", "unlink"])
 def test_a_kill_between_any_two_operations_on_files_leaves_no_trace(
     whole: tuple[Phi4RBM, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
-    expected, original = files(whole[1]), getattr(os, operation)
+    expected, original = contents(whole[1]), getattr(os, operation)
     for moment in itertools.count(1):
         folder, calls = tmp_path / str(moment) / "run", itertools.count(1)
 
@@ -137,7 +128,7 @@ def test_a_kill_between_any_two_operations_on_files_leaves_no_trace(
             else:
                 break
         fit_in_folder(Phi4RBM(**OPTIONS), X, folder, every=0)
-        assert files(folder) == expected, f"killed at {operation} {moment}"
+        assert contents(folder) == expected, f"killed at {operation} {moment}"
     assert moment > {"mkdir": 2, "replace": 12, "unlink": 4}[operation], "it was not killed at every moment"
 
 

@@ -34,9 +34,10 @@ def test_the_state_of_something_else_is_refused(tmp_path, request_of, like, told
         Checkpoint(tmp_path, request_of).load(like)
 
 
-def test_a_damaged_state_is_told(tmp_path):
+@pytest.mark.parametrize("left", [-20, 20, 0], ids=["half", "beginning", "nothing"])
+def test_a_damaged_state_is_told(tmp_path, left):
     Checkpoint(tmp_path, {}).save(STATE)
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:-20])
+    file.write_bytes(file.read_bytes()[:left])
     with pytest.raises(StoreError, match="damaged"):
         Checkpoint(tmp_path, {}).load(STATE)

@@ -173,7 +173,7 @@ def _part(
     if path.exists():
         try:
             return unpack_state(path.read_bytes())
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             raise StoreError(f"{path} is damaged: delete it, and it is simulated again") from error
     ensemble = sample(
         system.action,

@@ -60,7 +60,7 @@ class Checkpoint:
                     "that version, or delete the file, and the work starts again"
                 )
             restored = [_restored(leaf, arrays[str(number)]) for number, leaf in enumerate(leaves)]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self._file} is damaged: delete it, and the work starts again") from error
         if request != self._request:
             raise StoreError(

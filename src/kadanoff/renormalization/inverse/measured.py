@@ -83,7 +83,7 @@ def load_measurements(path: str | Path, like: Levels) -> Levels:
             {n.split("/")[2]: v for n, v in arrays.items() if n.startswith(f"{number}/before/")}
             for number in range(count)
         )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"{path} holds no measurements ({type(error).__name__}): remove it, and measure again"
         ) from None
