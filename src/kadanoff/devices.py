@@ -29,6 +29,7 @@ __all__ = [
     "layout",
     "on_host",
     "require_devices",
+    "rolled",
     "spread",
     "use",
     "wait_for_all",
@@ -119,6 +120,33 @@ def everywhere(values: Array) -> Array:
     if jax.sharding.get_abstract_mesh().empty:
         return values
     return jax.lax.with_sharding_constraint(values, PartitionSpec())
+
+
+def rolled(values: Array, shift: int, axis: int) -> Array:
+    """`jnp.roll` along an axis that may be cut into slabs: then every device sends `shift` rows to the next one.
+
+    The compiler finds that exchange by itself for CPUs only; for GPUs it moves whole slabs.
+
+    >>> rolled(jax.numpy.arange(4), 1, 0).tolist()
+    [3, 0, 1, 2]
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    count = mesh.shape[SLAB] if SLAB in mesh.auto_axes else 1
+    rows, left = divmod(values.shape[axis], count)
+    if count == 1 or left or not 0 < abs(shift) <= rows:
+        return jax.numpy.roll(values, shift, axis)
+    forward = shift > 0
+
+    def exchange(slab: Array) -> Array:
+        low, high = jax.numpy.split(slab, [rows - shift if forward else -shift], axis)
+        leaving, staying = (high, low) if forward else (low, high)
+        to = [(device, (device + (1 if forward else -1)) % count) for device in range(count)]
+        coming = jax.lax.ppermute(leaving, SLAB, to)
+        return jax.numpy.concatenate([coming, staying] if forward else [staying, coming], axis)
+
+    lies = PartitionSpec(*[SLAB if each == axis % values.ndim else None for each in range(values.ndim)])
+    # Other axes of the mesh stay as they are: chains may be dealt out, or mapped over.
+    return jax.shard_map(exchange, in_specs=lies, out_specs=lies, axis_names={SLAB})(values)
 
 
 def on_host(value: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
+from kadanoff.devices import rolled
 from kadanoff.errors import InputError
 
 __all__ = ["Lattice"]
@@ -134,8 +135,11 @@ class Lattice:
 
 def sum_of_rolls(field: Float[Array, "..."], dimension: int, shifts: tuple[int, ...]) -> Float[Array, "..."]:
     """Sum of the field shifted along each of its last `dimension` axes by each of `shifts`."""
-    rolled = [jnp.roll(field, shift, axis) for axis in range(-dimension, 0) for shift in shifts]
-    return sum(rolled[1:], rolled[0])
+    # Slabs are cut along the first axis.
+    first, *others = range(-dimension, 0)
+    found = [rolled(field, shift, first) for shift in shifts]
+    found += [jnp.roll(field, shift, axis) for axis in others for shift in shifts]
+    return sum(found[1:], found[0])
 
 
 def shell_sum(

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.sweeps import RULES, plan
+from kadanoff.devices import rolled
 from kadanoff.lattice import Lattice
 from kadanoff.random import site_words
 
@@ -120,6 +121,16 @@ def _row_parity(leading: tuple[int, ...]) -> np.ndarray:
     return (total % 2 == 1)[..., None, None]
 
 
+def _rows_and_columns(shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """The number of the row that a site of a packed half is in, and its place there."""
+    strides = np.cumprod((*shape[:-2], 1)[::-1])[::-1][1:]
+    row = sum(
+        (jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * stride for axis, stride in enumerate(strides)),
+        jnp.zeros(shape, jnp.uint32),
+    )
+    return row.astype(jnp.uint32), jax.lax.broadcasted_iota(jnp.uint32, shape, len(shape) - 2)
+
+
 def _checkerboard(
     rule: SiteRule, words: int, data: Array, fields: Array, chain: Array
 ) -> tuple[Array, Array]:
@@ -127,16 +138,7 @@ def _checkerboard(
     even, odd = pack(fields)
     shape = even.shape
     parity = _row_parity(shape[:-2])
-    strides = np.cumprod((*shape[:-2], 1)[::-1])[::-1][1:]
-    row = sum(
-        (jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * stride for axis, stride in enumerate(strides)),
-        jnp.zeros(shape, jnp.uint32),
-    ).astype(jnp.uint32)
-    column = jax.lax.broadcasted_iota(jnp.uint32, shape, len(shape) - 2)
-    numbers = jnp.broadcast_to(chain, shape)
-    # A hash makes four words: enough for as many rows as share it.
-    share = 4 // words
-    site, part = row // share * shape[-2] + column, row % share
+    share = 4 // words  # a hash makes four words: enough for as many rows as share it
 
     def update(colour: int, word: Array, own: Array, other: Array) -> tuple[Array, Array]:
         last = len(shape) - 2
@@ -144,8 +146,12 @@ def _checkerboard(
         beside = jnp.where(parity == bool(colour), jnp.roll(other, 1, last), jnp.roll(other, -1, last))
         neighbours = other + beside
         for axis in range(last):
-            neighbours = neighbours + jnp.roll(other, 1, axis) + jnp.roll(other, -1, axis)
-        hashed = site_words(jax.random.wrap_key_data(word), site, numbers)
+            roll = jnp.roll if axis else rolled  # slabs are cut along the first axis
+            neighbours = neighbours + roll(other, 1, axis) + roll(other, -1, axis)
+        # Numbered here, not before the loop, which would read the numbers from memory in every sweep.
+        row, column = _rows_and_columns(shape)
+        site, part = row // share * shape[-2] + column, row % share
+        hashed = site_words(jax.random.wrap_key_data(word), site, jnp.broadcast_to(chain, shape))
         own_words = hashed[:words]
         for turn in range(1, share):
             mine = hashed[turn * words : (turn + 1) * words]
