@@ -9,6 +9,8 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
+from kadanoff.compiled.foreign import on_cpu
+
 __all__ = ["Mixture", "draw", "log_density", "log_shape_density"]
 
 
@@ -61,6 +63,9 @@ def log_shape_density(
     |coarse| int |t|^{n-1} q(t block) dt, with respect to the measure delta(RG(block) - coarse) d^n block.
     """
     n = block.shape[-1]
+    if not on_cpu():
+        # XLA takes minutes for GPUs to weigh what of the network before and of the moments after to fuse.
+        mixture = Mixture(*jax.lax.optimization_barrier(tuple(mixture)))
     along = mixture.whiten(jnp.broadcast_to(block[..., None, :], mixture.mean.shape))
     centre = mixture.whiten(mixture.mean)
     alpha = jnp.sum(along**2, axis=-1)
