@@ -2,10 +2,12 @@
 
     uv run --extra cuda python benchmarks/gpu_programs.py
 
-XLA compiles for a GPU that is described to it, an H100. In what it makes, kernels are counted, and the bytes that
-they are given and give back: what a kernel keeps to itself moves nothing, and caches are not thought of. Loops count
-as often as they turn; where that depends on the fields (the labels of clusters), one turn is counted, and the word
-"rounds" says so. Bandwidth over bytes bounds the rate from above; no rate is measured here.
+XLA compiles for a GPU that is described to it, an H100. In what it makes, these are counted for each update of a site:
+kernels (for a sweep); bytes that they read and write: what a kernel keeps to itself moves nothing, and caches are not
+thought of; operations on numbers of 32 bits within fused kernels, not those in libraries of NVIDIA; and for each site
+the memory that a call takes, results included. Loops count as often as they turn; where that depends on the fields
+(the labels of clusters), one turn is counted, and the word "rounds" says so. What the device can move and compute
+bounds the rate from above. No rate is measured here.
 """
 
 import re
@@ -41,6 +43,46 @@ runtime_version { major: 12 minor: 8 }
 device_description_str: "NVIDIA H100 80GB HBM3"
 """
 
+OPERATIONS = 132 * 64 * 1.755e9
+"""Operations on integers a second: a multiprocessor makes 64 a clock, and twice as many on floats."""
+
+ARITHMETIC = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "remainder",
+    "compare",
+    "select",
+    "and",
+    "or",
+    "xor",
+    "not",
+}
+ARITHMETIC |= {
+    "shift-left",
+    "shift-right-logical",
+    "shift-right-arithmetic",
+    "maximum",
+    "minimum",
+    "negate",
+    "abs",
+}
+ARITHMETIC |= {
+    "exponential",
+    "log",
+    "log-plus-one",
+    "tanh",
+    "erf",
+    "sqrt",
+    "rsqrt",
+    "power",
+    "sine",
+    "cosine",
+    "floor",
+}
+ARITHMETIC |= {"convert", "sign", "clamp", "exponential-minus-one", "logistic", "reduce"}
+
 FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "opt-barrier"}
 
 
@@ -56,23 +98,34 @@ class Instruction(NamedTuple):
 class Cost(NamedTuple):
     """What a program does to memory, each time it is called."""
 
-    kernels: int
-    moved: int
-    unknown_loops: int
+    kernels: int = 0
+    moved: int = 0
+    operations: int = 0
+    unknown_loops: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Both."""
+        return Cost(*(one + two for one, two in zip(self, other, strict=True)))
+
+    def __mul__(self, times: int) -> "Cost":
+        """So many times."""
+        return Cost(*(times * one for one in self[:-1]), self.unknown_loops)
 
 
 def main() -> None:
     """Compile everything, and print tables."""
     jax.config.update("jax_platforms", "cpu")
     jax.default_backend = lambda: "gpu"  # which kernels for CPUs ask
-    print(f"{'':<30}{'shape':<22}{'kernels':>9}{'bytes':>9}{'memory':>9}{'M/s, <':>10}")
+    print(f"{'':<24}{'shape':<20}{'kernels':>9}{'bytes':>8}{'operations':>12}{'memory':>8}{'M/s, <':>10}")
     for name, chains, sides, updates, make in cases():
         compiled = compile_for(devices(1), *make(chains, sides))
-        cost, sites = cost_of(compiled.as_text()), chains * prod(sides)
-        moved, shape = cost.moved / sites / updates, f"{chains} of {'x'.join(map(str, sides))}"
+        cost, needed, sites = cost_of(compiled.as_text()), compiled.memory_analysis(), chains * prod(sides)
+        shape = f"{chains} of {'x'.join(map(str, sides))}"
+        moved, operations = cost.moved / sites / updates, cost.operations / sites / updates
+        memory = needed.argument_size_in_bytes + needed.output_size_in_bytes + needed.temp_size_in_bytes
         print(
-            f"{name:<30}{shape:<22}{cost.kernels / updates:>9.1f}{moved:>9.1f}"
-            f"{compiled.memory_analysis().temp_size_in_bytes / sites:>9.1f}{BANDWIDTH / moved / 1e6:>10.0f}"
+            f"{name:<24}{shape:<20}{cost.kernels / updates:>9.1f}{moved:>8.1f}"
+            f"{operations:>12.0f}{memory / sites:>8.1f}{min(BANDWIDTH / moved, OPERATIONS / operations) / 1e6:>10.0f}"
             f"{'  rounds' if cost.unknown_loops else ''}",
             flush=True,
         )
@@ -98,7 +151,7 @@ def cases() -> Iterator[tuple[str, int, tuple[int, ...], int, Callable[..., Any]
     for action, kind in ((phi4, "phi^4"), (ising, "Ising")):
         for sampler in (kd.SwendsenWang(), kd.Wolff()):
             yield f"{kind} {type(sampler).__name__}", 256, (64, 64), 1, step_of(action, sampler)
-    yield "growth, the map", 16, (256, 256), 4, grown
+    yield "growth, the map", 16, (512, 512), 1, grown
     yield "blocking", 256, (64, 64), 1, blocked
 
 
@@ -113,11 +166,15 @@ def step_of(action: Any, sampler: Any) -> Callable[..., Any]:
 
 
 def grown(count: int, sides: tuple[int, ...]) -> tuple[Callable[..., Any], Any]:
-    """The map of an inverse of the default kind, its weights learnt in two steps."""
+    """The map of an inverse of the default kind, its weights learnt in two steps, to fields of these sides."""
     pairs = kd.Ensemble(np.random.default_rng(0).normal(size=(64, 2, 16, 16)).astype(np.float32))
     inverse = kd.learn_inverse(pairs, kd.MajorityMean(b=2), steps=2).map
     number = jnp.arange(count, dtype=jnp.uint32)
-    return lambda *given: inverse.fine(*given), (jax.random.key(0), jnp.zeros((count, *sides)), number)
+    return lambda *given: inverse.fine(*given), (
+        jax.random.key(0),
+        jnp.zeros((count, *(side // 2 for side in sides))),
+        number,
+    )
 
 
 def blocked(count: int, sides: tuple[int, ...]) -> tuple[Callable[..., Any], Any]:
@@ -170,35 +227,62 @@ def crossings(count: int, side: int) -> list[str]:
 
 
 def cost_of(text: str) -> Cost:
-    """Count kernels and bytes of a compiled program."""
+    """Count what a compiled program does."""
     parts, entry = computations(text)
-    return _cost(parts, entry, 1)
+    return _cost(parts, entry)
 
 
-def _cost(parts: dict[str, list[Instruction]], name: str, times: int) -> Cost:
-    shapes = {one.name: one.shape for one in parts[name]}
-    kernels = moved = unknown = 0
+def _cost(parts: dict[str, list[Instruction]], name: str) -> Cost:
+    shapes, total = {one.name: one.shape for one in parts[name]}, Cost()
     for one in parts[name]:
         if one.kind in FREE:
             continue
-        called = re.findall(
-            r"(?:body|condition|to_apply|true_computation|false_computation)=%([\w.\-]+)", one.rest
-        )
-        called += re.findall(
-            r"%([\w.\-]+)", "".join(re.findall(r"branch_computations=\{([^}]*)\}", one.rest))
-        )
         if one.kind in ("while", "call", "conditional"):
             turns = re.search(r'"known_trip_count":\{"n":"(\d+)"', one.rest)
-            count = int(turns.group(1)) if turns else 1
-            unknown += one.kind == "while" and turns is None
-            inner = [_cost(parts, each, times * count) for each in called]
-            kernels, moved = kernels + sum(c.kernels for c in inner), moved + sum(c.moved for c in inner)
-            unknown += sum(c.unknown_loops for c in inner)
+            inner = re.findall(r"(?:body|condition|to_apply|\w+_computation)=%([\w.\-]+)", one.rest)
+            inner += re.findall(
+                r"%([\w.\-]+)", "".join(re.findall(r"branch_computations=\{([^}]*)\}", one.rest))
+            )
+            once = sum((_cost(parts, each) for each in inner), Cost())
+            total += once * (int(turns.group(1)) if turns else 1)
+            total += Cost(unknown_loops=int(one.kind == "while" and turns is None))
         else:
-            given = re.findall(r"%([\w.\-]+)", one.rest.split(")")[0])
-            kernels += times
-            moved += times * (size(one.shape) + sum(size(shapes.get(each, "")) for each in given))
-    return Cost(kernels, moved, unknown)
+            given = [size(shapes.get(each, "")) for each in _operands(one)]
+            fused = re.findall(r"calls=%([\w.\-]+)", one.rest)
+            moved = _moved(parts[fused[0]], given, size(one.shape)) if fused else sum(given) + size(one.shape)
+            total += Cost(1, moved, sum(_operations(parts, each) for each in fused))
+    return total
+
+
+def _operands(one: Instruction) -> list[str]:
+    return re.findall(r"%([\w.\-]+)", one.rest.split(")")[0])
+
+
+def _moved(fused: list[Instruction], given: list[int], result: int) -> int:
+    """Bytes that a fused kernel reads and writes: of what it only cuts a slice from, or changes one in, that slice."""
+    total, changed = 0, [one for one in fused if one.kind == "dynamic-update-slice"]
+    shapes = {one.name: one.shape for one in fused}
+    for one in fused:
+        if one.kind != "parameter":
+            continue
+        users = [user for user in fused if one.name in _operands(user)]
+        if users and all(user in changed and _operands(user)[0] == one.name for user in users):
+            continue
+        cut = bool(users) and all(user.kind in ("dynamic-slice", "slice") for user in users)
+        total += sum(size(user.shape) for user in users) if cut else given[int(one.rest.split(")")[0])]
+    if changed:
+        return total + sum(size(shapes[_operands(one)[1]]) for one in changed)
+    return total + result
+
+
+def _operations(parts: dict[str, list[Instruction]], name: str) -> int:
+    """Operations of a fused kernel on its numbers; a reduction takes one for each number that it is given."""
+    total, shapes = 0, {one.name: one.shape for one in parts[name]}
+    for one in parts[name]:
+        if one.kind in ARITHMETIC:
+            total += count(shapes[_operands(one)[0] if one.kind == "reduce" else one.name])
+        total += sum(_operations(parts, each) for each in re.findall(r"calls=%([\w.\-]+)", one.rest))
+    return total
 
 
 def computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
@@ -216,13 +300,19 @@ def computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
 
 def size(shape: str) -> int:
     """Bytes of a shape, or of all in a tuple of them."""
-    total = 0
+    return sum(numbers * (bits // 8) for numbers, bits in _arrays(shape))
+
+
+def count(shape: str) -> int:
+    """Numbers in a shape."""
+    return sum(numbers for numbers, _ in _arrays(shape))
+
+
+def _arrays(shape: str) -> Iterator[tuple[int, int]]:
+    """How many numbers of how many bits each."""
     for kind, sides in re.findall(r"\b(pred|[suf]\d+|bf16)\[([\d,]*)\]", shape):
         bits = re.search(r"\d+", kind)
-        total += prod(int(side) for side in sides.split(",") if side) * (
-            int(bits.group()) // 8 if bits else 1
-        )
-    return total
+        yield prod(int(side) for side in sides.split(",") if side), int(bits.group()) if bits else 8
 
 
 if __name__ == "__main__":

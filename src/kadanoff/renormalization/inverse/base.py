@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
+from kadanoff.compiled.foreign import on_cpu
 from kadanoff.errors import InputError
 from kadanoff.random import normal, site_words
 from kadanoff.renormalization.blocking import from_blocks, to_blocks
@@ -20,6 +21,8 @@ __all__ = ["Inverse", "cut_blocks", "in_tiles", "site_normals", "site_numbers", 
 
 #: Coarse sites of one tile: bounds the memory of hidden channels and of the parameters of a density.
 _TILE_SITES = 1 << 16
+#: The same on a GPU, which smaller ones would leave idle while it is told what to do.
+_GPU_TILE_SITES = 1 << 20
 
 
 class Inverse(eqx.Module):
@@ -126,19 +129,19 @@ def in_tiles(
     """
     count, side = wide.shape[:2]
     sites = int(np.prod(wide.shape[1:-1]))
-    padded = wrap(wide, reach)
-    if sites * count <= _TILE_SITES:
+    padded, most = wrap(wide, reach), _TILE_SITES if on_cpu() else _GPU_TILE_SITES
+    if sites * count <= most:
         return function(padded, *plain)
-    if sites <= _TILE_SITES:
+    if sites <= most:
         return jax.lax.map(
             lambda one: function(*(part[None] for part in one))[0],
             (padded, *plain),
-            batch_size=_TILE_SITES // sites,
+            batch_size=most // sites,
         )
     # Slabs of an even side have an even height, so that a checkerboard is the same in all of them.
     unit = 2 if side % 2 == 0 else 1
     cuts = [p for p in range(1, side // unit + 1) if side % (unit * p) == 0]
-    pieces = next((p for p in cuts if sites // p <= _TILE_SITES), cuts[-1])
+    pieces = next((p for p in cuts if sites // p <= most), cuts[-1])
     height = side // pieces
 
     def slab(index: Array) -> Array:
