@@ -27,6 +27,7 @@ GROUND = {
     "summation",
     "random",
     "parallel",
+    "products",
     "lattice",
     "quartic",
     "graph",

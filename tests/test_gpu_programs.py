@@ -1,5 +1,7 @@
 """What GPUs compute, looked at without one: every program of every verb is made for them, and none needs a CPU.
 
+Nor does any round numbers of single precision, as products of matrices do there by default.
+
 Programs take the way of a GPU and are lowered for CUDA; then a CPU computes them.
 """
 
@@ -18,7 +20,7 @@ LOWERED = """
 import json, re, sys, types
 import jax
 
-jit, seen, libraries = jax.jit, set(), set()
+jit, seen, libraries, rounded = jax.jit, set(), set(), set()
 
 class Lowered:
     def __init__(self, function, **options):
@@ -37,7 +39,10 @@ class Lowered:
         if not within and (key := (id(self), str(structure), str(kinds))) not in seen:
             seen.add(key)
             lowered = self.compiled.trace(*arguments, **named).lower(lowering_platforms=("cuda",))
-            libraries.update(re.findall(r"custom_call @(\\w+)", lowered.as_text()))
+            text = lowered.as_text()
+            libraries.update(re.findall(r"custom_call @(\\w+)", text))
+            products = re.findall(r"stablehlo.(?:dot_general|convolution).*f32>.*", text)
+            rounded.update((self.compiled.__name__, one) for one in products if one.count("HIGHEST") != 2)
         return self.compiled(*arguments, **named)
 
 def lowering_jit(function=None, **options):
@@ -54,7 +59,7 @@ for line in json.loads(sys.argv[1]):
     seen.clear()
     assert not app(line.split(), standalone_mode=False), line
     found.append(len(seen))
-print("found", json.dumps([found, foreign._loaded.cache_info().currsize, sorted(libraries)]))
+print("found", json.dumps([found, foreign._loaded.cache_info().currsize, sorted(libraries), sorted(rounded)]))
 """
 
 CHAINS = "--size 8 --chains 16 --draws 8 --thermalize 4"
@@ -87,9 +92,10 @@ def test_every_verb_is_made_for_gpus(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    programs, kernels, libraries = json.loads(done.stdout.split("found")[-1])
+    programs, kernels, libraries, rounded = json.loads(done.stdout.split("found")[-1])
     assert all(programs), programs  # of every verb some, or nothing was looked at
     assert kernels == 0
+    assert not rounded, f"products of matrices that GPUs would round to 10 bits: {rounded}"
     # Linear algebra of NVIDIA's libraries: LAPACK's, and the kernels of this package, have other names.
     assert libraries
     assert all(library.startswith("cu") for library in libraries), libraries

@@ -16,6 +16,7 @@ from jaxtyping import Array, Inexact, Num
 from kadanoff.actions.base import gradient
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.products import matmul
 from kadanoff.summation import compensated_pair, to_double
 
 __all__ = [
@@ -224,7 +225,7 @@ def _structure_factor(field: Array, action: Any) -> tuple[Array, Array]:
     angle = 2 * np.pi * np.arange(lattice.longest) / lattice.longest
     wave = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=1), field.dtype)
     profiles = [jnp.sum(field, axis=[other for other in range(field.ndim) if other != axis]) for axis in axes]
-    power = jnp.sum((jnp.stack(profiles) @ wave) ** 2) / (lattice.volume * len(axes))
+    power = jnp.sum((matmul(jnp.stack(profiles), wave)) ** 2) / (lattice.volume * len(axes))
     return power, jnp.zeros_like(power)
 
 

@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from kadanoff.errors import InputError
+from kadanoff.products import matmul
 
 __all__ = ["OPTIMISERS", "natural_gradient", "optimiser"]
 
@@ -68,11 +69,11 @@ def natural_gradient(
         scale = jnp.sqrt(jnp.diag(raised))
         factor = jax.scipy.linalg.cho_factor(raised / (scale[:, None] * scale), lower=True)
         step = -rate * jax.scipy.linalg.cho_solve(factor, updates / scale) / scale
-        moved = jnp.maximum(0.5 * step @ fisher @ step, jnp.finfo(step.dtype).tiny)
+        moved = jnp.maximum(0.5 * matmul(matmul(step, fisher), step), jnp.finfo(step.dtype).tiny)
         return step * jnp.minimum(1.0, jnp.sqrt(most / moved)), state
 
     return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
 def _product(operators: Array) -> Array:
-    return jnp.matmul(operators.T, operators, precision=jax.lax.Precision.HIGHEST)
+    return matmul(operators.T, operators)

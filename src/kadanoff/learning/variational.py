@@ -26,6 +26,7 @@ from kadanoff.learning.fit import VariationalFit
 from kadanoff.learning.optimisers import optimiser as chosen_optimiser
 from kadanoff.learning.targets import checked_target
 from kadanoff.learning.trained import Trained
+from kadanoff.products import matmul
 from kadanoff.sampling.run import Progress, default_sampler, space_of
 from kadanoff.sampling.state import ChainState, Sampler, start
 from kadanoff.store.checkpoint import Checkpoint
@@ -188,9 +189,9 @@ def _estimate(trained: Trained, target: Any, fields: Array, weights: Array) -> _
 
     gap, operators = jax.vmap(of_field)(fields)
     mean = jnp.sum(weights * gap)
-    gap, operators = gap - mean, operators - weights @ operators
+    gap, operators = gap - mean, operators - matmul(weights, operators)
     terms = -gap[:, None] * operators
-    return _Epoch(weights @ terms, operators, terms, mean, jnp.sum(weights * gap**2))
+    return _Epoch(matmul(weights, terms), operators, terms, mean, jnp.sum(weights * gap**2))
 
 
 @eqx.filter_jit

@@ -9,6 +9,7 @@ import equinox as eqx
 from jaxtyping import Array
 
 from kadanoff.network.model import Phi4Network
+from kadanoff.products import matmul
 
 __all__ = ["moved", "network_about", "network_of", "recentred"]
 
@@ -38,8 +39,8 @@ def moved(values: dict[str, Any], w: Array, offsets: tuple[Array, Array], sign: 
     visible, hidden = values["visible"], values["hidden"]
     return {
         "w": values["w"],
-        "visible": {**visible, "r": visible["r"] - sign * w @ offsets[1]},
-        "hidden": {**hidden, "r": hidden["r"] - sign * w.T @ offsets[0]},
+        "visible": {**visible, "r": visible["r"] - matmul(sign * w, offsets[1])},
+        "hidden": {**hidden, "r": hidden["r"] - matmul(sign * w.T, offsets[0])},
     }
 
 

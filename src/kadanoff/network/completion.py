@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from kadanoff.network.model import Phi4Network, interpolated
+from kadanoff.products import matmul
 from kadanoff.random import keys_of, split_words
 
 __all__ = ["annealed_states", "completed"]
@@ -64,7 +65,7 @@ def _annealed(
         (state, total), (t, counts, key) = carry, now
         current = interpolated(base, network, t)
         up, down = jax.random.split(key)
-        field = current.draw_hidden(up, state) @ current.w.T
+        field = matmul(current.draw_hidden(up, state), current.w.T)
         drawn = current.visible.redraw(down, state, field)
         if known is None:
             return (drawn, total), None

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from kadanoff.errors import InputError
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.units import GaussianUnit, Phi4Unit, Unit
+from kadanoff.products import matmul
 
 __all__ = ["exact_log_likelihood", "exact_log_partition"]
 
@@ -79,7 +80,7 @@ def _gaussian(network: Phi4Network, visible: Any, hidden: Any) -> Float[Array, "
     form = jnp.block([[2 * jnp.diag(visible.a), -network.w], [-network.w.T, 2 * jnp.diag(hidden.a)]])
     source = jnp.concatenate([visible.r, hidden.r])
     size = len(source)
-    quadratic = source @ jnp.linalg.solve(form, source) / 2
+    quadratic = matmul(source, jnp.linalg.solve(form, source)) / 2
     return quadratic + (size * jnp.log(2 * jnp.pi) - jnp.linalg.slogdet(form)[1]) / 2
 
 

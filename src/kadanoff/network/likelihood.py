@@ -13,6 +13,7 @@ from kadanoff.learning.partition import annealed_importance_sampling
 from kadanoff.network.exact import exact_log_partition
 from kadanoff.network.model import Phi4Network, interpolated
 from kadanoff.network.units import Unit
+from kadanoff.products import matmul
 from kadanoff.random import key as make_key
 from kadanoff.statistics import Estimate
 
@@ -125,7 +126,7 @@ def mean_score(scores: Float[np.ndarray, " sample"], partition: Estimate) -> Est
 
 def _terms(network: Phi4Network, v: Array) -> Array:
     """The terms of -ln of what is left when the hidden units are summed over."""
-    hidden = network.hidden.log_partition(v @ network.w)
+    hidden = network.hidden.log_partition(matmul(v, network.w))
     return jnp.concatenate([network.visible.energy(v), -hidden], axis=-1)
 
 

@@ -15,6 +15,7 @@ from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.network.products import state_product
 from kadanoff.network.units import GaussianUnit, IsingUnit, Phi4Unit, Unit, unit_type
+from kadanoff.products import matmul
 
 __all__ = ["Phi4Network", "interpolated"]
 
@@ -81,24 +82,26 @@ class Phi4Network(eqx.Module):
         self, v: Float[Array, "*batch visible"], h: Float[Array, "*batch hidden"]
     ) -> Float[Array, "*batch"]:
         """S(v, h)."""
-        links = jnp.sum((v @ self.w) * h, axis=-1)
+        links = jnp.sum(matmul(v, self.w) * h, axis=-1)
         return self.visible.energy(v).sum(axis=-1) + self.hidden.energy(h).sum(axis=-1) - links
 
     def visible_energy(self, v: Float[Array, "*batch visible"]) -> Float[Array, "*batch"]:
         """-ln of the sum of exp(-S) over the hidden units: p(v) = exp(-visible_energy(v))/Z."""
-        return self.visible.energy(v).sum(axis=-1) - self.hidden.log_partition(v @ self.w).sum(axis=-1)
+        return self.visible.energy(v).sum(axis=-1) - self.hidden.log_partition(matmul(v, self.w)).sum(axis=-1)
 
     def hidden_energy(self, h: Float[Array, "*batch hidden"]) -> Float[Array, "*batch"]:
         """-ln of the sum of exp(-S) over the visible units: p(h) = exp(-hidden_energy(h))/Z."""
-        return self.hidden.energy(h).sum(axis=-1) - self.visible.log_partition(h @ self.w.T).sum(axis=-1)
+        return self.hidden.energy(h).sum(axis=-1) - self.visible.log_partition(matmul(h, self.w.T)).sum(
+            axis=-1
+        )
 
     def hidden_mean(self, v: Float[Array, "*batch visible"]) -> Float[Array, "*batch hidden"]:
         """<h> given v."""
-        return self.hidden.mean(v @ self.w)
+        return self.hidden.mean(matmul(v, self.w))
 
     def visible_mean(self, h: Float[Array, "*batch hidden"]) -> Float[Array, "*batch visible"]:
         """<v> given h."""
-        return self.visible.mean(h @ self.w.T)
+        return self.visible.mean(matmul(h, self.w.T))
 
     def draw_hidden(
         self, key: PRNGKeyArray, v: Float[Array, "*batch visible"]
@@ -135,7 +138,8 @@ class Phi4Network(eqx.Module):
         w = self.w
         if _both_gaussian(self.visible, self.hidden):
             links = _normalised(w, self.visible, self.hidden) / _LARGEST
-            w = links @ jnp.linalg.inv(jnp.linalg.cholesky(jnp.eye(w.shape[1]) - links.T @ links)).T
+            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1]) - matmul(links.T, links))
+            w = matmul(links, jnp.linalg.inv(lower).T)
         return {"w": w, "visible": self.visible.unconstrained(), "hidden": self.hidden.unconstrained()}
 
     def constrained(self, values: dict[str, Any]) -> "Phi4Network":
@@ -145,7 +149,7 @@ class Phi4Network(eqx.Module):
         w = values["w"]
         if _both_gaussian(visible, hidden):
             # links^T links = 1 - (1 + w^T w)^-1 up to a rotation: every norm below 1, and no other.
-            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1]) + w.T @ w)
+            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1]) + matmul(w.T, w))
             links = _LARGEST * jax.scipy.linalg.solve_triangular(lower, w.T, lower=True).T
             w = links / _normalised(jnp.ones_like(w), visible, hidden)
         return Phi4Network(w, visible, hidden)

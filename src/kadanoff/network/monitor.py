@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from kadanoff.network.likelihood import mean_log_likelihood
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.training import Epoch, TrainingState
+from kadanoff.products import matmul
 from kadanoff.random import key as make_key
 from kadanoff.statistics import Estimate
 
@@ -101,7 +102,7 @@ def pseudo_likelihood(
         spacing = jnp.log(2 * reach / (_NODES - 1))
 
     # Only one unit changes, and with it one row of w: no product of matrices for every node.
-    field = v @ network.w
+    field = matmul(v, network.w)
     old = v[rows, unit]
 
     def energy(value: Array) -> Array:

@@ -10,6 +10,7 @@ from kadanoff.compiled.foreign import call, kernels_apply, threads
 from kadanoff.compiled.products import product_plan, state_products
 from kadanoff.compiled.purposes import PRODUCTS
 from kadanoff.network.units import Unit
+from kadanoff.products import matmul
 
 __all__ = ["state_outer", "state_product"]
 
@@ -66,4 +67,4 @@ def _call(
 
 
 def _plain(x: Array, more: Array, w: Array, transposed: bool, turned: bool) -> Array:
-    return (jnp.concatenate([x, more]).T if transposed else x) @ (w.T if turned else w)
+    return matmul(jnp.concatenate([x, more]).T if transposed else x, w.T if turned else w)

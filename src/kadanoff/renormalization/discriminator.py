@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
+from kadanoff.products import linear
 from kadanoff.random import key as make_key
 from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
@@ -36,8 +37,8 @@ class Discriminator(eqx.Module):
         local = self.features(fields)
         axes = tuple(range(1, fields.ndim))
         pooled = jnp.concatenate([jnp.mean(local**2, axis=axes), jnp.mean(local, axis=axes) ** 2], axis=-1)
-        mixed = jnp.tanh(jax.vmap(self.hidden)(pooled))
-        return jax.vmap(self.out)(mixed)[:, 0]
+        mixed = jnp.tanh(linear(self.hidden, pooled))
+        return linear(self.out, mixed)[:, 0]
 
 
 def discriminate(

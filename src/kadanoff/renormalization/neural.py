@@ -27,6 +27,7 @@ from kadanoff.actions.base import couplings
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
 from kadanoff.observables import Observable
+from kadanoff.products import linear, matmul
 from kadanoff.random import key as make_key
 from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
@@ -65,8 +66,8 @@ class PhaseNetwork(eqx.Module):
         local = self.features(jnp.sign(fields) if self.signs else fields)
         axes = tuple(range(1, fields.ndim))
         if self.kind == "global":
-            return jax.vmap(self.out)(jnp.abs(jnp.mean(local, axis=axes)))[:, 0]
-        density = jax.nn.sigmoid(local**2 @ self.out.weight[0] + self.out.bias)  # pyright: ignore[reportOperatorIssue]
+            return linear(self.out, jnp.abs(jnp.mean(local, axis=axes)))[:, 0]
+        density = jax.nn.sigmoid(matmul(local**2, self.out.weight[0]) + self.out.bias)  # pyright: ignore[reportOperatorIssue]
         share = jnp.clip(jnp.mean(density, axis=axes), _EDGE, 1 - _EDGE)
         return jnp.log(share) - jnp.log1p(-share)
 

@@ -14,6 +14,7 @@ from scipy.sparse import coo_array, csr_array
 from kadanoff import quartic
 from kadanoff.actions.inhomogeneous import InhomogeneousPhi4
 from kadanoff.learning.data.parameters import Parameters
+from kadanoff.products import einsum
 
 __all__ = ["PairSites"]
 
@@ -123,8 +124,8 @@ def _moments(action: InhomogeneousPhi4, flat: Array) -> tuple[Array, Array]:
 def _blocks(ahead: Array, covariance: Array, weights: Array) -> Array:
     """Sum over fields of the Hessian of every site, (site, D + 3, D + 3)."""
     weighted = covariance * weights[:, None, None, None]
-    edges = jnp.einsum("nid,nie,ni->ide", ahead, ahead, weighted[..., 0, 0])
-    mixed = jnp.einsum("nid,nik->idk", ahead, weighted[..., 0, :])
+    edges = einsum("nid,nie,ni->ide", ahead, ahead, weighted[..., 0, 0])
+    mixed = einsum("nid,nik->idk", ahead, weighted[..., 0, :])
     own = jnp.sum(weighted, axis=0)
     return jnp.concatenate(
         [

@@ -14,6 +14,7 @@ from kadanoff.actions.base import Action
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice, site_name
+from kadanoff.products import matmul
 
 __all__ = ["Blend", "Start", "gaussian_start", "on_graph", "site_start"]
 
@@ -141,7 +142,7 @@ class _Gaussian(Action):
 
     def density(self, field: Float[Array, "..."]) -> Float[Array, "..."]:
         flat = field.reshape(-1)
-        half = jnp.matmul(self.form, flat, precision=jax.lax.Precision.HIGHEST) / 2
+        half = matmul(self.form, flat) / 2
         return (flat * (half + self.source)).reshape(field.shape)
 
 

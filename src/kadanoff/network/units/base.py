@@ -10,6 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.products import matmul
 
 __all__ = ["Unit"]
 
@@ -97,7 +98,7 @@ def average(
     x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None
 ) -> Float[Array, " units"]:
     """The mean over samples, weighted where there are weights (which are normalised here)."""
-    return x.mean(axis=0) if weight is None else weight @ x / weight.sum()
+    return x.mean(axis=0) if weight is None else matmul(weight, x) / weight.sum()
 
 
 def blur(x: Float[Array, "sample units"]) -> Float[Array, ""]:

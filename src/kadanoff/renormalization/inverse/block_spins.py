@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from kadanoff.errors import InputError
+from kadanoff.products import matmul
 from kadanoff.renormalization.inverse.base import cut_blocks
 
 __all__ = ["BlockSpins", "draw_spins", "frequency_score", "log_probability", "states"]
@@ -97,9 +98,8 @@ def frequency_score(
 def _exponents(parts: BlockSpins, coarse: Array) -> Array:
     """Log-weights (..., states) of the compatible states, in the frame where the majority is up."""
     spins, kernel = states(parts.field.shape[-1])
-    highest = jax.lax.Precision.HIGHEST
-    along = jnp.matmul(parts.field * coarse[..., None], spins.T, precision=highest)
-    return along + jnp.matmul(parts.coupling, _pairs(jnp.asarray(spins)).T, precision=highest) + kernel
+    along = matmul(parts.field * coarse[..., None], spins.T)
+    return along + matmul(parts.coupling, _pairs(jnp.asarray(spins)).T) + kernel
 
 
 def _pairs(spins: Array) -> Array:

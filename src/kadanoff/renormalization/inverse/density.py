@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
+from kadanoff.products import matmul
 from kadanoff.random import site_words, split, uniform
 from kadanoff.renormalization.blocking import BlockingRule
 from kadanoff.renormalization.inverse import mixture
@@ -65,8 +66,10 @@ class MixtureHead(eqx.Module):
         inputs = self.network.core(padded, places)
         hidden = jnp.tanh(self.network(padded, places))
         sites = self.mean.shape[1] // self.components
-        mean = (hidden @ self.mean + inputs @ self.skip).reshape(*hidden.shape[:-1], self.components, sites)
-        shape = ((hidden**2) @ self.shape + self.offset).reshape(*hidden.shape[:-1], self.components, -1)
+        mean = (matmul(hidden, self.mean) + matmul(inputs, self.skip)).reshape(
+            *hidden.shape[:-1], self.components, sites
+        )
+        shape = (matmul(hidden**2, self.shape) + self.offset).reshape(*hidden.shape[:-1], self.components, -1)
         return mixture.Mixture(
             jax.nn.log_softmax(shape[..., 0], axis=-1),
             mean,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff.errors import InputError
+from kadanoff.products import matmul
 from kadanoff.random import split
 from kadanoff.renormalization.inverse.sublattice import pick
 
@@ -75,8 +76,8 @@ class OddNetwork(eqx.Module):
             values = jnp.tanh(_valid_convolution(values, kernel))
         core = self.core(padded, places)
         if places is None:
-            return _valid_convolution(values, self.kernels[-1]) + core @ self.skip
-        return _convolution_at(values, self.kernels[-1], places) + core @ self.skip
+            return _valid_convolution(values, self.kernels[-1]) + matmul(core, self.skip)
+        return _convolution_at(values, self.kernels[-1], places) + matmul(core, self.skip)
 
     def core(
         self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
@@ -124,7 +125,7 @@ def _convolution_at(values: Array, kernel: Array, places: Sequence[tuple[int, ..
     if d == 4 or side == 1:
         sites = values if side == 1 else _valid_convolution(values, kernel)
         picked = pick(sites, places)
-        return picked @ kernel.reshape(kernel.shape[-2:]) if side == 1 else picked
+        return matmul(picked, kernel.reshape(kernel.shape[-2:])) if side == 1 else picked
     parts = []
     for corner in places:
         ends = [n - (1 - start) for n, start in zip(values.shape[1 : 1 + d], corner, strict=True)]
@@ -136,7 +137,7 @@ def _convolution_at(values: Array, kernel: Array, places: Sequence[tuple[int, ..
 def _valid_convolution(values: Array, kernel: Array, stride: int = 1) -> Array:
     d = kernel.ndim - 2
     if kernel.shape[0] == 1:
-        return values @ kernel.reshape(kernel.shape[-2:])
+        return matmul(values, kernel.reshape(kernel.shape[-2:]))
     sites = "WHDT"[:d]
     numbers = (f"N{sites}C", f"{sites}IO", f"N{sites}C")
     if d <= 3:

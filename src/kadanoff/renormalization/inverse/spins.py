@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from kadanoff.products import matmul
 from kadanoff.random import site_words, split, uniform
 from kadanoff.renormalization.inverse.block_spins import BlockSpins, draw_spins, log_probability, states
 from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
@@ -50,7 +51,8 @@ class SpinHead(eqx.Module):
         spare = self.network.reach - self.linear.reach
         nearer = padded[(slice(None), *[slice(spare, -spare or None)] * self.network.dimension)]
         return BlockSpins(
-            hidden @ self.field + self.linear(nearer, places), hidden**2 @ self.coupling + self.offset
+            matmul(hidden, self.field) + self.linear(nearer, places),
+            matmul(hidden**2, self.coupling) + self.offset,
         )
 
 
