@@ -191,9 +191,12 @@ def test_samplers_refuse_what_they_cannot_update():
 
 
 @pytest.mark.exact
-def test_acceptance_is_a_mean_over_sites_and_sweeps():
-    fields = jnp.zeros((2, 3, 4))
-    _, rate = local_sweeps(
-        lambda words, phi, around: (phi, jnp.full_like(phi, 0.25)), key(0), fields, jnp.arange(2), 3, 1
-    )
-    assert float(rate) == pytest.approx(0.25)
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 4, 4)], ids=["colours by a mask", "checkerboard"])
+def test_acceptance_is_a_mean_over_sites_and_sweeps(shape):
+    def rate(rule):
+        return float(local_sweeps(rule, key(0), jnp.zeros(shape), jnp.arange(2), 3, 1)[1])
+
+    assert rate(lambda words, phi, around: (phi, jnp.full_like(phi, 0.25))) == pytest.approx(0.25)
+    assert rate(lambda words, phi, around: (phi, jnp.full((), 0.25))) == pytest.approx(0.25)
+    # Each site adds one after two sweeps of three: what it then has is above 1.5.
+    assert rate(lambda words, phi, around: (phi + 1, 1.0 * (phi + 1 > 1.5))) == pytest.approx(2 / 3)

@@ -90,7 +90,7 @@ def _spin(action: NearestNeighbourAction, dimension: int) -> tuple[SiteRule, Com
         return 1 / (1 + odds(neighbours))
 
     def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
-        one = jnp.ones_like(phi)
+        one = jnp.ones((), phi.dtype)
         return jnp.where(uniform(words[0]) < up(neighbours), one, -one), one
 
     sums = jnp.arange(-6, 7, 2, dtype=jnp.float32)  # of neighbours, in up to three dimensions
