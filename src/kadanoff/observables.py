@@ -225,7 +225,7 @@ def _structure_factor(field: Array, action: Any) -> tuple[Array, Array]:
     angle = 2 * np.pi * np.arange(lattice.longest) / lattice.longest
     wave = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=1), field.dtype)
     profiles = [jnp.sum(field, axis=[other for other in range(field.ndim) if other != axis]) for axis in axes]
-    power = jnp.sum((matmul(jnp.stack(profiles), wave)) ** 2) / (lattice.volume * len(axes))
+    power = jnp.sum(matmul(jnp.stack(profiles), wave) ** 2) / (lattice.volume * len(axes))
     return power, jnp.zeros_like(power)
 
 

@@ -87,13 +87,13 @@ class Phi4Network(eqx.Module):
 
     def visible_energy(self, v: Float[Array, "*batch visible"]) -> Float[Array, "*batch"]:
         """-ln of the sum of exp(-S) over the hidden units: p(v) = exp(-visible_energy(v))/Z."""
-        return self.visible.energy(v).sum(axis=-1) - self.hidden.log_partition(matmul(v, self.w)).sum(axis=-1)
+        hidden = self.hidden.log_partition(matmul(v, self.w))
+        return self.visible.energy(v).sum(axis=-1) - hidden.sum(axis=-1)
 
     def hidden_energy(self, h: Float[Array, "*batch hidden"]) -> Float[Array, "*batch"]:
         """-ln of the sum of exp(-S) over the visible units: p(h) = exp(-hidden_energy(h))/Z."""
-        return self.hidden.energy(h).sum(axis=-1) - self.visible.log_partition(matmul(h, self.w.T)).sum(
-            axis=-1
-        )
+        visible = self.visible.log_partition(matmul(h, self.w.T))
+        return self.hidden.energy(h).sum(axis=-1) - visible.sum(axis=-1)
 
     def hidden_mean(self, v: Float[Array, "*batch visible"]) -> Float[Array, "*batch hidden"]:
         """<h> given v."""

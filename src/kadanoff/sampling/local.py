@@ -131,6 +131,12 @@ def _rows_and_columns(shape: tuple[int, ...]) -> tuple[Array, Array]:
     return row.astype(jnp.uint32), jax.lax.broadcasted_iota(jnp.uint32, shape, len(shape) - 2)
 
 
+def _rolled(values: Array, shift: int, axis: int) -> Array:
+    return (
+        jnp.roll(values, shift, axis) if axis else rolled(values, shift, axis)
+    )  # slabs are cut along the first
+
+
 def _checkerboard(
     rule: SiteRule, words: int, data: Array, fields: Array, chain: Array
 ) -> tuple[Array, Array]:
@@ -143,11 +149,10 @@ def _checkerboard(
     def update(colour: int, word: Array, own: Array, other: Array) -> tuple[Array, Array]:
         last = len(shape) - 2
         # The second neighbour along the packed axis lies one step back or forth, by the parity of the row.
-        beside = jnp.where(parity == bool(colour), jnp.roll(other, 1, last), jnp.roll(other, -1, last))
+        beside = jnp.where(parity == bool(colour), _rolled(other, 1, last), _rolled(other, -1, last))
         neighbours = other + beside
         for axis in range(last):
-            roll = jnp.roll if axis else rolled  # slabs are cut along the first axis
-            neighbours = neighbours + roll(other, 1, axis) + roll(other, -1, axis)
+            neighbours = neighbours + _rolled(other, 1, axis) + _rolled(other, -1, axis)
         # Numbered here, not before the loop, which would read the numbers from memory in every sweep.
         row, column = _rows_and_columns(shape)
         site, part = row // share * shape[-2] + column, row % share
@@ -188,9 +193,8 @@ def _masked(
             new, rate = rule(own_words, fields, lattice.neighbour_sum(fields))
             mask = colouring == colour
             fields = jnp.where(mask, new, fields)
-            accepted = (
-                accepted + jnp.sum(jnp.where(mask, jnp.broadcast_to(rate, fields.shape), 0)) / fields.size
-            )
+            rates = jnp.where(mask, jnp.broadcast_to(rate, fields.shape), 0)
+            accepted = accepted + jnp.sum(rates) / fields.size
         return (fields, accepted), None
 
     (fields, accepted), _ = jax.lax.scan(sweep, (fields, jnp.zeros((), fields.dtype)), data)
