@@ -13,13 +13,14 @@ bounds the rate from above. No rate is measured here.
 import re
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from program_cost import computations, cost_of
 
 import kadanoff as kd
 from kadanoff.devices import CHAIN, SLAB, use
@@ -43,73 +44,8 @@ runtime_version { major: 12 minor: 8 }
 device_description_str: "NVIDIA H100 80GB HBM3"
 """
 
-OPERATIONS = 132 * 64 * 1.755e9
+OPERATIONS = 132 * 64 * 1.98e9
 """Operations on integers a second: a multiprocessor makes 64 a clock, and twice as many on floats."""
-
-ARITHMETIC = {
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "remainder",
-    "compare",
-    "select",
-    "and",
-    "or",
-    "xor",
-    "not",
-}
-ARITHMETIC |= {
-    "shift-left",
-    "shift-right-logical",
-    "shift-right-arithmetic",
-    "maximum",
-    "minimum",
-    "negate",
-    "abs",
-}
-ARITHMETIC |= {
-    "exponential",
-    "log",
-    "log-plus-one",
-    "tanh",
-    "erf",
-    "sqrt",
-    "rsqrt",
-    "power",
-    "sine",
-    "cosine",
-    "floor",
-}
-ARITHMETIC |= {"convert", "sign", "clamp", "exponential-minus-one", "logistic", "reduce"}
-
-FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "opt-barrier"}
-
-
-class Instruction(NamedTuple):
-    """One line of a compiled program."""
-
-    name: str
-    shape: str
-    kind: str
-    rest: str
-
-
-class Cost(NamedTuple):
-    """What a program does to memory, each time it is called."""
-
-    kernels: int = 0
-    moved: int = 0
-    operations: int = 0
-    unknown_loops: int = 0
-
-    def __add__(self, other: "Cost") -> "Cost":
-        """Both."""
-        return Cost(*(one + two for one, two in zip(self, other, strict=True)))
-
-    def __mul__(self, times: int) -> "Cost":
-        """So many times."""
-        return Cost(*(times * one for one in self[:-1]), self.unknown_loops)
 
 
 def main() -> None:
@@ -118,7 +54,7 @@ def main() -> None:
     jax.default_backend = lambda: "gpu"  # which kernels for CPUs ask
     print(f"{'':<24}{'shape':<20}{'kernels':>9}{'bytes':>8}{'operations':>12}{'memory':>8}{'M/s, <':>10}")
     for name, chains, sides, updates, make in cases():
-        compiled = compile_for(devices(1), *make(chains, sides))
+        compiled = compile_whole(*make(chains, sides))
         cost, needed, sites = cost_of(compiled.as_text()), compiled.memory_analysis(), chains * prod(sides)
         shape = f"{chains} of {'x'.join(map(str, sides))}"
         moved, operations = cost.moved / sites / updates, cost.operations / sites / updates
@@ -191,9 +127,9 @@ def devices(count: int) -> list[Any]:
     return list(described.devices)
 
 
-def compile_for(there: list[Any], function: Callable[..., Any], arguments: Any) -> Any:
-    """Compile a function of arrays for the first GPU."""
-    whole = NamedSharding(Mesh(np.array(there), ("gpu",)), PartitionSpec())
+def compile_whole(function: Callable[..., Any], arguments: Any) -> Any:
+    """Compile a function of arrays for one GPU."""
+    whole = NamedSharding(Mesh(np.array(devices(1)), ("gpu",)), PartitionSpec())
     return compile_laid_out(function, arguments, lambda leaf: whole)
 
 
@@ -224,95 +160,6 @@ def crossings(count: int, side: int) -> list[str]:
                 title = f"{one.kind.removesuffix('-start')} {re.sub(r'{.*?}', '', one.shape)}"
                 found[title] = found.get(title, 0) + 1
     return [f"{number} x {title}" for title, number in found.items()]
-
-
-def cost_of(text: str) -> Cost:
-    """Count what a compiled program does."""
-    parts, entry = computations(text)
-    return _cost(parts, entry)
-
-
-def _cost(parts: dict[str, list[Instruction]], name: str) -> Cost:
-    shapes, total = {one.name: one.shape for one in parts[name]}, Cost()
-    for one in parts[name]:
-        if one.kind in FREE:
-            continue
-        if one.kind in ("while", "call", "conditional"):
-            turns = re.search(r'"known_trip_count":\{"n":"(\d+)"', one.rest)
-            inner = re.findall(r"(?:body|condition|to_apply|\w+_computation)=%([\w.\-]+)", one.rest)
-            inner += re.findall(
-                r"%([\w.\-]+)", "".join(re.findall(r"branch_computations=\{([^}]*)\}", one.rest))
-            )
-            once = sum((_cost(parts, each) for each in inner), Cost())
-            total += once * (int(turns.group(1)) if turns else 1)
-            total += Cost(unknown_loops=int(one.kind == "while" and turns is None))
-        else:
-            given = [size(shapes.get(each, "")) for each in _operands(one)]
-            fused = re.findall(r"calls=%([\w.\-]+)", one.rest)
-            moved = _moved(parts[fused[0]], given, size(one.shape)) if fused else sum(given) + size(one.shape)
-            total += Cost(1, moved, sum(_operations(parts, each) for each in fused))
-    return total
-
-
-def _operands(one: Instruction) -> list[str]:
-    return re.findall(r"%([\w.\-]+)", one.rest.split(")")[0])
-
-
-def _moved(fused: list[Instruction], given: list[int], result: int) -> int:
-    """Bytes that a fused kernel reads and writes: of what it only cuts a slice from, or changes one in, that slice."""
-    total, changed = 0, [one for one in fused if one.kind == "dynamic-update-slice"]
-    shapes = {one.name: one.shape for one in fused}
-    for one in fused:
-        if one.kind != "parameter":
-            continue
-        users = [user for user in fused if one.name in _operands(user)]
-        if users and all(user in changed and _operands(user)[0] == one.name for user in users):
-            continue
-        cut = bool(users) and all(user.kind in ("dynamic-slice", "slice") for user in users)
-        total += sum(size(user.shape) for user in users) if cut else given[int(one.rest.split(")")[0])]
-    if changed:
-        return total + sum(size(shapes[_operands(one)[1]]) for one in changed)
-    return total + result
-
-
-def _operations(parts: dict[str, list[Instruction]], name: str) -> int:
-    """Operations of a fused kernel on its numbers; a reduction takes one for each number that it is given."""
-    total, shapes = 0, {one.name: one.shape for one in parts[name]}
-    for one in parts[name]:
-        if one.kind in ARITHMETIC:
-            total += count(shapes[_operands(one)[0] if one.kind == "reduce" else one.name])
-        total += sum(_operations(parts, each) for each in re.findall(r"calls=%([\w.\-]+)", one.rest))
-    return total
-
-
-def computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
-    """The computations of a program of XLA, by name, and which of them it begins with."""
-    parts: dict[str, list[Instruction]] = {}
-    entry = name = ""
-    for line in text.splitlines():
-        if begun := re.match(r"(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$", line):
-            name = begun.group(2)
-            parts[name], entry = [], name if begun.group(1) else entry
-        elif found := re.match(r"\s+(?:ROOT )?%([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)$", line):
-            parts[name].append(Instruction(*found.groups()))
-    return parts, entry
-
-
-def size(shape: str) -> int:
-    """Bytes of a shape, or of all in a tuple of them."""
-    return sum(numbers * (bits // 8) for numbers, bits in _arrays(shape))
-
-
-def count(shape: str) -> int:
-    """Numbers in a shape."""
-    return sum(numbers for numbers, _ in _arrays(shape))
-
-
-def _arrays(shape: str) -> Iterator[tuple[int, int]]:
-    """How many numbers of how many bits each."""
-    for kind, sides in re.findall(r"\b(pred|[suf]\d+|bf16)\[([\d,]*)\]", shape):
-        bits = re.search(r"\d+", kind)
-        yield prod(int(side) for side in sides.split(",") if side), int(bits.group()) if bits else 8
 
 
 if __name__ == "__main__":

@@ -132,9 +132,8 @@ def _rows_and_columns(shape: tuple[int, ...]) -> tuple[Array, Array]:
 
 
 def _rolled(values: Array, shift: int, axis: int) -> Array:
-    return (
-        jnp.roll(values, shift, axis) if axis else rolled(values, shift, axis)
-    )  # slabs are cut along the first
+    roll = jnp.roll if axis else rolled  # slabs are cut along the first axis
+    return roll(values, shift, axis)
 
 
 def _checkerboard(
