@@ -79,6 +79,8 @@ def test_pymbar_joins_them_alike(spins, tmp_path):
     assert joined.curve("energy", [0.45]).values[0] == pytest.approx(float(mean), abs=1e-7)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize(("chains", "draws", "tau"), [(32, 16, 0.5), (4, 400, 3.0)], ids=["chains", "blocks"])
 def test_errors_cover_the_truth(chains, draws, tau):

@@ -49,19 +49,17 @@ def _words(
 ) -> Array:
     """Words of the counts from `first` on: both of each, or joined to one; `generic` makes them elsewhere."""
     # They import numba: not before it is needed.
-    from kadanoff.compiled.foreign import call, kernels_apply, threads
+    from kadanoff.compiled.foreign import call, either, threads
     from kadanoff.compiled.threefry import threefry_words, words_plan
 
     size = math.prod(shape)
-    if not (kernels_apply() and 0 < size < _COUNTS):
-        return generic(key, jnp.uint32(first))
 
     def compiled(key: Array, first: Array) -> Array:
         result = jax.ShapeDtypeStruct(shape, jnp.uint32)
-        given = (key, first.reshape(1), jnp.array([1 if joined else 2], jnp.uint32))
-        return call(threefry_words, result, given, words_plan(size, threads()), batched=True)
+        plan = words_plan(size, threads(), 1 if joined else 2)
+        return call(threefry_words, result, (key, first.reshape(1)), plan, batched=True)
 
-    return jax.lax.platform_dependent(key, jnp.uint32(first), cpu=compiled, default=generic)
+    return either(compiled, generic, key, jnp.uint32(first), when=0 < size < _COUNTS)
 
 
 #: For `jax.random.key` and all that takes keys.

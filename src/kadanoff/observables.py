@@ -176,7 +176,7 @@ def measure(
 
 def in_batches(
     fields: Num[Array, "config ..."] | np.ndarray,
-    function: Callable[[Array], Sequence[tuple[Array, Array]]],
+    function: Callable[[Array], Sequence[tuple[Array, Array | None]]],
 ) -> list[Inexact[np.ndarray, "config ..."]]:
     """Apply a function of many fields batch by batch, so that its temporaries stay small.
 
@@ -200,7 +200,7 @@ def in_batches(
 @eqx.filter_jit
 def _measure_batch(
     fields: Array, action: Any, names: tuple[str | Callable, ...]
-) -> list[tuple[Array, Array]]:
+) -> list[tuple[Array, Array | None]]:
     return jax.vmap(
         lambda field: [_RAW[n](field, action) if isinstance(n, str) else _sum(n(field)) for n in names]
     )(fields)
@@ -218,7 +218,7 @@ def _sum(terms: Array) -> tuple[Array, Array]:
     return compensated_pair(terms)
 
 
-def _structure_factor(field: Array, action: Any) -> tuple[Array, Array]:
+def _structure_factor(field: Array, action: Any) -> tuple[Array, None]:
     """|sum_x phi_x exp(i k x)|^2 / V at the smallest momentum, averaged over the longest axes."""
     lattice = Lattice(field.shape)
     axes = [axis for axis, side in enumerate(field.shape) if side == lattice.longest]
@@ -226,10 +226,10 @@ def _structure_factor(field: Array, action: Any) -> tuple[Array, Array]:
     wave = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=1), field.dtype)
     profiles = [jnp.sum(field, axis=[other for other in range(field.ndim) if other != axis]) for axis in axes]
     power = jnp.sum(matmul(jnp.stack(profiles), wave) ** 2) / (lattice.volume * len(axes))
-    return power, jnp.zeros_like(power)
+    return power, None
 
 
-_RAW: dict[str, Callable[[Array, Any], tuple[Array, Array]]] = {
+_RAW: dict[str, Callable[[Array, Any], tuple[Array, Array | None]]] = {
     "magnetization": lambda field, action: _sum(field),
     "structure_factor": _structure_factor,
     "phi2": lambda field, action: _sum(field**2),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact
 
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, kernels_apply, threads
 from kadanoff.compiled.sums import compensated_sums, sum_plan
 
 __all__ = ["compensated_pair", "compensated_sum", "to_double"]
@@ -50,7 +50,7 @@ def _summed(terms: Array, lead: tuple[int, ...], size: int) -> tuple[Array, Arra
             call(compensated_sums, (shape, shape), (terms,), sum_plan(size, threads()), batched=True)
         )
 
-    return jax.lax.platform_dependent(terms, cpu=compiled, default=lambda terms: _folded(terms, lead, size))
+    return either(compiled, lambda terms: _folded(terms, lead, size), terms)
 
 
 @_summed.defjvp
@@ -88,12 +88,13 @@ def compensated_sum(terms: Inexact[Array, "..."], dimension: int | None = None) 
     return high + low
 
 
-def to_double(pair: tuple[Array, Array]) -> Inexact[np.ndarray, "..."]:
-    """Join a pair from `compensated_pair` into a NumPy double, real or complex.
+def to_double(pair: tuple[Array, Array | None]) -> Inexact[np.ndarray, "..."]:
+    """Join a pair from `compensated_pair` into a NumPy double, real or complex; None lacks nothing.
 
     >>> import jax.numpy as jnp
     >>> to_double((jnp.ones(()), jnp.full((), 2.0**-30))).item() == 1 + 2.0**-30
     True
     """
     kind = np.complex128 if jnp.iscomplexobj(pair[0]) else np.float64
-    return np.asarray(np.asarray(pair[0], dtype=kind) + np.asarray(pair[1], dtype=kind))
+    high = np.asarray(pair[0], dtype=kind)
+    return high if pair[1] is None else np.asarray(high + np.asarray(pair[1], dtype=kind))

@@ -41,6 +41,8 @@ def test_people_get_a_table(kadanoff: Any, told: list[float]) -> None:
     assert answer.out.count("12.3") == 2 and "GB/s" in answer.out and " cores" in answer.out
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_the_peer_is_the_checkerboard_metropolis() -> None:
     spins = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), size=(2, 4, 6))
     turned = spins.copy()

@@ -4,6 +4,7 @@ Each test compares up to ten numbers, each within 4.5 standard errors (about 3e-
 """
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.random import key as key_of
 from kadanoff.renormalization import BlockMean, block
 from kadanoff.runs import open_ensemble
-from kadanoff.sampling import ColourBlock, HybridMonteCarlo, default_sampler, sample
+from kadanoff.sampling import ColourBlock, HybridMonteCarlo, colour_block, default_sampler, sample
 
 SIGMAS = 4.5
 SMALL = {
@@ -283,7 +284,9 @@ def test_what_is_refused() -> None:
         ("heat bath", False, 300),  # more chains than a row has
     ],
 )
-def test_compiled_sweeps_are_those_of_xla(update: str, spins: bool, chains: int) -> None:
+def test_compiled_sweeps_are_those_of_xla(
+    update: str, spins: bool, chains: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same accepted proposals, in blocks of chains that are filled and that are not; reals up to rounding."""
     graph, sampler = Graph.grid((4, 6), "triangular"), ColourBlock(update, sweeps=2)
     links = np.linspace(-0.3, 0.4, len(graph.edges))
@@ -297,10 +300,17 @@ def test_compiled_sweeps_are_those_of_xla(update: str, spins: bool, chains: int)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(chains, 4, 6))
     numbers = jnp.arange(7, 7 + chains, dtype=jnp.uint32)
     state = sampler.init(action, jnp.asarray(signs, jnp.float32), numbers)
-    assert sampler._has_compiled(action, state)
+    called, whole = [], colour_block.call
+
+    def noted(kernel: Any, *rest: Any) -> Any:
+        called.append(kernel.__name__)
+        return whole(kernel, *rest)
+
+    monkeypatch.setattr(colour_block, "call", noted)
     with jax.set_mesh(jax.make_mesh((1,), ("chain",))):
-        assert not sampler._has_compiled(action, state)
         expected, rate = sampler.step(key_of(5), action, state)
+    assert not called
     found, other = sampler.step(key_of(5), action, state)
+    assert called == [f"graph_{'spin_' * spins}{update.replace(' ', '_')}"]
     np.testing.assert_allclose(found.fields, expected.fields, rtol=0, atol=0 if spins else 1e-5)
     assert float(other.acceptance) == pytest.approx(float(rate.acceptance), abs=1e-6)

@@ -9,7 +9,7 @@ import pytest
 
 import kadanoff as kd
 from kadanoff.actions.inhomogeneous import InhomogeneousPhi4
-from kadanoff.compiled import elementary
+from kadanoff.compiled import elementary, foreign
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.random import key
@@ -37,7 +37,7 @@ def test_compiled_updates_do_what_others_do(action, sampler, shape, monkeypatch)
     # numbers of chains as they come in a part of a run
     state = sampler.init(action, fields, jnp.arange(7, 47))
     compiled, rate = eqx.filter_jit(lambda state: sampler.step(key(1), action, state))(state)
-    monkeypatch.setattr(local, "_is_compiled", lambda compiled, fields: False)
+    monkeypatch.setattr(foreign, "kernels_apply", lambda: False)
     step = type(sampler).step.__wrapped__  # not the step that is traced already
     generic, same = eqx.filter_jit(lambda state: step(sampler, key(1), action, state))(state)
     assert float(rate.acceptance) == pytest.approx(float(same.acceptance), abs=1e-6)
@@ -49,13 +49,14 @@ def test_compiled_updates_do_what_others_do(action, sampler, shape, monkeypatch)
 def test_threads_share_work_without_a_trace(chains):
     fields = jax.random.normal(jax.random.key(1), (chains, 48, 32))
     data = jax.random.key_data(jax.random.split(key(2), 64))
-    numbers, parameters = jnp.arange(chains, dtype=jnp.uint32), jnp.array([1.0, 1.5, 0.2, 2.7])
+    numbers = jnp.arange(chains, dtype=jnp.uint32)
+    rule = local.Compiled("metropolis", jnp.array([1.0, 1.5, 0.2, 2.7]))
     threads, results = numba.get_num_threads(), []
     for count in {1, threads}:
         numba.set_num_threads(count)
-        results.append(local._call("metropolis", data, fields, numbers, parameters)[0])
+        results.append(local._call(rule, data, fields, numbers)[0])
     numba.set_num_threads(threads)
-    part, _ = local._call("metropolis", data, fields[1:2], numbers[1:2], parameters)
+    part, _ = local._call(rule, data, fields[1:2], numbers[1:2])
     for result in results:
         np.testing.assert_array_equal(result, results[0])
         np.testing.assert_array_equal(result[1:2], part)

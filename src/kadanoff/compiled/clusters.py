@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.elementary import exp, uniform
-from kadanoff.compiled.frames import argument, result, sides
+from kadanoff.compiled.frames import argument, form_of, result, sides
 from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, random_row
 
@@ -22,8 +22,8 @@ __all__ = ["clusters"]
 def clusters(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """Update the clusters of every chain once, each task those of some chains; a kernel of `foreign.call`.
 
-    Arguments are fields, chain numbers, the keys of bonds and flips, kappa, and 1 for Wolff, 0 for Swendsen-Wang; the
-    result is the fields.
+    Arguments are fields, chain numbers, the keys of bonds and flips, and kappa; the form is 1 for Wolff, 0 for
+    Swendsen-Wang; the result is the fields.
     """
     shape = sides(frame, 0)
     lattice, volume = shape[1:], 1
@@ -34,7 +34,7 @@ def clusters(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     numbers = numba.carray(argument(frame, 1), shape[0], np.uint32)
     keys = numba.carray(argument(frame, 2), (2, 2), np.uint32)
     kappa = numba.carray(argument(frame, 3), 1, np.float32)[0]
-    single = numba.carray(argument(frame, 4), 1, np.int32)[0] == 1
+    single = form_of(frame) == 1
     bonds, parent = np.empty((len(lattice), volume), np.bool_), np.empty(volume, np.int32)
     words, flips = np.empty((4, lattice[-1]), np.uint32), np.empty(volume, np.uint32)
     columns, number = np.empty(lattice[-1], np.uint32), np.empty(lattice[-1], np.uint32)

@@ -9,14 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numba
+import numpy as np
 
 from kadanoff.compiled.compilation import KERNELS, compile_function
 from kadanoff.compiled.frames import ADDRESSES, Work
 from kadanoff.compiled.handler import handle
 
-__all__ = ["call", "kernels_apply", "on_cpu", "threads"]
+__all__ = ["call", "either", "kernels_apply", "on_cpu", "threads"]
 
 _NUMBERS = {name: number for number, name in enumerate(KERNELS)}
 
@@ -37,10 +37,22 @@ def call(
     """
     for other in inner:
         _loaded(other)
-    plan = [_loaded(kernel), *work.scratch, work.stages, work.tasks, work.shared, work.sweeps]
+    plan = [_loaded(kernel), work.scratch, work.stages, work.tasks, work.shared, work.sweeps, work.form]
     method = "broadcast_all" if batched else "sequential"
     target = jax.ffi.ffi_call(_handler(), results, vmap_method=method)
-    return target(*arguments, jnp.array(plan, jnp.int32))
+    return target(*arguments, plan=np.array(plan, np.int64))
+
+
+def either(
+    compiled: Callable[..., Any], generic: Callable[..., Any], *arguments: Any, when: bool = True
+) -> Any:
+    """Compute by a kernel where it knows the case (`when`) and one CPU holds the arrays, by generic code elsewhere.
+
+    Both functions take the arguments and give the same, up to rounding.
+    """
+    if not (when and kernels_apply()):
+        return generic(*arguments)
+    return jax.lax.platform_dependent(*arguments, cpu=compiled, default=generic)
 
 
 def on_cpu() -> bool:

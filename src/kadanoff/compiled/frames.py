@@ -5,6 +5,8 @@ XLA hands over one pointer, to a call frame of 64-bit words. What is read here i
     frame[1]             the question for the version, where it is one
     frame[9], frame[14]  addresses of the arrays of arguments and results, each an address of a buffer
     buffer[3], buffer[5] the address of the data, and of the sides; buffer[4] is how many sides there are
+    frame[20]            address of the array of attributes, which do not change from call to call; attribute[2] is the
+                         address of the numbers of one that is an array
 
 Source: the C interface of XLA custom calls, xla/ffi/api/c_api.h.
 """
@@ -25,6 +27,8 @@ __all__ = [
     "ADDRESSES",
     "Work",
     "argument",
+    "attribute",
+    "form_of",
     "load",
     "result",
     "result_sides",
@@ -40,7 +44,7 @@ _TABLE = "kadanoff_kernels"
 llvm.add_symbol(_TABLE, ADDRESSES.ctypes.data)
 
 _WORD = ir.IntType(64)
-_ARGUMENTS, _RESULTS, _DATA, _COUNT, _SIDES = 9, 14, 3, 4, 5
+_ARGUMENTS, _RESULTS, _ATTRIBUTES, _DATA, _COUNT, _SIDES, _NUMBERS = 9, 14, 20, 3, 4, 5, 2
 
 
 class Work(NamedTuple):
@@ -49,8 +53,9 @@ class Work(NamedTuple):
     tasks: int
     shared: bool
     stages: int = 1
-    scratch: tuple[int, int] = (0, 1)  # bytes, as a product: either fits into 32 bits
+    scratch: int = 0  # bytes
     sweeps: int = 0  # sweeps of all sites, whose mean acceptance is the last result; 0 if there is none
+    form: int = 0  # what else a kernel is to know that does not change from call to call
 
 
 def _word(builder: Any, address: Any, *indices: Any) -> Any:
@@ -100,12 +105,12 @@ def run(context, number, frame, scratch, stage, task, count):  # pragma: no cove
     return types.int64(*[types.int64] * 6), code
 
 
-def _data(buffers: int) -> Any:
-    """Code for the pointer to the data of a buffer, of the frame's arguments or results."""
+def _data(values: int, place: int) -> Any:
+    """Code for the pointer to the data of one of the frame's arguments, results or attributes."""
 
     @no_type_check
     def code(context, builder, signature, arguments):
-        address = _word(builder, arguments[0], buffers, arguments[1], _DATA)
+        address = _word(builder, arguments[0], values, arguments[1], place)
         return builder.inttoptr(address, context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64, types.int64), code
@@ -115,14 +120,21 @@ def _data(buffers: int) -> Any:
 @no_type_check
 def argument(context, frame, number):  # pragma: no cover - compiled
     """Give the pointer to the data of an argument."""
-    return _data(_ARGUMENTS)
+    return _data(_ARGUMENTS, _DATA)
 
 
 @intrinsic
 @no_type_check
 def result(context, frame, number):  # pragma: no cover - compiled
     """Give the pointer to the data of a result."""
-    return _data(_RESULTS)
+    return _data(_RESULTS, _DATA)
+
+
+@intrinsic
+@no_type_check
+def attribute(context, frame, number):  # pragma: no cover - compiled
+    """Give the pointer to the numbers of an attribute, an array of them."""
+    return _data(_ATTRIBUTES, _NUMBERS)
 
 
 @intrinsic
@@ -135,6 +147,13 @@ def side_of(context, frame, number, axis):  # pragma: no cover - compiled
         return _word(builder, arguments[0], _ARGUMENTS, arguments[1], _SIDES, arguments[2])
 
     return types.int64(*[types.int64] * 3), code
+
+
+@inlined
+@no_type_check
+def form_of(frame):  # pragma: no cover - compiled
+    """Give the form of the work, the last number of the plan, which is the only attribute."""
+    return numba.carray(attribute(frame, 0), 7, np.int64)[6]
 
 
 @inlined

@@ -226,4 +226,4 @@ def graph_plan(shape: tuple[int, ...], colours: int, stages: int, threads: int) 
     chains, volume = shape
     workers = max(min(threads, chains * volume // colours // _WORTH), 1)
     lanes = -(-chains // LANES) * LANES
-    return Work(workers, workers > 1, stages + 2, (volume * 4, lanes), stages // colours)
+    return Work(workers, workers > 1, stages + 2, 4 * volume * lanes, stages // colours)

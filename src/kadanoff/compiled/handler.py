@@ -9,7 +9,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.frames import argument, load, result, run, sides, view
+from kadanoff.compiled.frames import attribute, load, result, run, sides, view
 from kadanoff.compiled.functions import OPTIONS, inlined
 
 __all__ = ["handle"]
@@ -34,24 +34,24 @@ def _share(kernel, frame, memory, stage, accepted):  # pragma: no cover - compil
 
 @no_type_check
 def handle(frame):  # pragma: no cover - compiled
-    """Answer the question for the version, asked on registration; or run a kernel by the plan, the last argument."""
+    """Answer the question for the version, asked on registration; or run a kernel by the plan, the only attribute."""
     extension = load(frame, 1)
     if extension != 0:
         if numba.carray(view(extension), 4, np.int32)[2] == _METADATA:
             metadata = numba.carray(view(load(extension, 3)), 9, np.int32)
             metadata[6], metadata[7], metadata[8] = _VERSION[0], _VERSION[1], 0
         return 0
-    plan = numba.carray(argument(frame, load(frame, 7) - 1), 7, np.int32)
-    kernel = np.int64(plan[0])
-    memory, accepted = np.empty(np.int64(plan[1]) * plan[2], np.uint8), np.zeros(plan[4], np.int64)
-    for stage in range(plan[3]):
-        if plan[5] != 0:
+    plan = numba.carray(attribute(frame, 0), 7, np.int64)
+    kernel, stages = plan[0], plan[2]
+    memory, accepted = np.empty(plan[1], np.uint8), np.zeros(plan[3], np.int64)
+    for stage in range(stages):
+        if plan[4] != 0:
             _share(kernel, frame, memory, stage, accepted)
         else:
             for task in range(len(accepted)):
                 accepted[task] += run(kernel, frame, _start(memory), stage, task, len(accepted))
-    if plan[6] != 0:
-        sites, total = np.int64(plan[6]), 0
+    if plan[5] != 0:
+        sites, total = plan[5], 0
         for side in sides(frame, 0):
             sites *= side
         for task in range(len(accepted)):

@@ -11,7 +11,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.frames import Work, argument, result, side_of
+from kadanoff.compiled.frames import Work, argument, form_of, result, side_of
 from kadanoff.compiled.functions import compiled
 from kadanoff.compiled.vectors import PATTERNS, ROWS, WIDTH, accumulate, sum_up, turn
 
@@ -122,9 +122,9 @@ def _plain(x, first, w, transposed, turned, column, total):  # pragma: no cover 
 def state_products(frame, scratch, stage, task, count):  # pragma: no cover - compiled
     """x w, or (x, more)^T w, by tiles of columns, a kernel of `foreign.call` by `product_plan`.
 
-    Arguments are x (sample, unit), more samples (none unless x is transposed), w, the lower and upper level of x, and
-    two numbers: 1 where x is to be transposed, and 1 where w is. Every task packs the states for itself, which takes
-    less time than waiting for one another; where one has another value than the levels, it multiplies plainly.
+    Arguments are x (sample, unit), more samples (none unless x is transposed), w, and the lower and upper level of x;
+    the form is 2 where x is to be transposed, and 1 more where w is. Every task packs the states for itself, which
+    takes less time than waiting for one another; where one has another value than the levels, it multiplies plainly.
     """
     samples, units, others = side_of(frame, 0, 0), side_of(frame, 0, 1), side_of(frame, 1, 0)
     inner, outer = side_of(frame, 2, 0), side_of(frame, 2, 1)
@@ -132,8 +132,8 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     more = numba.carray(argument(frame, 1), (others, units), np.float32)
     w = numba.carray(argument(frame, 2), (inner, outer), np.float32)
     levels = numba.carray(argument(frame, 3), 2, np.float32)
-    form = numba.carray(argument(frame, 4), 2, np.int32)
-    transposed, turned = form[0] == 1, form[1] == 1
+    form = form_of(frame)
+    transposed, turned = form >= 2, form % 2 == 1
     rows, columns = (units if transposed else samples), (inner if turned else outer)
     groups = ((outer if turned else inner) + 3) // 4
     # Rows are taken in fours: the patterns of those that are not there are summed too, and left.
@@ -175,7 +175,7 @@ def state_products(frame, scratch, stage, task, count):  # pragma: no cover - co
     return 0
 
 
-def product_plan(columns: int, threads: int) -> Work:
+def product_plan(columns: int, threads: int, transposed: bool, turned: bool) -> Work:
     """Plan a product with as many columns: a task for every thread, which takes some tiles of them."""
     workers = max(min(threads, -(-columns // WIDTH)), 1)
-    return Work(workers, workers > 1)
+    return Work(workers, workers > 1, form=2 * transposed + turned)

@@ -229,6 +229,6 @@ def plan(rule: str, shape: tuple[int, ...], half_sweeps: int, threads: int) -> W
     chains, volume = shape[0], math.prod(shape[1:])
     workers = min(threads, chains * volume * half_sweeps // _WORTH)
     if workers > 1 and chains < 16 * workers:
-        scratch = (volume // shape[-1], shape[-1] * chains * (1 if "spin" in rule else 4))
+        scratch = volume * chains * (1 if "spin" in rule else 4)
         return Work(workers, True, half_sweeps + 2, scratch, half_sweeps // 2)
     return Work(max(workers, chains // _BLOCK, 1), workers > 1, sweeps=half_sweeps // 2)

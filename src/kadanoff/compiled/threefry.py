@@ -5,7 +5,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
-from kadanoff.compiled.frames import Work, argument, result, result_sides, sides
+from kadanoff.compiled.frames import Work, argument, form_of, result, result_sides, sides
 
 __all__ = ["threefry_words", "words_plan"]
 
@@ -17,17 +17,17 @@ _ROTATIONS = np.array([13, 15, 26, 6, 17, 29, 16, 24], np.uint32)
 
 @no_type_check
 def threefry_words(frame, scratch, stage, task, count):  # pragma: no cover - compiled
-    """Hash counts under keys, a kernel of `foreign.call`.
+    """Hash counts under keys, a kernel of `foreign.call` by `words_plan`.
 
-    Arguments are keys (..., 2), the first count of each (..., 1) and how many words a count gives (..., 1): two, the
-    results being (..., n, 2), or one, their exclusive or (..., n).
+    Arguments are keys (..., 2) and the first count of each (..., 1); the form is how many words a count gives: two,
+    the results being (..., n, 2), or one, their exclusive or (..., n).
     """
     rows, size = 1, 1
     for side in sides(frame, 1):
         rows *= side
     for side in result_sides(frame, 0):
         size *= side
-    words = np.int64(numba.carray(argument(frame, 2), 1, np.uint32)[0])
+    words = form_of(frame)
     length = size // (rows * words)
     given = numba.carray(argument(frame, 0), 2 * rows, np.uint32)
     first = numba.carray(argument(frame, 1), rows, np.uint32)
@@ -59,6 +59,7 @@ def threefry_words(frame, scratch, stage, task, count):  # pragma: no cover - co
     return 0
 
 
-def words_plan(size: int, threads: int) -> Work:
-    """Plan as many counts: a task for every thread if they are worth it."""
-    return Work(threads, True) if threads > 1 and size >= _WORTH else Work(1, False)
+def words_plan(size: int, threads: int, words: int) -> Work:
+    """Plan as many words, one or two a count: a task for every thread if they are worth it."""
+    shared = threads > 1 and size >= _WORTH
+    return Work(threads if shared else 1, shared, form=words)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.products import product_plan, state_products
 from kadanoff.compiled.purposes import PRODUCTS
 from kadanoff.network.units import Unit
@@ -30,9 +30,7 @@ def state_product(
     [2.0, 5.0]
     """
     others = w.shape[0] if turned else w.shape[1]
-    if not _looked_up(layer, x, w, x.shape[:-1], others):
-        return _plain(x, x[:0], w, False, turned)
-    return _call(x, x[:0], w, (len(x), others), layer, False, turned)
+    return _product(x, x[:0], w, (len(x), others), layer, False, turned)
 
 
 def state_outer(
@@ -42,28 +40,21 @@ def state_outer(
     y: Float[Array, "sample others"],
 ) -> Float[Array, "units others"]:
     """(x, more)^T y for states of a layer, up to rounding. Nothing is differentiated through it."""
-    if not _looked_up(layer, x, y, x.shape[1:], y.shape[1]):
-        return _plain(x, more, y, True, False)
-    return _call(x, more, y, (x.shape[1], y.shape[1]), layer, True, False)
+    return _product(x, more, y, (x.shape[1], y.shape[1]), layer, True, False)
 
 
-def _looked_up(layer: Unit, x: Array, w: Array, rows: tuple[int, ...], others: int) -> bool:
-    worth = x.ndim == 2 and rows[0] >= _FEWEST and x.size * others >= PRODUCTS
-    alone = kernels_apply()
-    return worth and alone and layer.levels is not None and x.dtype == w.dtype == jnp.float32
-
-
-def _call(
+def _product(
     x: Array, more: Array, w: Array, size: tuple[int, int], layer: Unit, transposed: bool, turned: bool
 ) -> Array:
-    levels, form = jnp.array(layer.levels, jnp.float32), jnp.array([transposed, turned], jnp.int32)
-
     def compiled(x: Array, more: Array, w: Array) -> Array:
-        plan = product_plan(size[1], threads())
-        return call(state_products, jax.ShapeDtypeStruct(size, jnp.float32), (x, more, w, levels, form), plan)
+        levels = jnp.array(layer.levels, jnp.float32)
+        plan = product_plan(size[1], threads(), transposed, turned)
+        return call(state_products, jax.ShapeDtypeStruct(size, jnp.float32), (x, more, w, levels), plan)
 
     plain = partial(_plain, transposed=transposed, turned=turned)
-    return jax.lax.platform_dependent(x, more, w, cpu=compiled, default=plain)
+    worth = x.ndim == 2 and size[0] >= _FEWEST and x.size * size[1] >= PRODUCTS
+    known = layer.levels is not None and x.dtype == w.dtype == jnp.float32
+    return either(compiled, plain, x, more, w, when=worth and known)
 
 
 def _plain(x: Array, more: Array, w: Array, transposed: bool, turned: bool) -> Array:

@@ -65,11 +65,11 @@ class _EmbeddedCluster(eqx.Module):
         return eqx.tree_at(lambda s: s.fields, state, fields), Info(jnp.ones(()))
 
     def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
-        chains, single = len(fields), jnp.array([self.single], jnp.int32)
-        work = Work(max(min(threads(), chains), 1), shared=chains > 1)
+        chains = len(fields)
+        work = Work(max(min(threads(), chains), 1), shared=chains > 1, form=int(self.single))
         result = jax.ShapeDtypeStruct(fields.shape, fields.dtype)
         strength = jnp.asarray(kappa, jnp.float32).reshape(1)
-        return call(clusters, result, (fields, chain, keys, strength, single), work)
+        return call(clusters, result, (fields, chain, keys, strength), work)
 
     def _generic(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
         bond_key, flip_key = jax.random.wrap_key_data(keys)

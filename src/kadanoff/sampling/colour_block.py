@@ -12,7 +12,7 @@ from jaxtyping import Array, PRNGKeyArray
 from kadanoff.actions.base import HasInteractionGraph, has_spins
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4, PairAction
 from kadanoff.actions.markov import MarkovRandomField
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.graphs import GRAPH_RULES, graph_plan
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
@@ -90,15 +90,9 @@ class ColourBlock(eqx.Module):
         keys = jax.vmap(of_sweep, in_axes=(0, None))(jax.random.split(key, self.sweeps), colours)
         given = (jax.random.key_data(keys), state.fields, state.chain, state.step_size)
         generic, compiled = partial(self._generic, action), partial(self._compiled, action)
-        if self._has_compiled(action, state):
-            fields, rate = jax.lax.platform_dependent(*given, cpu=compiled, default=generic)
-        else:
-            fields, rate = generic(*given)
-        return eqx.tree_at(lambda s: s.fields, state, fields), Info(rate)
-
-    def _has_compiled(self, action: PairAction, state: ChainState) -> bool:
         known = isinstance(action, InhomogeneousPhi4) or has_spins(action)
-        return known and kernels_apply() and state.fields.dtype == jnp.float32
+        fields, rate = either(compiled, generic, *given, when=known and state.fields.dtype == jnp.float32)
+        return eqx.tree_at(lambda s: s.fields, state, fields), Info(rate)
 
     def _compiled(
         self, action: PairAction, keys: Array, fields: Array, chain: Array, width: Array

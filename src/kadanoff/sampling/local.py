@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.sweeps import RULES, plan
 from kadanoff.devices import rolled
 from kadanoff.lattice import Lattice
@@ -67,26 +67,14 @@ def local_sweeps(
     if not lattice.is_bipartite:
         return _masked(rule, data.reshape(count, lattice.colours, -1), fields, chain, lattice, words)
     generic = partial(_checkerboard, rule, words)
-    if compiled is None or not _is_compiled(compiled, fields):
+    if compiled is None:
         return generic(data, fields, chain)
-    return jax.lax.platform_dependent(
-        data,
-        fields,
-        chain,
-        compiled.parameters.astype(jnp.float32),
-        cpu=partial(_call, compiled.name),
-        default=lambda data, fields, chain, _: generic(data, fields, chain),
-    )
+    known = fields.dtype == jnp.float32 and 2 <= lattice.dimension <= (3 if "spin" in compiled.name else 4)
+    return either(partial(_call, compiled), generic, data, fields, chain, when=known)
 
 
-def _is_compiled(compiled: Compiled, fields: Array) -> bool:
-    dimension = fields.ndim - 1
-    if not kernels_apply():
-        return False  # a call is opaque to the compiler, which could not cut it into slabs
-    return fields.dtype == jnp.float32 and 2 <= dimension <= (3 if "spin" in compiled.name else 4)
-
-
-def _call(name: str, data: Array, fields: Array, chain: Array, parameters: Array) -> tuple[Array, Array]:
+def _call(compiled: Compiled, data: Array, fields: Array, chain: Array) -> tuple[Array, Array]:
+    name, parameters = compiled.name, compiled.parameters.astype(jnp.float32)
     results = (jax.ShapeDtypeStruct(fields.shape, fields.dtype), jax.ShapeDtypeStruct((1,), jnp.float32))
     work = plan(name, fields.shape, len(data), threads())
     fields, rate = call(RULES[name], results, (fields, chain, data, parameters), work)

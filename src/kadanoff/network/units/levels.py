@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.levels import draw_plan, level_draws
 from kadanoff.compiled.purposes import LEVEL_DRAWS
 from kadanoff.random import uniforms
@@ -36,7 +36,5 @@ def draw_level(
         given = (flat, r, words, jnp.array(levels, jnp.float32))
         return call(level_draws, shape, given, draw_plan(h.size, threads())).reshape(h.shape)
 
-    alone = kernels_apply()
-    if not (alone and h.ndim and h.size >= LEVEL_DRAWS and h.dtype == r.dtype == jnp.float32):
-        return generic(h, r)
-    return jax.lax.platform_dependent(h, r, cpu=compiled, default=generic)
+    known = h.ndim > 0 and h.dtype == r.dtype == jnp.float32
+    return either(compiled, generic, h, r, when=known and h.size >= LEVEL_DRAWS)

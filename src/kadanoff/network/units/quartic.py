@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from kadanoff import quartic
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.purposes import QUARTIC_DRAWS
 from kadanoff.compiled.quartic import quartic_redraws, redraw_plan
 from kadanoff.quartic.rejection import until_drawn
@@ -24,9 +24,6 @@ def draw_quartic(
     >>> bool(jnp.isfinite(x).all())
     True
     """
-    generic = partial(quartic.draw, key)
-    if not _is_worth_a_call(h, a):
-        return generic(h, a, b)
 
     def compiled(h: Array, a: Array, b: Array) -> Array:
         def attempt(state: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -36,7 +33,7 @@ def draw_quartic(
 
         return until_drawn(attempt, h.shape, h.dtype)
 
-    return jax.lax.platform_dependent(h, a, b, cpu=compiled, default=generic)
+    return either(compiled, partial(quartic.draw, key), h, a, b, when=_is_worth_a_call(h, a))
 
 
 def redraw_quartic(
@@ -52,15 +49,12 @@ def redraw_quartic(
     >>> bool(jnp.mean(x == 7.0) < 0.1)
     True
     """
-    generic = partial(quartic.redraw, key)
-    if not _is_worth_a_call(h, a):
-        return generic(current, h, a, b)
-    compiled = partial(_compiled_redraws, key)
-    return jax.lax.platform_dependent(current, h, a, b, cpu=compiled, default=generic)
+    compiled, generic = partial(_compiled_redraws, key), partial(quartic.redraw, key)
+    return either(compiled, generic, current, h, a, b, when=_is_worth_a_call(h, a))
 
 
 def _is_worth_a_call(h: Array, a: Array) -> bool:
-    return bool(kernels_apply() and h.ndim and h.size >= QUARTIC_DRAWS and h.dtype == a.dtype == jnp.float32)
+    return h.ndim > 0 and h.size >= QUARTIC_DRAWS and h.dtype == a.dtype == jnp.float32
 
 
 def _compiled_redraws(key: PRNGKeyArray, current: Array, h: Array, a: Array, b: Array) -> Array:

@@ -1,5 +1,6 @@
 """Draws of a conditional density by compiled code on CPUs: one pass, from coarse fields to fine ones."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
 from kadanoff.compiled.density import density_draws, draw_plan
-from kadanoff.compiled.foreign import call, kernels_apply, threads
+from kadanoff.compiled.foreign import call, either, kernels_apply, threads
 from kadanoff.compiled.layout import layout
 from kadanoff.compiled.mixtures import mixture_draws
 from kadanoff.compiled.vectors import LANES, SUMS
@@ -48,13 +49,10 @@ def _form(head: "MixtureHead") -> tuple:
 
 @eqx.filter_custom_jvp
 def _draw(density: "ConditionalDensity", key: PRNGKeyArray, coarse: Array, number: Array) -> Array:
-    return jax.lax.platform_dependent(
-        key,
-        coarse,
-        number,
-        cpu=lambda *given: _call(density, *given),
-        default=lambda *given: density.generic_fine(*given),
-    )
+    def generic(*given: Array) -> Array:
+        return density.generic_fine(*given)  # the method itself has no hash while its weights are traced
+
+    return either(partial(_call, density), generic, key, coarse, number)
 
 
 @_draw.def_jvp
