@@ -23,6 +23,7 @@ GROUND = {
     "cores",
     "devices",
     "errors",
+    "field_sums",
     "keys",
     "summation",
     "random",

@@ -15,6 +15,7 @@ from jaxtyping import Array, Inexact, Num
 
 from kadanoff.actions.base import gradient
 from kadanoff.errors import InputError
+from kadanoff.field_sums import FIELD_SUMS, Pairs, field_sums, smallest_wave
 from kadanoff.lattice import Lattice
 from kadanoff.products import matmul
 from kadanoff.summation import compensated_pair, to_double
@@ -198,12 +199,18 @@ def in_batches(
 
 
 @eqx.filter_jit
-def _measure_batch(
-    fields: Array, action: Any, names: tuple[str | Callable, ...]
-) -> list[tuple[Array, Array | None]]:
+def _measure_batch(fields: Array, action: Any, names: tuple[str | Callable, ...]) -> Pairs:
+    at_once = [name for name in names if isinstance(name, str) and name in FIELD_SUMS]
+    others = [name for name in names if name not in FIELD_SUMS]
+    found = dict(zip(at_once, field_sums(fields, at_once, _each(action, at_once)), strict=True))
+    found |= dict(zip(others, _each(action, others)(fields), strict=True))
+    return [found[name] for name in names]
+
+
+def _each(action: Any, names: Sequence[str | Callable]) -> Callable[[Array], Pairs]:
     return jax.vmap(
         lambda field: [_RAW[n](field, action) if isinstance(n, str) else _sum(n(field)) for n in names]
-    )(fields)
+    )
 
 
 def _terms(name: str | Callable, shape: tuple[int, ...], dtype: Any) -> int:
@@ -222,8 +229,7 @@ def _structure_factor(field: Array, action: Any) -> tuple[Array, None]:
     """|sum_x phi_x exp(i k x)|^2 / V at the smallest momentum, averaged over the longest axes."""
     lattice = Lattice(field.shape)
     axes = [axis for axis, side in enumerate(field.shape) if side == lattice.longest]
-    angle = 2 * np.pi * np.arange(lattice.longest) / lattice.longest
-    wave = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=1), field.dtype)
+    wave = jnp.asarray(smallest_wave(lattice.longest).T, field.dtype)
     profiles = [jnp.sum(field, axis=[other for other in range(field.ndim) if other != axis]) for axis in axes]
     power = jnp.sum(matmul(jnp.stack(profiles), wave) ** 2) / (lattice.volume * len(axes))
     return power, None

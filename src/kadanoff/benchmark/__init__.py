@@ -1,9 +1,10 @@
-"""What the machine at hand does: site updates, growth, training, and the lines that they are to be held against."""
+"""What the machine at hand does: site updates, measuring, growth, training, and the lines that they are to be held against."""
 
 from collections.abc import Callable, Iterator
 
 from kadanoff.benchmark.clock import Line
 from kadanoff.benchmark.growth import growth_lines
+from kadanoff.benchmark.measuring import measuring_lines
 from kadanoff.benchmark.network import network_lines
 from kadanoff.benchmark.reference import reference_lines
 from kadanoff.benchmark.training import training_lines
@@ -15,6 +16,7 @@ __all__ = ["MEASUREMENTS", "Line"]
 MEASUREMENTS: dict[str, Callable[[float], Iterator[Line]]] = {
     "the machine": reference_lines,
     "updates": update_lines,
+    "measuring": measuring_lines,
     "growth": growth_lines,
     "training of the default inverse": training_lines,
     "network": network_lines,

@@ -44,6 +44,7 @@ KERNELS = {
     "compensated_sums": "sums",
     "mixture_draws": "mixtures",
     "threefry_words": "threefry",
+    "field_sums": "fields",
 }
 _DRIVER = "/dev/nvidiactl"  # there where a GPU of NVIDIA has its driver
 _HANDLER = "handle"  # what calls kernels, itself compiled like one: every program that calls any needs it

@@ -15,7 +15,7 @@ __all__ = [
     "of_updates",
 ]
 
-MEASUREMENTS = ("compensated_sums",)
+MEASUREMENTS = ("compensated_sums", "field_sums")
 KEYS = ("threefry_words",)  #: what programs of updates and draws call first
 RELAXATION = (*KEYS, "metropolis")
 DRAWS = (*KEYS, "density_draws", "mixture_draws")
