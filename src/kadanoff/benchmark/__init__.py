@@ -1,4 +1,4 @@
-"""What the machine at hand does: site updates, measuring, growth, training, and the lines that they are to be held against."""
+"""What the machine at hand does, part by part, and the lines that it is to be held against."""
 
 from collections.abc import Callable, Iterator
 

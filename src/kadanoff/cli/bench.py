@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         quick: Annotated[bool, typer.Option("--quick", help="A quarter of the time for every line.")] = False,
         as_json: Json = False,
     ) -> None:
-        """Time updates, growth, training and the network on this machine, and print a table; in under 3 minutes.
+        """Time updates, measuring, growth, training and networks on this machine; print a table in under 3 minutes.
 
         Site updates count every site of the lattice once a sweep. Reference lines say what bounds the machine; peers
         are timed in the same run.
