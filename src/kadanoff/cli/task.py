@@ -1,5 +1,6 @@
 """One command at work: the clock, the bars, and the warnings that JSON repeats."""
 
+import logging
 import os
 import time
 import warnings
@@ -85,6 +86,7 @@ def at_work(
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     # Every program: commands start with a hundred small ones, which together take seconds.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    logging.getLogger("jax._src.xla_bridge").addFilter(_one_line)
     if kernels:
         from kadanoff.compiled.compilation import compile_ahead
 
@@ -100,6 +102,14 @@ def at_work(
                 task.caught = list(caught or [])
     for entry in task.caught:
         warnings.showwarning(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Leave one line of the traceback that JAX logs where the extra for GPUs is installed, and no driver of one is."""
+    if record.exc_info and "plugin" in record.msg:
+        reason = " ".join(str(record.exc_info[1]).split())
+        record.msg, record.args, record.exc_info = "no GPU can be used, and CPUs compute: %s", (reason,), None
+    return True
 
 
 def print_end(task: Task, out: Path | None, figures: Sequence[Path] = ()) -> None:

@@ -15,7 +15,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import CompatibleMonteCarlo, Majority, block, grow
-from kadanoff.renormalization.blocking import to_blocks
+from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.block_spins import BlockSpins, log_probability, states
 from kadanoff.sampling import SwendsenWang, sample
 from kadanoff.sampling.run import Progress
@@ -111,7 +111,7 @@ def _series(blocked: Ensemble, fine: Ensemble) -> np.ndarray:
     @jax.jit
     def shares(coarse: Any, field: Any) -> Any:
         # The law is even: a block behind a down spin is one behind an up spin, turned over.
-        blocks = jax.vmap(lambda one: to_blocks(one, 2))(field) * coarse[..., None]
+        blocks = cut_blocks(field, 2) * coarse[..., None]
         same = jnp.stack([jnp.all(blocks == pattern, axis=-1) for pattern in patterns])
         return jnp.mean(same, axis=(2, 3), dtype=jnp.float32)
 

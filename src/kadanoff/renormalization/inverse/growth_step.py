@@ -16,7 +16,7 @@ from kadanoff.observables import measure
 from kadanoff.parallel import Deal, in_parallel
 from kadanoff.random import fold_in
 from kadanoff.random import key as make_key
-from kadanoff.renormalization.blocking import to_blocks
+from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.given import GivenInverse
 from kadanoff.renormalization.inverse.growth_folder import block_draws
 from kadanoff.renormalization.inverse.learnt import LearntInverse
@@ -148,7 +148,7 @@ class Step:
 @eqx.filter_jit
 def _inconsistency(rule: Any, fine: Array, coarse: Array) -> Array:
     """Mean square of RG(fine) - coarse of each configuration."""
-    values = jax.vmap(lambda field: rule.reduce(None, to_blocks(field, rule.b)))(fine)
+    values = jax.vmap(lambda blocks: rule.reduce(None, blocks))(cut_blocks(fine, rule.b))
     return compensated_sum((values - coarse) ** 2, coarse.ndim - 1) / coarse[0].size
 
 
