@@ -8,7 +8,10 @@ import pytest
 
 import kadanoff.benchmark as benchmark
 from kadanoff.benchmark.clock import Line
+from kadanoff.benchmark.measuring import _by_numpy
 from kadanoff.benchmark.updates import _plain_loop
+from kadanoff.field_sums import FIELD_SUMS
+from kadanoff.observables import measure
 
 pytestmark = pytest.mark.exact
 
@@ -39,6 +42,14 @@ def test_people_get_a_table(kadanoff: Any, told: list[float]) -> None:
     answer = kadanoff("bench")
     assert answer.status == 0 and set(told) == {2.0}
     assert answer.out.count("12.3") == 2 and "GB/s" in answer.out and " cores" in answer.out
+
+
+def test_numpy_sums_what_we_do() -> None:
+    fields = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
+    found = measure(fields, None, FIELD_SUMS)
+    *sums, power = _by_numpy(fields)
+    for name, values in zip(FIELD_SUMS, [*(each / 64 for each in sums), power], strict=True):
+        np.testing.assert_allclose(found[name], values, rtol=2e-6, atol=1e-8, err_msg=name)
 
 
 @pytest.mark.slow
