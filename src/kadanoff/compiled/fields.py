@@ -1,6 +1,6 @@
 """Sums over the sites of fields that every measurement takes, in one pass: without arrays of their terms.
 
-XLA writes the terms of each sum into memory of their own, which takes ten times as long.
+XLA writes the terms of each sum into memory of their own, which takes up to ten times as long.
 """
 
 import math
@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from kadanoff.compiled.frames import Work, argument, result, side_of, sides, view
-from kadanoff.compiled.functions import OPTIONS, compiled
+from kadanoff.compiled.functions import OPTIONS
 
 __all__ = ["field_plan", "field_sums"]
 
@@ -20,59 +20,20 @@ _PARTS = 6  # numbers that are kept for a row
 
 @numba.njit(nogil=True, fastmath={"reassoc", "nsz"}, **OPTIONS)
 @no_type_check
-def _sum_row(row, near, wave, parts):  # pragma: no cover - compiled
+def _sum_row(fields, row, near, wave, parts):  # pragma: no cover - compiled
     """Sum terms, rounded as single precision is elsewhere, in double precision: in whatever order makes vectors."""
     first, second, fourth, pairs, even, odd = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(len(row)):
-        square = row[i] * row[i]
-        first += row[i]
+    for i in range(len(near)):
+        x = fields[row, i]
+        square = x * x
+        first += x
         second += square
         fourth += square * square
-        pairs += row[i] * near[i]
-        even += np.float64(row[i]) * wave[0, i]
-        odd += np.float64(row[i]) * wave[1, i]
-    parts[0], parts[1], parts[2], parts[3], parts[4], parts[5] = first, second, fourth, pairs, even, odd
-
-
-@compiled
-@no_type_check
-def _forward(fields, shape, row, near):  # pragma: no cover - compiled
-    """Sum the neighbours at x + e_mu of a row of sites, the axes in their order."""
-    for i in range(len(near)):
-        near[i] = 0
-    stride = 1
-    for side in shape[1:-1]:
-        stride *= side
-    for side in shape[1:-1]:
-        stride //= side
-        place = row // stride % side
-        other = row + stride if place + 1 < side else row - place * stride
-        for i in range(len(near)):
-            near[i] += fields[other, i]
-    last = len(near) - 1
-    for i in range(last):
-        near[i] += fields[row, i + 1]
-    near[last] += fields[row, 0]
-
-
-@compiled
-@no_type_check
-def _power(parts, shape, wave):  # pragma: no cover - compiled
-    """|sum_x phi_x exp(i k x)|^2 / V of a field at the smallest momentum, averaged over the longest axes."""
-    stride, axes, power = len(parts), 0, 0.0
-    for axis in range(1, len(shape)):
-        side = shape[axis]
-        last = axis == len(shape) - 1
-        stride = stride if last else stride // side
-        if side < wave.shape[1]:
-            continue
-        even, odd = 0.0, 0.0
-        for row in range(len(parts)):
-            place = row // stride % side
-            even += parts[row, 4] if last else parts[row, 0] * wave[0, place]
-            odd += parts[row, 5] if last else parts[row, 0] * wave[1, place]
-        axes, power = axes + 1, power + even * even + odd * odd
-    return power / (len(parts) * shape[-1] * axes)
+        pairs += x * near[i]
+        even += np.float64(x) * wave[0, i]
+        odd += np.float64(x) * wave[1, i]
+    parts[row, 0], parts[row, 1], parts[row, 2] = first, second, fourth
+    parts[row, 3], parts[row, 4], parts[row, 5] = pairs, even, odd
 
 
 @no_type_check
@@ -80,33 +41,54 @@ def field_sums(frame, scratch, stage, task, count):  # pragma: no cover - compil
     """Sum phi, phi^2, phi^4 and phi times its forward neighbours, and give the structure factor, of every field.
 
     A kernel of `foreign.call` by `field_plan`. Arguments are the fields (config, *lattice), and cosine and sine (2, L)
-    along the longest side L; results (config) are each sum and what it lacks, in this order, and the structure factor.
-    Sums do not depend on how rows are shared: first each is summed, then those of a field are.
+    along the longest side L; results (config) are each sum and what it lacks, in this order, and the structure factor:
+    |sum_x phi_x exp(i k x)|^2 / V at the smallest momentum, averaged over the longest axes. Sums do not depend on how
+    rows are shared: first each is summed, then those of a field are.
     """
     shape = sides(frame, 0)
-    rows, width = 1, shape[-1]
-    for side in shape[1:-1]:
-        rows *= side
-    total = shape[0] * rows
-    fields = numba.carray(argument(frame, 0), (total, width), np.float32)
+    last = len(shape) - 1
+    number, width, rows = shape[0], shape[last], 1
+    for axis in range(1, last):
+        rows *= shape[axis]
+    fields = numba.carray(argument(frame, 0), (number * rows, width), np.float32)
     wave = numba.carray(argument(frame, 1), (2, side_of(frame, 1, 1)), np.float32)
-    parts = numba.carray(view(scratch), (total, _PARTS), np.float64)
+    parts = numba.carray(view(scratch), (number * rows, _PARTS), np.float64)
     if stage == 0:
         near = np.empty(width, np.float32)
-        for row in range(task * total // count, (task + 1) * total // count):
-            _forward(fields, shape, row, near)
-            _sum_row(fields[row], near, wave, parts[row])
+        for row in range(task * number * rows // count, (task + 1) * number * rows // count):
+            for i in range(width):
+                near[i] = 0
+            stride = rows
+            for axis in range(1, last):  # neighbours at x + e_mu, the axes in their order
+                stride //= shape[axis]
+                place = row // stride % shape[axis]
+                other = row + stride if place + 1 < shape[axis] else row - place * stride
+                for i in range(width):
+                    near[i] += fields[other, i]
+            for i in range(width - 1):
+                near[i] += fields[row, i + 1]
+            near[width - 1] += fields[row, 0]
+            _sum_row(fields, row, near, wave, parts)
         return 0
-    for field in range(task * shape[0] // count, (task + 1) * shape[0] // count):
-        own = parts[field * rows : (field + 1) * rows]
+    for field in range(task * number // count, (task + 1) * number // count):
+        begin, stride, axes, power = field * rows, rows, 0, 0.0
         for k in range(4):
             whole = 0.0
-            for row in range(rows):
-                whole += own[row, k]
+            for row in range(begin, begin + rows):
+                whole += parts[row, k]
             high = np.float32(whole)
-            numba.carray(result(frame, 2 * k), shape[0], np.float32)[field] = high
-            numba.carray(result(frame, 2 * k + 1), shape[0], np.float32)[field] = np.float32(whole - high)
-        numba.carray(result(frame, 8), shape[0], np.float32)[field] = _power(own, shape, wave)
+            numba.carray(result(frame, 2 * k), number, np.float32)[field] = high
+            numba.carray(result(frame, 2 * k + 1), number, np.float32)[field] = np.float32(whole - high)
+        for axis in range(1, last + 1):
+            stride = stride // shape[axis] if axis < last else 1
+            if shape[axis] == wave.shape[1]:
+                even, odd = 0.0, 0.0
+                for row in range(begin, begin + rows):
+                    place = row // stride % shape[axis]
+                    even += parts[row, 0] * wave[0, place] if axis < last else parts[row, 4]
+                    odd += parts[row, 0] * wave[1, place] if axis < last else parts[row, 5]
+                axes, power = axes + 1, power + even * even + odd * odd
+        numba.carray(result(frame, 8), number, np.float32)[field] = power / (rows * width * axes)
     return 0
 
 
