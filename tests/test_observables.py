@@ -35,6 +35,30 @@ def test_measurements_are_those_of_a_double_precision_loop():
             assert found[name][index] == pytest.approx(value, rel=2e-6, abs=2e-7), name
 
 
+class Tilted(Phi4):
+    def potential(self, phi, dimension):
+        return super().potential(phi, dimension) - 0.1 * phi
+
+
+class Spelled(Tilted):
+    """The same by terms of its own, of which nobody knows what they are made of."""
+
+    def density(self, field):
+        return super().density(field)
+
+
+@pytest.mark.parametrize("shape", [(5, 12), (3, 16, 24), (2, 4, 6, 8)], ids=str)
+def test_local_and_hopping_terms_make_the_action_and_its_force(shape):
+    fields = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    names = ("schwinger_dyson", "action_density", "neighbours")
+    known, spelled = (measure(fields, kind(-0.9, 0.7, 0.3), names) for kind in (Tilted, Spelled))
+    for name in names:
+        np.testing.assert_allclose(known[name], spelled[name], rtol=1e-6, atol=1e-7, err_msg=name)
+    assert list(known) == list(names)
+    only = measure(fields, Tilted(-0.9, 0.7, 0.3), ("schwinger_dyson",))
+    np.testing.assert_array_equal(only["schwinger_dyson"], known["schwinger_dyson"])
+
+
 def test_equal_sides_share_the_smallest_momentum():
     field = FIELDS[:, :, :4].astype(np.float64)
     wave = np.exp(2j * np.pi * np.arange(4) / 4)

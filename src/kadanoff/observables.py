@@ -5,6 +5,7 @@ functions.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, Num
 
-from kadanoff.actions.base import gradient
+from kadanoff.actions.base import NearestNeighbourAction, gradient
 from kadanoff.errors import InputError
 from kadanoff.field_sums import FIELD_SUMS, Pairs, field_sums, smallest_wave
 from kadanoff.lattice import Lattice
@@ -168,11 +169,24 @@ def measure(
     >>> float(result["action_density"][0].round(6))
     -0.30075
     """
-    sums = in_batches(fields, lambda chunk: _measure_batch(chunk, action, names))
-    return {
-        name: values / _terms(name, fields.shape[1:], fields.dtype)
-        for name, values in zip(names, sums, strict=True)
-    }
+    hopping = _HOPPING if _hops(action) else {}
+    parts = [(hopping[name][0], "neighbours") if name in hopping else (name,) for name in names]
+    needed = tuple(dict.fromkeys(chain(*parts)))
+    sums = in_batches(fields, lambda chunk: _measure_batch(chunk, action, needed))
+    found: dict[Any, np.ndarray] = dict(zip(needed, sums, strict=True))
+    for name in [name for name in names if name in hopping]:
+        local, links = hopping[name]
+        found[name] = found[local] - links * np.asarray(action.kappa)[()] * found["neighbours"]
+    return {name: found[name] / _terms(name, fields.shape[1:], fields.dtype) for name in names}
+
+
+def _hops(action: Any) -> bool:
+    """Whether S is local terms and a hopping term, so that its sums need no other pass over neighbours."""
+    return (
+        isinstance(action, NearestNeighbourAction)
+        and type(action).density is NearestNeighbourAction.density
+        and np.ndim(action.kappa) == 0
+    )
 
 
 def in_batches(
@@ -235,12 +249,30 @@ def _structure_factor(field: Array, action: Any) -> tuple[Array, None]:
     return power, None
 
 
+#: What S and phi dS/dphi are where neighbours hop: local terms, less so many times kappa phi and its forward ones.
+_HOPPING: dict[Any, tuple[str, int]] = {
+    "action_density": ("potential", 1),
+    "schwinger_dyson": ("site_force", 2),
+}
+
+
+class _Sites(eqx.Module):
+    """The local terms of an action alone."""
+
+    action: NearestNeighbourAction
+
+    def density(self, field: Array) -> Array:
+        return self.action.potential(field, field.ndim)
+
+
 _RAW: dict[str, Callable[[Array, Any], tuple[Array, Array | None]]] = {
     "magnetization": lambda field, action: _sum(field),
     "structure_factor": _structure_factor,
     "phi2": lambda field, action: _sum(field**2),
     "phi4": lambda field, action: _sum(field**4),
     "neighbours": lambda field, action: _sum(field * Lattice(field.shape).forward_sum(field)),
+    "potential": lambda field, action: _sum(action.potential(field, field.ndim)),
+    "site_force": lambda field, action: _sum(field * gradient(_Sites(action), field)),
     "action_density": lambda field, action: _sum(action.density(field)),
     "schwinger_dyson": lambda field, action: _sum(field * gradient(action, field)),
 }

@@ -46,9 +46,7 @@ def _summed(terms: Array, lead: tuple[int, ...], size: int) -> tuple[Array, Arra
 
     def compiled(terms: Array) -> tuple[Array, Array]:
         shape = jax.ShapeDtypeStruct(terms.shape[: terms.ndim - len(lead)], jnp.float32)
-        return tuple(
-            call(compensated_sums, (shape, shape), (terms,), sum_plan(size, threads()), batched=True)
-        )
+        return tuple(call(compensated_sums, (shape, shape), (terms,), sum_plan(threads()), batched=True))
 
     return either(compiled, lambda terms: _folded(terms, lead, size), terms)
 

@@ -48,10 +48,13 @@ _ARGUMENTS, _RESULTS, _ATTRIBUTES, _DATA, _COUNT, _SIDES, _NUMBERS = 9, 14, 20, 
 
 
 class Work(NamedTuple):
-    """How a kernel is called: `tasks` times in each stage, by all threads if `shared`, with scratch memory."""
+    """How a kernel is called: `tasks` times in each stage, with scratch memory.
+
+    All threads share the tasks where the first argument has at least `shared` numbers, which True says of every one.
+    """
 
     tasks: int
-    shared: bool
+    shared: int
     stages: int = 1
     scratch: int = 0  # bytes
     sweeps: int = 0  # sweeps of all sites, whose mean acceptance is the last result; 0 if there is none

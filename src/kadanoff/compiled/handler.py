@@ -42,19 +42,19 @@ def handle(frame):  # pragma: no cover - compiled
             metadata[6], metadata[7], metadata[8] = _VERSION[0], _VERSION[1], 0
         return 0
     plan = numba.carray(attribute(frame, 0), 7, np.int64)
-    kernel, stages = plan[0], plan[2]
+    kernel, stages, size = plan[0], plan[2], 1
+    for side in sides(frame, 0):
+        size *= side
     memory, accepted = np.empty(plan[1], np.uint8), np.zeros(plan[3], np.int64)
     for stage in range(stages):
-        if plan[4] != 0:
+        if 0 < plan[4] <= size:
             _share(kernel, frame, memory, stage, accepted)
         else:
             for task in range(len(accepted)):
                 accepted[task] += run(kernel, frame, _start(memory), stage, task, len(accepted))
     if plan[5] != 0:
-        sites, total = plan[5], 0
-        for side in sides(frame, 0):
-            sites *= side
+        total = 0
         for task in range(len(accepted)):
             total += accepted[task]
-        numba.carray(result(frame, 1), 1, np.float32)[0] = total / sites
+        numba.carray(result(frame, 1), 1, np.float32)[0] = total / (plan[5] * size)
     return 0

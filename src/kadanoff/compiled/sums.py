@@ -10,7 +10,7 @@ from kadanoff.compiled.functions import compiled
 
 __all__ = ["compensated_sums", "sum_plan"]
 
-_WORTH = 1 << 12  # terms of a row that are worth waking threads
+_WORTH = 1 << 14  # terms of all rows that are worth waking threads
 
 
 @compiled
@@ -69,6 +69,6 @@ def compensated_sums(frame, scratch, stage, task, count):  # pragma: no cover - 
     return 0
 
 
-def sum_plan(size: int, threads: int) -> Work:
-    """Plan sums of rows of a size: some rows for every thread, if one is worth it."""
-    return Work(threads, threads > 1 and size >= _WORTH)
+def sum_plan(threads: int) -> Work:
+    """Plan sums of rows, of which nobody knows how many there will be: some for every thread, if they are worth it."""
+    return Work(threads, _WORTH if threads > 1 else 0)
