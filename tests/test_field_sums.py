@@ -7,7 +7,7 @@ import pytest
 
 from kadanoff import field_sums as module
 from kadanoff.field_sums import FIELD_SUMS, field_sums, smallest_wave
-from kadanoff.observables import measure
+from kadanoff.measuring import measure
 from kadanoff.summation import to_double
 
 pytestmark = pytest.mark.exact

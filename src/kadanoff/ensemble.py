@@ -12,16 +12,8 @@ from kadanoff.actions.base import as_action
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
-from kadanoff.observables import (
-    OBSERVABLES,
-    PRIMARIES,
-    Observable,
-    evaluate,
-    measure,
-    measurement_names,
-    observable,
-    series_of,
-)
+from kadanoff.measuring import measure, measurement_names
+from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
 from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size
 
 __all__ = ["Ensemble", "ObservableTable"]

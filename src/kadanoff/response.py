@@ -14,7 +14,8 @@ from jaxtyping import Array, Inexact, Num
 from kadanoff.actions.base import couplings, with_array_leaves
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
-from kadanoff.observables import Observable, evaluate, in_batches, observable
+from kadanoff.measuring import in_batches
+from kadanoff.observables import Observable, evaluate, observable
 from kadanoff.statistics import Estimate, derived, normalised_weights
 from kadanoff.summation import compensated_pair
 

@@ -15,7 +15,8 @@ from jaxtyping import Array, Inexact
 from kadanoff.actions.base import as_action, difference, require_density
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import OverlapError, OverlapWarning
-from kadanoff.observables import Observable, in_batches, observable
+from kadanoff.measuring import in_batches
+from kadanoff.observables import Observable, observable
 from kadanoff.response import conjugate_series, derivative, simulated_action
 from kadanoff.statistics import average_phase, effective_sample_size
 

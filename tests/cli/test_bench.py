@@ -11,7 +11,7 @@ from kadanoff.benchmark.clock import Line
 from kadanoff.benchmark.measuring import _by_numpy
 from kadanoff.benchmark.updates import _plain_loop
 from kadanoff.field_sums import FIELD_SUMS
-from kadanoff.observables import measure
+from kadanoff.measuring import measure
 
 pytestmark = pytest.mark.exact
 

@@ -12,7 +12,8 @@ from kadanoff.actions import Ising
 from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
-from kadanoff.observables import Observable, measure, observable
+from kadanoff.measuring import measure
+from kadanoff.observables import Observable, observable
 from kadanoff.renormalization import NeuralObservable, learn_phase
 from kadanoff.renormalization.crossing import find_crossing
 from kadanoff.response import conjugate_series, derivative

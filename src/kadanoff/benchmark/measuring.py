@@ -7,7 +7,7 @@ import numpy as np
 from kadanoff.benchmark.clock import Line, seconds_a_call
 from kadanoff.benchmark.material import ACTION
 from kadanoff.field_sums import smallest_wave
-from kadanoff.observables import measure, measurement_names
+from kadanoff.measuring import measure, measurement_names
 
 __all__ = ["measuring_lines"]
 

@@ -11,7 +11,7 @@ from kadanoff.actions.base import couplings, has_spins
 from kadanoff.graph import Graph
 from kadanoff.graph_models import MODEL_FILE, MODELS, pack_graph_model
 from kadanoff.lattice import Lattice
-from kadanoff.observables import measure
+from kadanoff.measuring import measure
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store import Store
 from kadanoff.store.durable import atomic_write, checksum

@@ -7,7 +7,7 @@ import pytest
 from kadanoff.actions import Action, NearestNeighbourAction, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
-from kadanoff.observables import measure
+from kadanoff.measuring import measure
 from kadanoff.random import key
 from kadanoff.renormalization import Levels, Relaxation, grow
 from kadanoff.renormalization.inverse import growth, growth_folder, growth_step

@@ -12,7 +12,7 @@ from kadanoff.actions.base import has_spins, with_array_leaves
 from kadanoff.devices import SLAB, on_host, spread, use
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
-from kadanoff.observables import measure
+from kadanoff.measuring import measure
 from kadanoff.parallel import Deal, in_parallel
 from kadanoff.random import fold_in
 from kadanoff.random import key as make_key
