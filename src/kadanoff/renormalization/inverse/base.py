@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, UInt32
+from jaxtyping import Array, Float, Num, PRNGKeyArray, UInt32
 
 from kadanoff.compiled.foreign import on_cpu
 from kadanoff.errors import InputError
@@ -87,7 +87,7 @@ class Inverse(eqx.Module):
 
 
 @partial(jax.jit, static_argnums=1)
-def cut_blocks(fine: Float[Array, "n ..."], b: int) -> Float[Array, "n ..."]:
+def cut_blocks(fine: Num[Array, "n ..."], b: int) -> Num[Array, "n ..."]:
     """Cut many fine fields into blocks, (n, *coarse, b**d): undoes `to_fine`."""
     return jax.vmap(lambda field: to_blocks(field, b))(fine)
 
