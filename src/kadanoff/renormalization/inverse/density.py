@@ -70,12 +70,8 @@ class MixtureHead(eqx.Module):
             *hidden.shape[:-1], self.components, sites
         )
         shape = (matmul(hidden**2, self.shape) + self.offset).reshape(*hidden.shape[:-1], self.components, -1)
-        return mixture.Mixture(
-            jax.nn.log_softmax(shape[..., 0], axis=-1),
-            mean,
-            jnp.exp(shape[..., 1 : 1 + sites]),
-            shape[..., 1 + sites :],
-        )
+        weight, diagonal, lower = jnp.split(shape, (1, 1 + sites), axis=-1)
+        return mixture.Mixture(jax.nn.log_softmax(weight[..., 0], axis=-1), mean, jnp.exp(diagonal), lower)
 
 
 class ConditionalDensity(SublatticeDensity):

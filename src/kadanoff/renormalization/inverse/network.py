@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from kadanoff.errors import InputError
 from kadanoff.products import matmul
 from kadanoff.random import split
+from kadanoff.renormalization.inverse.convolution import convolution
 from kadanoff.renormalization.inverse.sublattice import pick
 
 __all__ = ["OddNetwork", "default_kernels", "random_weights", "wrap"]
@@ -73,11 +74,9 @@ class OddNetwork(eqx.Module):
         """
         values = padded
         for kernel in self.kernels[:-1]:
-            values = jnp.tanh(_valid_convolution(values, kernel))
+            values = jnp.tanh(convolution(values, kernel))
         core = self.core(padded, places)
-        if places is None:
-            return _valid_convolution(values, self.kernels[-1]) + matmul(core, self.skip)
-        return _convolution_at(values, self.kernels[-1], places) + matmul(core, self.skip)
+        return convolution(values, self.kernels[-1], places) + matmul(core, self.skip)
 
     def core(
         self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
@@ -117,45 +116,3 @@ def default_kernels(coarse_side: int, layers: int = 3) -> tuple[int, ...]:
     """
     wide = min(layers, max(0, (coarse_side - 1) // 2))
     return (*[3] * wide, *[1] * (layers - wide))
-
-
-def _convolution_at(values: Array, kernel: Array, places: Sequence[tuple[int, ...]]) -> Array:
-    """A 'valid' convolution at every second site along each axis, from each of the corners in `places`."""
-    d, side = kernel.ndim - 2, kernel.shape[0]
-    if d == 4 or side == 1:
-        sites = values if side == 1 else _valid_convolution(values, kernel)
-        picked = pick(sites, places)
-        return matmul(picked, kernel.reshape(kernel.shape[-2:])) if side == 1 else picked
-    parts = []
-    for corner in places:
-        ends = [n - (1 - start) for n, start in zip(values.shape[1 : 1 + d], corner, strict=True)]
-        window = values[(slice(None), *[slice(s, e) for s, e in zip(corner, ends, strict=True)])]
-        parts.append(_valid_convolution(window, kernel, 2))
-    return jnp.stack(parts, axis=1 + d)
-
-
-def _valid_convolution(values: Array, kernel: Array, stride: int = 1) -> Array:
-    d = kernel.ndim - 2
-    if kernel.shape[0] == 1:
-        return matmul(values, kernel.reshape(kernel.shape[-2:]))
-    sites = "WHDT"[:d]
-    numbers = (f"N{sites}C", f"{sites}IO", f"N{sites}C")
-    if d <= 3:
-        return jax.lax.conv_general_dilated(
-            values,
-            kernel,
-            (stride,) * d,
-            "VALID",
-            dimension_numbers=numbers,
-            precision=jax.lax.Precision.HIGHEST,
-        )
-    # No backend convolves four spatial axes: sum over the shifts along the first of them.
-    length = values.shape[1] - kernel.shape[0] + 1
-    shifted = [_fold_first_axis(values[:, i : i + length], kernel[i]) for i in range(kernel.shape[0])]
-    return sum(shifted[1:], shifted[0])
-
-
-def _fold_first_axis(values: Array, kernel: Array) -> Array:
-    flat = values.reshape(-1, *values.shape[2:])
-    result = _valid_convolution(flat, kernel)
-    return result.reshape(*values.shape[:2], *result.shape[1:])

@@ -92,18 +92,20 @@ class SublatticeDensity(Inverse):
     ) -> Float[Array, "n ..."]:
         """Log-density of every block (n, *coarse) given the coarse field and the blocks of lower colours."""
         lattice = Lattice(coarse.shape[1:])
-        colouring = jnp.asarray(lattice.colouring)
-        total = jnp.zeros(coarse.shape, coarse.dtype)
+        colouring, parts, where = jnp.asarray(lattice.colouring), [], []
         for colour in range(lattice.colours):
             known = jnp.where((colouring < colour)[..., None], fine_blocks, 0)
             padded, places = wrap(self._inputs(coarse, known, colour), self.reach), _places(lattice, colour)
-            parts = self._head(colour)(padded, places).tempered(self.temperature)
-            if places is None:
-                total = jnp.where(colouring == colour, self._log_density(parts, coarse, fine_blocks), total)
-            else:
-                here = self._log_density(parts, pick(coarse, places), pick(fine_blocks, places))
-                total = merge(total, here, places)
-        return total
+            parts.append(self._head(colour)(padded, places).tempered(self.temperature))
+            where.append(places)
+        # One density for all colours, stacked: compilers spend their time on its many small steps.
+        stacked = jax.tree_util.tree_map(lambda *each: jnp.stack(each), *parts)
+        if where[0] is None:
+            terms = self._log_density(stacked, coarse, fine_blocks)
+            return jnp.take_along_axis(terms, colouring[None, None], axis=0)[0]
+        own = [jnp.stack([pick(part, places) for places in where]) for part in (coarse, fine_blocks)]
+        terms = self._log_density(stacked, *own)
+        return merge(jnp.zeros_like(coarse), jnp.concatenate(list(terms), axis=-1), [*where[0], *where[1]])
 
     @abc.abstractmethod
     def _log_density(self, parts: Any, coarse: Array, blocks: Array) -> Array:
