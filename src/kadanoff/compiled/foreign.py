@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numba
 import numpy as np
+from jax.extend.backend import backends
 
 from kadanoff.compiled.compilation import KERNELS, compile_function
 from kadanoff.compiled.frames import ADDRESSES, Work
@@ -44,14 +45,21 @@ def call(
 
 
 def either(
-    compiled: Callable[..., Any], generic: Callable[..., Any], *arguments: Any, when: bool = True
+    compiled: Callable[..., Any],
+    generic: Callable[..., Any],
+    *arguments: Any,
+    when: bool = True,
+    shards: bool = False,
 ) -> Any:
     """Compute by a kernel where it knows the case (`when`) and one CPU holds the arrays, by generic code elsewhere.
 
-    Both functions take the arguments and give the same, up to rounding.
+    Both functions take the arguments and give the same, up to rounding. A kernel that works chain by chain may be
+    called on `shards`.
     """
-    if not (when and kernels_apply()):
+    if not (when and (on_cpu() if shards else kernels_apply())):
         return generic(*arguments)
+    if set(backends()) == {"cpu"}:  # to trace what no device here will compute takes seconds
+        return compiled(*arguments)
     return jax.lax.platform_dependent(*arguments, cpu=compiled, default=generic)
 
 

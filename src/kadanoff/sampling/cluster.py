@@ -10,7 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction
 from kadanoff.compiled.clusters import clusters
-from kadanoff.compiled.foreign import call, on_cpu, threads
+from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.frames import Work
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
@@ -56,12 +56,8 @@ class _EmbeddedCluster(eqx.Module):
     ) -> tuple[ChainState, Info]:
         """Build the clusters of every chain once and flip."""
         keys = jax.random.key_data(jax.random.split(key))
-        if state.fields.dtype != jnp.float32 or not on_cpu():
-            fields = self._generic(keys, state.fields, state.chain, action.kappa)
-        else:
-            fields = jax.lax.platform_dependent(
-                keys, state.fields, state.chain, action.kappa, cpu=self._compiled, default=self._generic
-            )
+        given, single = (keys, state.fields, state.chain, action.kappa), state.fields.dtype == jnp.float32
+        fields = either(self._compiled, self._generic, *given, when=single, shards=True)
         return eqx.tree_at(lambda s: s.fields, state, fields), Info(jnp.ones(()))
 
     def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
