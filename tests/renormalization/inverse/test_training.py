@@ -11,6 +11,7 @@ from kadanoff.errors import InputError
 from kadanoff.random import key
 from kadanoff.renormalization import MajorityMean, RandomMajoritySite, Relaxation, block, learn_inverse
 from kadanoff.renormalization.inverse import descent, training
+from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.pairs import training_pairs
 
 RULE = MajorityMean(b=2)
@@ -44,17 +45,27 @@ def test_a_few_steps_beat_the_best_linear_map(critical, kind, steps, kernels):
 def test_the_best_weights_are_kept_and_training_stops(critical, monkeypatch):
     monkeypatch.setattr(descent, "_ROUND", 4)
     monkeypatch.setattr(descent, "_PATIENCE", 3)
-    scores, seen = iter([5.0, 3.0, 4.0, 3.5, 3.0, 1.0, 0.0]), []
+    scores, seen = iter([5.0, 3.0, 4.0, 3.5, 3.0, 1.0]), []
 
     def told(kind, inverse, key, pairs):
         seen.append(inverse)
-        return np.full(4, next(scores))
+        return np.full(len(pairs.held_out_coarse), next(scores))
 
     for module in (descent, training):
         monkeypatch.setattr(module, "held_out_losses", told)
     learnt = learn_inverse(critical, RULE, **{**QUICK, "steps": 100})
     assert [entry[0] for entry in learnt.record.history] == [4, 8, 12, 16, 20]
     assert eqx.tree_equal(learnt.map, seen[1]) and not eqx.tree_equal(learnt.map, seen[4])
+
+
+@pytest.mark.exact
+def test_the_linear_map_is_scored_as_the_inverse_is(critical):
+    pairs = training_pairs(critical, RULE, 0, None, 0)
+    linear = fit_linear(np.asarray(pairs.coarse), np.asarray(pairs.fine), RULE.b)
+    for kind in ("linear", "deterministic", "stochastic"):
+        expected = descent.held_out_losses(kind, linear, key(0), pairs)
+        found = training._linear_score(kind, linear, linear, key(0), pairs)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.exact

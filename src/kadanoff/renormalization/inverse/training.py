@@ -197,6 +197,10 @@ def _linear_score(
     """
     if linear is None:
         return frequency_score(*pairs, inverse.b)
+    if kind in ("linear", "deterministic"):
+        mean, blocks, count = _forecast(linear, pairs)
+        errors = np.square(mean[:count] - blocks[:count], dtype=np.float64)
+        return errors.reshape(count, -1).mean(axis=1)
     if kind != "density":
         return held_out_losses(kind, linear, key, pairs)
     return linear_density(linear, pairs, inverse.rule if isinstance(inverse, ConditionalDensity) else None)
@@ -207,13 +211,8 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
 
     With `rule`, of blocks rescaled to their coarse value, on the surface that a consistent density lives on.
     """
-    n = linear.b**linear.dimension
-    count = min(len(pairs.held_out_coarse), 512)
-    coarse_fields, fine_fields, held_coarse, held_fine = map(np.asarray, pairs)
-    # One program for the pairs that are scored and for those that the spread is taken of.
-    coarse = np.concatenate([held_coarse[:count], coarse_fields[:1024]])
-    fine = np.concatenate([held_fine[:count], fine_fields[:1024]])
-    mean, blocks = map(np.asarray, _predicted(linear, jax.device_put(coarse), jax.device_put(fine)))
+    mean, blocks, count = _forecast(linear, pairs)
+    n, coarse = blocks.shape[-1], np.asarray(pairs.held_out_coarse)
     residual = (blocks[count:] - mean[count:]).astype(np.float64).reshape(-1, n)
     # The precision is A^T A, A lower triangular: the Cholesky factor in reversed order, reversed again.
     precision = np.linalg.inv(residual.T @ residual / len(residual))
@@ -227,6 +226,19 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
     else:
         terms = jax.jit(mixture.log_shape_density)(gaussian, coarse[:count], blocks[:count])
     return -np.asarray(terms, dtype=np.float64).reshape(count, -1).mean(axis=1) / n
+
+
+def _forecast(linear: StochasticInverse, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, int]:
+    """Blocks by the linear map and the true ones, first of the held-out pairs, and how many these are.
+
+    The others are pairs that it was fitted to. One program serves both, and every kind of inverse.
+    """
+    count = min(len(pairs.held_out_coarse), 512)
+    coarse_fields, fine_fields, held_coarse, held_fine = map(np.asarray, pairs)
+    coarse = np.concatenate([held_coarse[:count], coarse_fields[:1024]])
+    fine = np.concatenate([held_fine[:count], fine_fields[:1024]])
+    mean, blocks = map(np.asarray, _predicted(linear, jax.device_put(coarse), jax.device_put(fine)))
+    return mean, blocks, count
 
 
 @eqx.filter_jit
