@@ -16,12 +16,12 @@ from kadanoff.renormalization.inverse.base import site_normals, to_fine
 from kadanoff.renormalization.inverse.compiled_draws import draw_fine
 from kadanoff.renormalization.inverse.consistent import require_function, rescale
 from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
-from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
+from kadanoff.renormalization.inverse.sublattice_density import Head, SublatticeDensity
 
 __all__ = ["ConditionalDensity", "MixtureHead"]
 
 
-class MixtureHead(eqx.Module):
+class MixtureHead(Head):
     """A network whose output is a Gaussian mixture over the sites of each block: odd means, even shapes."""
 
     network: OddNetwork
@@ -59,18 +59,19 @@ class MixtureHead(eqx.Module):
             components,
         )
 
-    def __call__(
+    def outputs(
         self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
-    ) -> mixture.Mixture:
-        """The mixture of every block, or of those at `places`, from inputs padded by the network's reach."""
+    ) -> tuple[Array, Array]:
+        """Means and shapes of every block, or of those at `places`, from inputs padded by the network's reach."""
         inputs = self.network.core(padded, places)
         hidden = jnp.tanh(self.network(padded, places))
-        sites = self.mean.shape[1] // self.components
-        mean = (matmul(hidden, self.mean) + matmul(inputs, self.skip)).reshape(
-            *hidden.shape[:-1], self.components, sites
-        )
-        shape = (matmul(hidden**2, self.shape) + self.offset).reshape(*hidden.shape[:-1], self.components, -1)
-        weight, diagonal, lower = jnp.split(shape, (1, 1 + sites), axis=-1)
+        mean = matmul(hidden, self.mean) + matmul(inputs, self.skip)
+        return mean, matmul(hidden**2, self.shape) + self.offset
+
+    def law(self, outputs: tuple[Array, Array]) -> mixture.Mixture:
+        """The mixture that outputs stand for."""
+        mean, shape = (part.reshape(*part.shape[:-1], self.components, -1) for part in outputs)
+        weight, diagonal, lower = jnp.split(shape, (1, 1 + mean.shape[-1]), axis=-1)
         return mixture.Mixture(jax.nn.log_softmax(weight[..., 0], axis=-1), mean, jnp.exp(diagonal), lower)
 
 

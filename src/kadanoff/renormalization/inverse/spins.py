@@ -13,12 +13,12 @@ from kadanoff.products import matmul
 from kadanoff.random import site_words, split, uniform
 from kadanoff.renormalization.inverse.block_spins import BlockSpins, draw_spins, log_probability, states
 from kadanoff.renormalization.inverse.network import OddNetwork, random_weights
-from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
+from kadanoff.renormalization.inverse.sublattice_density import Head, SublatticeDensity
 
 __all__ = ["MinimalHead", "SpinDensity", "SpinHead"]
 
 
-class SpinHead(eqx.Module):
+class SpinHead(Head):
     """A network that gives odd fields on the spins of a block and even couplings of their pairs."""
 
     network: OddNetwork
@@ -43,7 +43,7 @@ class SpinHead(eqx.Module):
             jnp.zeros(sites * (sites - 1) // 2),
         )
 
-    def __call__(
+    def outputs(
         self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
     ) -> BlockSpins:
         """The law of every block, or of those at `places`, from inputs padded by the network's reach."""
@@ -56,7 +56,7 @@ class SpinHead(eqx.Module):
         )
 
 
-class MinimalHead(eqx.Module):
+class MinimalHead(Head):
     """Three numbers: a field along the block's own spin, one along what lies beside a site, a coupling of links.
 
     What lies beside a site of a block is, for the first colour, the coarse spin of the block that it touches, for the
@@ -77,7 +77,7 @@ class MinimalHead(eqx.Module):
         own, beside = _kernel_masks(self.dimension, self.b, self.fine)
         return OddNetwork((self.own * own + self.beside * beside,), jnp.zeros((own.shape[-2], sites)))
 
-    def __call__(
+    def outputs(
         self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
     ) -> BlockSpins:
         """The law of every block, or of those at `places`, from inputs padded by one site."""

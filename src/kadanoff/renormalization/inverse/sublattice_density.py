@@ -17,7 +17,23 @@ from kadanoff.renormalization.inverse.base import Inverse, cut_blocks, in_tiles,
 from kadanoff.renormalization.inverse.network import wrap
 from kadanoff.renormalization.inverse.sublattice import corners, merge, pick
 
-__all__ = ["SublatticeDensity"]
+__all__ = ["Head", "SublatticeDensity"]
+
+
+class Head(eqx.Module):
+    """A network that gives the parameters of every block's density, with `tempered`."""
+
+    @abc.abstractmethod
+    def outputs(self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None) -> Any:
+        """What the network says of every block, or of those at `places`, from inputs padded by its reach."""
+
+    def law(self, outputs: Any) -> Any:
+        """The parameters that outputs stand for, block by block."""
+        return outputs
+
+    def __call__(self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None) -> Any:
+        """The parameters of every block, or of those at `places`."""
+        return self.law(self.outputs(padded, places))
 
 
 class SublatticeDensity(Inverse):
@@ -96,10 +112,11 @@ class SublatticeDensity(Inverse):
         for colour in range(lattice.colours):
             known = jnp.where((colouring < colour)[..., None], fine_blocks, 0)
             padded, places = wrap(self._inputs(coarse, known, colour), self.reach), _places(lattice, colour)
-            parts.append(self._head(colour)(padded, places).tempered(self.temperature))
+            parts.append(self._head(colour).outputs(padded, places))
             where.append(places)
         # One density for all colours, stacked: compilers spend their time on its many small steps.
-        stacked = jax.tree_util.tree_map(lambda *each: jnp.stack(each), *parts)
+        outputs = jax.tree_util.tree_map(lambda *each: jnp.stack(each), *parts)
+        stacked = self.first.law(outputs).tempered(self.temperature)
         if where[0] is None:
             terms = self._log_density(stacked, coarse, fine_blocks)
             return jnp.take_along_axis(terms, colouring[None, None], axis=0)[0]
