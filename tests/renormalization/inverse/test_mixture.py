@@ -7,7 +7,13 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import kstest, multivariate_normal, norm
 
-from kadanoff.renormalization.inverse.mixture import Mixture, draw, log_density, log_shape_density
+from kadanoff.renormalization.inverse.mixture import (
+    Mixture,
+    _log_absolute_moment,
+    draw,
+    log_density,
+    log_shape_density,
+)
 
 COMPONENTS = 3
 
@@ -117,3 +123,25 @@ def test_draws_have_the_density(n):
     tempered = draw(Mixture(*broadcast).tempered(0.5), lot, normals)
     component = np.minimum(np.searchsorted(np.cumsum(weight), np.asarray(lot), side="right"), COMPONENTS - 1)
     np.testing.assert_allclose(tempered, mean[component] + 0.5 * (drawn - mean[component]), atol=1e-4)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("order", [1, 2, 3, 7])
+def test_an_absolute_moment_and_its_derivatives_are_those_of_the_integral(order):
+    centres = np.array([-6.0, -1.3, -0.2, 0.0, 0.4, 2.0, 9.0], np.float32)
+    z = np.linspace(-25.0, 25.0, 200_001)
+    weight = np.abs(z) ** order * np.exp(-0.5 * (z - centres[:, None].astype(np.float64)) ** 2)
+    total = np.trapezoid(weight, z, axis=1)
+    # d/dc of log M is the mean of z - c, and its second derivative their variance less one.
+    apart = z - centres[:, None]
+    mean = np.trapezoid(weight * apart, z, axis=1) / total
+    variance = np.trapezoid(weight * apart**2, z, axis=1) / total - mean**2
+
+    def moment(centre):
+        return _log_absolute_moment(centre, order)
+
+    value, slope = jax.vmap(jax.value_and_grad(moment))(centres)
+    np.testing.assert_allclose(value, np.log(total), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(slope, mean, rtol=1e-4, atol=1e-5)
+    curvature = jax.vmap(jax.grad(jax.grad(moment)))(centres[centres != 0])
+    np.testing.assert_allclose(curvature, (variance - 1)[centres != 0], rtol=2e-3, atol=2e-4)

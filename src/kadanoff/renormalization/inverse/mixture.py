@@ -1,5 +1,6 @@
 """Gaussian mixtures over the sites of a block: density, draws, and the density of the block's shape."""
 
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -99,16 +100,28 @@ def draw(
     return jnp.moveaxis(mean + jnp.stack(steps), 0, -1)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _log_absolute_moment(centre: Float[Array, "..."], order: int) -> Float[Array, "..."]:
-    """Log of int |z|^order exp(-(z - centre)^2/2) dz, by the recurrence of the two half-lines."""
-    size = jnp.abs(centre)
-    total = jnp.zeros_like(size)
+    """Log of int |z|^order exp(-(z - centre)^2/2) dz, for an order of one or more."""
+    return _moment_and_slope(centre, order)[0]
+
+
+@_log_absolute_moment.defjvp
+def _slope(order: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # Known from the same recurrence; differentiated, XLA would compute it anew for every site of a block.
+    moment, slope = _moment_and_slope(*primals, order)
+    return moment, slope * tangents[0]
+
+
+def _moment_and_slope(centre: Array, order: int) -> tuple[Array, Array]:
+    """By the recurrence of the two half-lines: the derivative of a moment by the centre is order times that below."""
+    size, halves = jnp.abs(centre), []
     for side in (size, -size):
         gauss = jnp.exp(-0.5 * side**2)
         below, now = jnp.sqrt(2 * jnp.pi) * ndtr(side), gauss + side * jnp.sqrt(2 * jnp.pi) * ndtr(side)
-        if order == 0:
-            now = below
         for p in range(2, order + 1):
             below, now = now, side * now + (p - 1) * below
-        total = total + now
-    return jnp.log(total)
+        halves.append((below, now))
+    (right_below, right), (left_below, left) = halves
+    slope = jnp.sign(centre) * order * (right_below - left_below) / (right + left)
+    return jnp.log(right + left), slope
