@@ -1,7 +1,7 @@
 """Periodic fields have been padded: 'valid' convolutions, with derivatives that CPUs compute as fast as themselves.
 
 XLA computes a convolution on CPUs by a product of matrices where the kernel's axes come in one order, its derivatives
-in another one by plain loops, twenty times as slow. The derivative is therefore told: along the fields another
+in another one by plain loops, ten times as slow or more. The derivative is therefore told: along the fields another
 convolution, whose transpose has the fast order, and along the kernel a product with the fields' patches.
 """
 
