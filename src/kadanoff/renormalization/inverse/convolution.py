@@ -1,4 +1,4 @@
-"""Periodic fields have been padded: 'valid' convolutions, with derivatives that CPUs compute as fast as themselves.
+"""Convolutions of padded fields, whose derivatives CPUs compute as fast as themselves.
 
 XLA computes a convolution on CPUs by a product of matrices where the kernel's axes come in one order, its derivatives
 in another one by plain loops, ten times as slow or more. The derivative is therefore told: along the fields another

@@ -41,7 +41,7 @@ class SublatticeDensity(Inverse):
 
     A head maps inputs (n, *padded, channels), padded by its network's reach, to parameters with `tempered`: the
     coarse field for the `first` colour, the coarse field and the sites of all blocks drawn before for the `second`
-    (and, with an odd side, the third). Which sublattice comes
+    (and, with an odd side, the third); outputs of both have the same shapes. Which sublattice comes
     first is drawn for each configuration, so the law is exactly translation-equivariant.
     `temperature` multiplies the spread, in draws and in the density alike.
     """
