@@ -1,5 +1,7 @@
 """Convolutions of padded fields and their derivatives, beside sums by NumPy in double precision."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,24 +65,23 @@ def test_values_and_derivatives_are_those_of_a_bilinear_map(dimension, packed):
 @pytest.mark.parametrize("packed", [False, True])
 def test_each_derivative_alone_and_of_second_order(packed):
     """As of convolutions that JAX differentiates by its own rules."""
-    (values, kernel), (along, slope), places = case(2, packed)
+    given, along, places = case(2, packed)
 
     def plain(values, kernel, places):
         form = ("NWHC", "WHIO", "NWHC")
         result = jax.lax.conv_general_dilated(values, kernel, (1, 1), "VALID", dimension_numbers=form)
         return result if places is None else pick(result, places)
 
-    def derivatives(function):
+    def derivatives(function, given, along):
         def norm(values, kernel):
             return jnp.sum(jnp.tanh(function(values, kernel, places)) ** 2)
 
-        first = [jax.grad(norm, argument)(values, kernel) for argument in (0, 1)]
-        return *first, *jax.jvp(lambda v, k: jax.grad(norm, 1)(v, k), (values, kernel), (along, slope))
+        first = [jax.grad(norm, argument)(*given) for argument in (0, 1)]
+        return *first, *jax.jvp(jax.grad(norm, 1), given, along)
 
-    for mine, theirs in zip(
-        *(jax.jit(lambda f=f: derivatives(f))() for f in (convolution, plain)), strict=True
-    ):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-2)
+    mine, theirs = (jax.jit(partial(derivatives, one))(given, along) for one in (convolution, plain))
+    for ours, expected in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize("packed", [False, True])
