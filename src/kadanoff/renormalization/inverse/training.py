@@ -197,7 +197,7 @@ def _linear_score(
     """
     if linear is None:
         return frequency_score(*pairs, inverse.b)
-    if kind in ("linear", "deterministic"):
+    if kind == "deterministic":
         mean, blocks, count = _forecast(linear, pairs)
         errors = np.square(mean[:count] - blocks[:count], dtype=np.float64)
         return errors.reshape(count, -1).mean(axis=1)
@@ -231,7 +231,7 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
 def _forecast(linear: StochasticInverse, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, int]:
     """Blocks by the linear map and the true ones, first of the held-out pairs, and how many these are.
 
-    The others are pairs that it was fitted to. One program serves both, and every kind of inverse.
+    The others are pairs that it was fitted to. One program serves both, for deterministic inverses and for densities.
     """
     count = min(len(pairs.held_out_coarse), 512)
     coarse_fields, fine_fields, held_coarse, held_fine = map(np.asarray, pairs)
