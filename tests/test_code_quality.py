@@ -26,6 +26,7 @@ GROUND = {
     "field_sums",
     "keys",
     "summation",
+    "whole",
     "random",
     "parallel",
     "products",
