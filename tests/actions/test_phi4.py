@@ -72,6 +72,7 @@ def test_the_hopping_form_is_the_same_distribution():
         ((-0.9515, -0.1), "unbounded"),
         ((0.0, 0.0), "mass2"),
         ((-1.0, 0.0), "mass2"),
+        ((15.0, 0.0, -1.0), "kappa=-1"),
         ((float("nan"), 0.7), "finite"),
         ((0.1, float("inf")), "finite"),
         ((0.1, 0.7, float("nan")), "finite"),

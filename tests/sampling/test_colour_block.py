@@ -109,6 +109,19 @@ def test_spins_agree_with_enumeration(update: str) -> None:
 
 
 @pytest.mark.statistical
+@pytest.mark.parametrize("links", [True, False], ids=["links", "cliques"])
+def test_metropolis_reaches_every_state_of_a_ring(links: bool) -> None:
+    # Half of all flips on a ring cost nothing; taken for certain, colour after colour, they keep to a few states.
+    ring, beta = Graph.grid((16,)), 0.5
+    cliques = MarkovRandomField(ring, lambda x: jnp.exp(beta * x.prod(-1)), spins=True)
+    action = InhomogeneousIsing(ring, beta) if links else cliques
+    ensemble = sample(action, sampler=ColourBlock("metropolis"), chains=64, draws=400, seed=0)
+    # <s_0 s_r> = (t^r + t^(16 - r)) / (1 + t^16), t = tanh(beta); the susceptibility is their sum
+    t, r = np.tanh(beta), np.arange(16)
+    assert abs(ensemble.observe("susceptibility").pull(((t**r + t ** (16 - r)) / (1 + t**16)).sum())) < SIGMAS
+
+
+@pytest.mark.statistical
 def test_sharp_wells_agree_with_enumeration() -> None:
     # b = 400, a = -2 b: wells of width 1/sqrt(16 b) about +-1, the Ising limit, up to a shift of order 1/b
     space, b = Graph.complete(3), 400.0

@@ -107,6 +107,13 @@ def test_where_a_gpu_computes_no_kernel_is_asked_for(monkeypatch, action, sample
         assert "ffi_call" in program(53)
 
 
+def test_a_heat_bath_of_what_is_no_number_looks_up_nothing_outside_its_table():
+    sampler, action = kd.HeatBath(), kd.Phi4(-0.9, 0.7)
+    fields = jnp.full((2, 8, 8), jnp.nan).at[0].set(jnp.inf)
+    swept = sampler.step(key(1), action, sampler.init(action, fields))[0].fields
+    assert not bool(jnp.isfinite(swept).any())
+
+
 def test_elementary_functions_are_good_to_rounding():
     exp, log, cos_sin = elementary.exp, elementary.log, elementary.cos_sin
 

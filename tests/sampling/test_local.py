@@ -22,6 +22,7 @@ from kadanoff.sampling import (
     Mixture,
     SwendsenWang,
     Wolff,
+    default_sampler,
     sample,
     start,
 )
@@ -176,9 +177,34 @@ class Tilted(NearestNeighbourAction):
         return phi**4 - 0.3 * phi
 
 
+class Diagonal(NearestNeighbourAction):
+    kappa: float = 1.0
+
+    def potential(self, phi, dimension):
+        return phi**2 + phi**4
+
+    def density(self, field):
+        return super().density(field) - 0.1 * field * jnp.roll(field, (1, 1), (0, 1))
+
+
+class Uneven(NearestNeighbourAction):
+    masses: jax.Array
+    kappa: float = 1.0
+
+    def potential(self, phi, dimension):
+        return self.masses * phi**2 + phi**4
+
+
 @pytest.mark.exact
 def test_samplers_refuse_what_they_cannot_update():
     fields = jnp.zeros((2, 4, 4))
+    for sampler in (Metropolis(), HeatBath(), Wolff(), SwendsenWang()):
+        with pytest.raises(InputError, match="`density` of its own"):
+            sampler.init(Diagonal(), fields)
+        with pytest.raises(InputError, match="differ from site to site"):
+            sampler.init(Uneven(jnp.ones(4)), fields)
+    for action in (Diagonal(), Uneven(jnp.ones((4, 4)))):
+        assert isinstance(default_sampler(action), HybridMonteCarlo)
     with pytest.raises(InputError, match="even"):
         SwendsenWang().init(Tilted(), fields)
     with pytest.raises(InputError, match="site_couplings"):

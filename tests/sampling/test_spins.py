@@ -37,6 +37,23 @@ def test_the_distribution_of_energies_on_sixteen_spins(name):
 
 
 @pytest.mark.statistical
+@pytest.mark.parametrize(("shape", "beta"), [((4, 4), 0.0), ((8,), 0.05), ((5,), -0.5), ((2, 4), 0.3)])
+def test_metropolis_reaches_every_state(shape, beta):
+    action, lattice = kd.Ising(beta), kd.Lattice(shape)
+    ensemble = kd.sample(
+        action, lattice, sampler=kd.Metropolis(), chains=64, draws=200, thermalize=60, seed=1
+    )
+    exact = kd.exact.enumerate_spins(action, lattice)
+    m = exact.fields.reshape(len(exact.fields), -1).mean(axis=1)
+    expected = {
+        "abs_magnetization": exact.probability @ np.abs(m),
+        "susceptibility": lattice.volume * (exact.probability @ m**2),
+    }
+    for name, value in expected.items():
+        assert abs(ensemble.observe(name).pull(value)) < 4
+
+
+@pytest.mark.statistical
 @pytest.mark.parametrize("side", [4, 8, 16])
 def test_kaufman_at_the_critical_point(side):
     ensemble = kd.sample(kd.Ising(CRITICAL), kd.Lattice((side, side)), chains=256, draws=100, thin=2, seed=1)

@@ -12,6 +12,8 @@ from kadanoff.errors import InputError
 
 __all__ = ["Phi4"]
 
+_LARGEST = 16.0  # k^2 in four dimensions
+
 
 class Phi4(NearestNeighbourAction):
     """phi^4 theory on a periodic lattice of any dimension d, every link counted once.
@@ -22,7 +24,7 @@ class Phi4(NearestNeighbourAction):
     081603. Critical in d = 2 with kappa = 1 at (mass2, quartic) = (-0.9515, 0.7) and (-1.2723, 1.0).
 
     Raises `InputError` for couplings that are not finite, quartic < 0 (S is unbounded below), and quartic = 0
-    with mass2 <= 0 (the free field has no normalisable distribution).
+    with mass2 <= 0, or with kappa < 0 and mass2 <= 16 |kappa| (the free field has no normalisable distribution).
 
     >>> Phi4(mass2=-0.9515, quartic=0.7)
     Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0)
@@ -54,6 +56,13 @@ class Phi4(NearestNeighbourAction):
             raise InputError(
                 f"quartic=0 with mass2={mass2:g} <= 0 has no normalisable distribution; "
                 "give mass2 > 0 or quartic > 0"
+            )
+        # The stiffness of a mode is mass2 + kappa k^2, with k^2 up to 4 d.
+        if quartic == 0 and kappa < 0 and mass2 <= _LARGEST * -kappa:
+            raise InputError(
+                f"quartic=0 with kappa={kappa:g} < 0 has no normalisable distribution unless mass2 > 4 d |kappa|: "
+                f"give mass2 > {_LARGEST:g} |kappa|, enough in up to four dimensions, or quartic > 0; or turn every "
+                "other sign, which takes mass2 to mass2 + 4 d kappa and kappa to -kappa"
             )
 
     @classmethod

@@ -13,6 +13,7 @@ from kadanoff.compiled.elementary import exp, uniform
 from kadanoff.compiled.frames import Work, argument, result, side_of, sides, view
 from kadanoff.compiled.functions import compiled, inlined
 from kadanoff.compiled.quartic import of_couplings, redraw_row
+from kadanoff.compiled.rows import FLIPPED
 from kadanoff.compiled.sweeps import INCREMENT, MULTIPLIER, hashed, random_row
 
 __all__ = ["GRAPH_RULES", "graph_plan"]
@@ -41,7 +42,7 @@ def _update(rule, own, around, a, b, width, number, used, column, z0, w0):  # pr
             # What is no number makes the site none, as in the loop that XLA compiles.
             own[i] = new if accept else old + np.float32(0) * rise
         elif rule == 1:
-            accept = uniform(second) < exp(np.float32(-2) * old * h)
+            accept = uniform(second) < np.float32(FLIPPED) * exp(np.float32(-2) * old * h)
             own[i] = -old if accept else old
         else:
             odds = exp(np.float32(-2) * abs(h))

@@ -12,6 +12,7 @@ from kadanoff.compiled.elementary import cos_sin, exp, log, uniform
 from kadanoff.compiled.functions import compiled, inlined
 
 __all__ = [
+    "FLIPPED",
     "TABLE",
     "heat_bath_row",
     "metropolis_row",
@@ -21,6 +22,9 @@ __all__ = [
     "trial",
 ]
 
+#: How often Metropolis proposes a spin its opposite. Were it always, flips that cost nothing would happen together,
+#: for certain, sweep after sweep: without couplings, or on small rings, most states would never be reached.
+FLIPPED = 0.75
 TABLE = 256  #: envelopes of a heat bath, by the field on the site
 
 
@@ -56,7 +60,9 @@ def heat_bath_row(phi, around, words, g):  # pragma: no cover - compiled
     place, envelope = np.empty(len(phi), np.int32), np.empty(len(phi), np.float32)
     for i in range(len(phi)):
         h = abs(kappa * around[i])
-        place[i] = np.int32(min(np.float32(TABLE) * h / (h + scale), np.float32(TABLE - 1)))
+        share = np.float32(TABLE) * h / (h + scale)
+        # What is no number must not point outside the table: it takes the last entry.
+        place[i] = np.int32(share if share < np.float32(TABLE - 1) else np.float32(TABLE - 1))
     for i in range(len(phi)):
         envelope[i] = table[place[i]]
     drawn = np.int32(0)

@@ -14,6 +14,7 @@ from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4
 from kadanoff.actions.markov import MarkovRandomField
 from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.graphs import GRAPH_RULES, graph_plan
+from kadanoff.compiled.rows import FLIPPED
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.quartic.rejection import redrawn
@@ -29,9 +30,10 @@ class ColourBlock(eqx.Module):
     """Sweeps over the colours of a graph; the sites of a colour have no link and are updated together.
 
     `update` is "heat bath", exact draws from the conditional of every site, or "metropolis", proposals of
-    phi + width (u - 1/2), or of the opposite spin; the width is tuned during thermalisation only. A heat bath makes
-    two trials for a real site; where both are refused (one site in ten, one in four at worst) it waits for the next
-    sweep, whatever it holds. The acceptance tells how many were drawn. A `MarkovRandomField` takes "metropolis".
+    phi + width (u - 1/2), or of the opposite spin with probability 3/4 (see `Metropolis`); the width is tuned during
+    thermalisation only. A heat bath makes two trials for a real site; where both are refused (one site in ten, one in
+    four at worst) it waits for the next sweep, whatever it holds. The acceptance tells how many were drawn. A
+    `MarkovRandomField` takes "metropolis".
 
     >>> import jax, kadanoff as kd
     >>> action = kd.InhomogeneousPhi4.random(kd.Graph.complete(3))
@@ -174,7 +176,7 @@ class ColourBlock(eqx.Module):
         if isinstance(action, InhomogeneousPhi4):
             a, b = (coupling.reshape(-1, 1)[block] for coupling in (action.a, action.b))
             rise = rise + (new**2 - old**2) * (a + b * (new**2 + old**2))
-        accept = uniform(words[1]) < jnp.exp(-rise)
+        accept = uniform(words[1]) < _chance(rise, spins)
         return jnp.where(accept, new, old), accept.astype(old.dtype)
 
     def tune(self, state: ChainState, info: Info) -> ChainState:
@@ -221,9 +223,14 @@ def _clique_sweeps(
             words = site_words(jax.random.fold_in(key, colour), site, chain)
             moved = -fields if spins else fields + state.step_size * (uniform(words[0]) - 0.5)
             new = jnp.where(graph.colouring == colour, moved, fields)
-            accept = (graph.colouring == colour) & (uniform(words[1]) < jnp.exp(-rise(fields, new)))
+            accept = (graph.colouring == colour) & (uniform(words[1]) < _chance(rise(fields, new), spins))
             fields, accepted = jnp.where(accept, new, fields), accepted + accept.sum() / fields.size
         return (fields, accepted), None
 
     (fields, accepted), _ = jax.lax.scan(sweep, (state.fields, jnp.zeros(())), jax.random.split(key, sweeps))
     return eqx.tree_at(lambda s: s.fields, state, fields), Info(accepted / sweeps)
+
+
+def _chance(rise: Array, spins: bool) -> Array:
+    """The probability to change a site, by what that adds to the action; above 1 it is 1."""
+    return FLIPPED * jnp.minimum(jnp.exp(-rise), 1) if spins else jnp.exp(-rise)

@@ -3,11 +3,13 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
+from kadanoff.compiled.rows import FLIPPED
 from kadanoff.errors import InputError
 from kadanoff.random import uniform
 from kadanoff.sampling.colour_block import ColourBlock, has_graph
@@ -20,8 +22,9 @@ __all__ = ["Metropolis"]
 class Metropolis(eqx.Module):
     """Sweeps of single-site proposals phi + width (u - 1/2), accepted with probability min(1, exp(-dS)).
 
-    The width is tuned during thermalisation only, towards `target_acceptance`. A spin is proposed its opposite. An
-    action that is not of nearest neighbours is updated colour by colour of its graph, see `HasInteractionGraph`.
+    The width is tuned during thermalisation only, towards `target_acceptance`. A spin is proposed its opposite with
+    probability 3/4: proposed always, flips that cost nothing would happen together for ever, and most states never.
+    An action that is not of nearest neighbours is updated colour by colour of its graph, see `HasInteractionGraph`.
 
     >>> import jax, kadanoff as kd
     >>> sampler, action = kd.Metropolis(), kd.Phi4(-0.9515, 0.7)
@@ -57,11 +60,12 @@ class Metropolis(eqx.Module):
 
         def odds(new: Array, phi: Array, neighbours: Array) -> Array:
             change = new - phi
-            return jnp.exp(
+            ratio = jnp.exp(
                 action.potential(phi, dimension)
                 - action.potential(new, dimension)
                 + action.kappa * change * neighbours
             )
+            return FLIPPED * jnp.minimum(ratio, 1) if spins else ratio
 
         def rule(words: tuple[Array, ...], phi: Array, neighbours: Array) -> tuple[Array, Array]:
             new = -phi if spins else phi + state.step_size * (uniform(words[0]) - 0.5)
@@ -88,11 +92,26 @@ class Metropolis(eqx.Module):
         return tuned_width(state, info, self.target_acceptance)
 
 
-def require_nearest_neighbour(action: object, sampler: str, graphs: bool = False) -> None:
-    """Raise unless the action offers local differences; the message names graphs to samplers that take them."""
+def require_nearest_neighbour(action: Any, sampler: str, graphs: bool = False) -> None:
+    """Raise unless an action is `potential` and `kappa`, alike at all sites, which is all that local updates look at.
+
+    The message names graphs to samplers that take them.
+    """
+    name = type(action).__name__
+    graph = "give it an interaction graph, `on(lattice)`, " if graphs else ""
     if not isinstance(action, NearestNeighbourAction):
-        graph = "give it an interaction graph, `on(lattice)`, " if graphs else ""
         raise InputError(
-            f"{sampler} needs local differences, which {type(action).__name__} does not offer: derive it "
-            f"from NearestNeighbourAction, {graph}or use HybridMonteCarlo, which needs only `density`"
+            f"{sampler} needs local differences, which {name} does not offer: derive it from "
+            f"NearestNeighbourAction, {graph}or use HybridMonteCarlo, which needs only `density`"
+        )
+    if type(action).density is not NearestNeighbourAction.density:
+        raise InputError(
+            f"{sampler} looks at the potential and kappa only, and {name} has a `density` of its own: {graph}use "
+            "HybridMonteCarlo for real fields, or leave `density` as it is"
+        )
+    site = jax.eval_shape(lambda phi: action.potential(phi, 2), jax.ShapeDtypeStruct((), jnp.float32))
+    if site.shape != () or np.ndim(action.kappa) != 0:
+        raise InputError(
+            f"{sampler} updates sites that are all alike, and {name} has couplings that differ from site to site "
+            f"(its potential of one site has the shape {site.shape}): use InhomogeneousPhi4, or HybridMonteCarlo"
         )

@@ -40,8 +40,8 @@ def warn_unless_thermalised(series: dict[str, Float[np.ndarray, "chain draw"]], 
         return True
     warnings.warn(
         f"chains from hot and cold starts disagree in {name} by {gaps[name]:.1f} standard errors: "
-        "the ensemble is not thermalised; raise `thermalize`, or choose a sampler with a shorter "
-        "autocorrelation time (LocalAndCluster)",
+        "the ensemble is not thermalised; raise `thermalize`, or choose a sampler with a shorter autocorrelation "
+        "time: clusters where the action allows them (LocalAndCluster, SwendsenWang), or Tempering",
         ThermalisationWarning,
         stacklevel=3,
     )
