@@ -13,7 +13,8 @@ Devices = Annotated[
     typer.Option(
         "--devices",
         metavar="N",
-        help="Share the work among N devices, those of all processes of an srun; the results do not depend on N.",
+        help="Share the work among N devices, those of all processes of an srun. The results do not depend on N; "
+        "without it, CPUs take loops of their own, which round otherwise.",
     ),
 ]
 
