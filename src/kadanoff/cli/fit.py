@@ -165,6 +165,7 @@ def _from_image(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, Any
 
 
 def _from_action(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    from kadanoff.actions.base import couplings
     from kadanoff.lattice import Lattice
     from kadanoff.learning import fit_variational
 
@@ -182,10 +183,11 @@ def _from_action(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, An
         **ways,
         **options,
     )
+    learnt = couplings(fit.model)
     found = {
         "model": type(fit.model).__name__,
         "method": fit.optimiser,
-        "couplings": {name: values[-1] for name, values in fit.couplings.items()},
+        "couplings": {name: learnt[name] for name in fit.couplings},
         "bound": fit.at_bound(-1).as_dict(),
         "variance": float(fit.variance[-1]),
         "converged": fit.converged,
