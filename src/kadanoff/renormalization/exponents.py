@@ -8,7 +8,7 @@ import numpy as np
 
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
-from kadanoff.response import conjugate_series
+from kadanoff.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap
 
 __all__ = ["ESTIMATORS", "ExponentRow", "ExponentTable", "combine_seeds", "critical_exponents"]
@@ -171,8 +171,8 @@ def critical_exponents(
             raise InputError(f"unknown estimator {name!r}; choose from {', '.join(ESTIMATORS)}")
     if "derivative" in estimators and levels.relaxed:
         raise InputError(
-            "the levels were relaxed at a fixed coupling, which erases their response to it: use the 'ratio' "
-            "estimator, or grow by the pure map (relax=None)"
+            f"the levels were {RELAXED}, which erases their response to it: use the 'ratio' estimator, or grow by the "
+            "pure map (relax=None)"
         )
     primaries = np.stack([level.series(name) for level in levels for name in ("abs_m", "m2")])
     values: dict[str, np.ndarray] = {}
