@@ -122,6 +122,12 @@ def test_blocking_that_cannot_be_done_is_refused(shape, b, steps):
         block(Ensemble(np.zeros((1, 1, *shape), dtype=np.float32)), MajorityMean(b=b), steps=steps)
 
 
+@pytest.mark.parametrize("rule", ["majority", Majority])
+def test_what_is_no_rule_gets_one_line(rule):
+    with pytest.raises(InputError, match="is no blocking rule: give an instance of one"):
+        block(Ensemble(np.zeros((1, 1, 4, 4), dtype=np.float32)), rule)
+
+
 @pytest.mark.parametrize(("shape", "b"), GEOMETRY)
 def test_majority_of_spins(shape, b):
     spins = jnp.where(field(shape, 3) > 0, 1, -1).astype(jnp.int8)

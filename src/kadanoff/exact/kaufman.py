@@ -110,7 +110,7 @@ def _log_product(beta: float, rows: int, columns: int, parity: int, sign: int) -
 def _with_zero(beta: float, rows: int, log: _Jet, sign: int) -> _Part:
     """The product over the other even modes times s^{rows/2} (e^x + sign e^-x) of gamma_0, less 2 beta rows.
 
-    e^{gamma_0} = e^{2 beta} tanh beta, so that the two terms are ((1 - t)^2/2)^{rows/2} and (t^2 (1 + t)^2/2)^{rows/2}.
+    e^{gamma_0} = e^{2 beta} tanh beta, so that the terms are ((1 - t)^2/2)^{rows/2} and (t^2 (1 + t)^2/2)^{rows/2}.
     """
     t = np.exp(-2 * beta)
     rest = -np.expm1(-2 * beta)

@@ -149,7 +149,7 @@ def critical_exponents(
     erases the response. Errors are a bootstrap over simulated configurations, which all levels
     share; log-weights are honoured.
 
-    Raises `InputError` for an unknown estimator, fewer than two levels, and for 'derivative' on relaxed levels or
+    Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on relaxed levels or
     without a simulated ancestor.
 
     >>> import numpy as np, kadanoff as kd
@@ -161,6 +161,11 @@ def critical_exponents(
 
     Source: D. Bachtis et al., PRL 128 (2022) 081603, eqs. 9 and 10.
     """
+    if not isinstance(levels, Levels):
+        raise InputError(
+            f"exponents compare the levels of a growth, got {type(levels).__name__}: give what `kd.grow` returns, or "
+            "make levels of ensembles by kd.Levels((small, large), b=2)"
+        )
     if len(levels) < 2:
         raise InputError("exponents compare levels, and there is only one: grow at least once")
     if estimators is None:

@@ -61,7 +61,8 @@ def fit_data(
     - `data`: an `Ensemble`, whose chains, autocorrelation and weights are respected, or an array (n, *shape) of
         independent fields.
     - `method`: "likelihood", "contrastive divergence", "pseudo-likelihood" or "score matching", or one of these
-        made with options; hyphens and spaces are the same; `options` go to the method that is named, see `kadanoff.learning.data`.
+        made with options; hyphens stand for spaces; `options` go to the method that is named, see
+        `kadanoff.learning.data`.
     - `train`: names of the couplings to learn; all real ones if left out.
     - `held_out`: share of the data kept for the score, not learnt from.
     - `checkpoint`: where the state is kept on the way: the same call with the same one goes on after a kill.
