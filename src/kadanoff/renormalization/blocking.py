@@ -264,8 +264,8 @@ def block_fields(rule: BlockingRule, key: PRNGKeyArray, fields: Num[Array, "conf
 def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int = 0) -> Ensemble:
     """Block every configuration `steps` times; weights and ancestry are kept, the depth rises by `steps`.
 
-    Raises `InputError` for what is no rule, when b does not divide every side or a side would fall below 2, and when the
-    sites lie on another graph than a hypercubic lattice.
+    Raises `InputError` for what is no rule, when b does not divide every side or a side would fall below 2, and when
+    the sites lie on another graph than a hypercubic lattice.
 
     >>> import numpy as np, kadanoff as kd
     >>> fine = kd.Ensemble(np.ones((1, 3, 8, 8), dtype=np.float32))

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
 from kadanoff.response import RELAXED, conjugate_series
@@ -134,7 +135,7 @@ class ExponentTable:
 
 
 def critical_exponents(
-    levels: Levels,
+    levels: Sequence[Ensemble],
     estimators: Sequence[str] | None = None,
     *,
     coupling: str | None = None,
@@ -149,8 +150,8 @@ def critical_exponents(
     erases the response. Errors are a bootstrap over simulated configurations, which all levels
     share; log-weights are honoured.
 
-    Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on relaxed levels or
-    without a simulated ancestor.
+    Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on
+    relaxed levels or without a simulated ancestor.
 
     >>> import numpy as np, kadanoff as kd
     >>> rng = np.random.default_rng(0)

@@ -156,7 +156,7 @@ def test_what_a_method_cannot_do_is_refused(truth: Any) -> None:
     [
         ("likelihood", {"sweep": 3}, "no option 'sweep'"),
         ("likelihood", {"chains": 0}, "chains must be 1 or more, got 0"),
-        ("contrastive divergence", {"steps": 2.5}, "steps must be a whole number, got 2.5"),
+        ("contrastive divergence", {"sweeps": 0}, "sweeps must be 1 or more, got 0"),
         ("pseudo-likelihood", {"steps": -1}, "steps must be 1 or more, got -1"),
         ("pseudo-likelihood", {"ridge": 1.0}, "ridge=1.0 does not say of which coupling"),
     ],

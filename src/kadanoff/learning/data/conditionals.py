@@ -34,7 +34,7 @@ def require_conditionals(action: Any) -> None:
         )
 
 
-def require_normalisable(action: Any, dimension: int, window: Float[np.ndarray, ""]) -> None:
+def require_normalisable(action: Any, dimension: int, window: np.floating) -> None:
     """`InputError` where the potential of a real site, if it is known, falls below its values in |phi| <= window.
 
     It is looked at far beyond the window: no data are there, and a fit does not notice.

@@ -43,7 +43,7 @@ class PseudoLikelihood:
     """
 
     steps: int = 60
-    ridge: Mapping[str, float] = field(default_factory=dict)
+    ridge: Any = field(default_factory=dict)  # Mapping[str, float], as is checked
 
     def __post_init__(self) -> None:
         """Refuse what are no options."""

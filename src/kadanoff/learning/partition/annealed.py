@@ -117,7 +117,7 @@ def schedule(steps: SupportsIndex | Float[np.ndarray, " step"]) -> Float[np.ndar
     >>> schedule(4).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    if np.ndim(steps) == 0:
+    if np.asarray(steps).ndim == 0:
         return np.linspace(0, 1, whole("the steps of an annealing", steps, least=1) + 1)
     times = np.asarray(steps, np.float64)
     rising = (
