@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kadanoff.actions import Action, Phi4
+from kadanoff.actions import Action, InhomogeneousIsing, Ising, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError, OverlapWarning, PrecisionWarning
+from kadanoff.graph import Graph
 from kadanoff.renormalization.blocking import MajorityMean, block
 from kadanoff.response import conjugate_series, derivative, with_coupling
 from kadanoff.reweighting import log_ratio, reweight
@@ -91,6 +92,27 @@ def test_a_bare_function_is_a_target():
     np.testing.assert_allclose(
         loose.log_weight, reweight(ensemble, Phi4(1.45, 0.0, 0.0)).log_weight, atol=1e-4
     )
+
+
+@pytest.mark.exact
+def test_spins_and_real_fields_have_no_weights_of_each_other():
+    spins = np.where(np.random.default_rng(0).random((4, 8, 4, 4)) < 0.5, 1, -1).astype(np.int8)
+    with pytest.raises(InputError, match="Ising has spins, .* and Phi4 real fields"):
+        reweight(Ensemble(spins, Ising(0.1)), Phi4(0.5, 0.1, 0.1))
+    with pytest.raises(InputError, match="Ising has spins, .* and Phi4 real fields"):
+        reweight(gaussian(), Ising(0.1))
+    floats = Ensemble(spins.astype(np.float32), Ising(0.1))  # as files of spins may come
+    assert reweight(floats, InhomogeneousIsing(Graph.grid((4, 4)), 0.1)).log_weight is not None
+    with pytest.warns(PrecisionWarning):  # a function does not say of what
+        reweight(floats, lambda field: -0.1 * jnp.sum(field * jnp.roll(field, 1, 0)))
+
+
+@pytest.mark.exact
+def test_real_weights_have_no_phase_to_lose():
+    one = Ensemble(np.ones((1, 1, 4, 4), np.float32), Phi4(1.5, 0.0, 0.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reweight(one, Phi4(1.45, 0.0, 0.0))
 
 
 @pytest.mark.exact

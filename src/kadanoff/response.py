@@ -19,7 +19,17 @@ from kadanoff.observables import Observable, evaluate, observable
 from kadanoff.statistics import Estimate, derived, normalised_weights
 from kadanoff.summation import compensated_pair
 
-__all__ = ["conjugate_series", "derivative", "simulated_action", "with_coupling"]
+__all__ = [
+    "RELAXED",
+    "conjugate_series",
+    "derivative",
+    "require_response",
+    "simulated_action",
+    "with_coupling",
+]
+
+#: How a step of the history of an ensemble ends that relaxed its fields by an action.
+RELAXED = "relaxed at a fixed coupling"
 
 _BINS = 64  # runs of draws into which a chain is summed for array couplings, at most
 
@@ -35,6 +45,19 @@ def simulated_action(ensemble: Ensemble) -> Any:
     return action
 
 
+def require_response(ensemble: Ensemble) -> None:
+    """`InputError` for fields that were relaxed since they were simulated, or made from such.
+
+    Relaxation draws them towards an action of fixed couplings: they forget those that were simulated, and weights of
+    the simulated configurations no longer tell what they would be elsewhere.
+    """
+    if any(step.endswith(RELAXED) for step in ensemble.history):
+        raise InputError(
+            f"the fields were {RELAXED}, which erases their response to the simulated one: simulate and grow anew at "
+            "the coupling that is wanted, or grow by the pure map (relax=None)"
+        )
+
+
 def conjugate_series(
     ensemble: Ensemble, names: Sequence[str | Observable] | None = None
 ) -> dict[Any, Inexact[np.ndarray, "chain draw *coupling"]]:
@@ -48,14 +71,15 @@ def conjugate_series(
     The name of an array of couplings gives (chain, draw, *coupling), one number a coupling, by reverse
     differentiation in the precision of the fields, and is not kept; `derivative` never holds it all.
 
-    Raises `InputError` for an ensemble without an action, for names that are no couplings of it, and for
-    observables that are no mean of one series.
+    Raises `InputError` for an ensemble without an action, for names that are no couplings of it, for observables that
+    are no mean of one series, and for fields relaxed at a fixed coupling, which respond no more.
 
     >>> import kadanoff as kd, numpy as np
     >>> ensemble = kd.Ensemble(np.ones((1, 2, 4, 4), dtype=np.float32), kd.Phi4(-0.9515, 0.7))
     >>> {name: float(series[0, 0]) for name, series in conjugate_series(ensemble).items()}
     {'mass2': 8.0, 'quartic': 4.0, 'kappa': 0.0}
     """
+    require_response(ensemble)
     root = ensemble.simulated
     external = [name for name in names or () if isinstance(name, Observable)]
     found: dict[Any, np.ndarray] = {entry: _external(root, entry) for entry in external}
@@ -135,8 +159,8 @@ def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Obser
 
     Gives an `Estimate`; for an array of couplings an array of them, of its shape, in one pass over the fields.
 
-    Raises `InputError` for an unknown coupling, and for observables that contain the action, hence the
-    coupling.
+    Raises `InputError` for an unknown coupling, for observables that contain the action, hence the coupling, and for
+    levels of a growth that were relaxed, which erases the response.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(0.5, 0.5), kd.Lattice((4, 4)), chains=32, draws=32, seed=0)

@@ -17,7 +17,8 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import OverlapError, OverlapWarning
 from kadanoff.measuring import in_batches
 from kadanoff.observables import Observable, observable
-from kadanoff.response import conjugate_series, derivative, simulated_action
+from kadanoff.response import conjugate_series, derivative, require_response, simulated_action
+from kadanoff.sites import require_same_sites
 from kadanoff.statistics import average_phase, effective_sample_size
 
 __all__ = ["derivative", "log_ratio", "reweight", "reweight_external"]
@@ -36,9 +37,10 @@ def reweight(ensemble: Ensemble, target: Any) -> Ensemble:
     another class of action. The result's ancestor has the target as its action, so that reweighting again
     starts there.
 
-    Raises `InputError` for a target that is no action of such fields, and `OverlapError` when fewer than about 10
-    effective configurations are left. Warns (`OverlapWarning`)
-    below 5 % of the configurations, and when the average phase is lost in its noise.
+    Raises `InputError` for a target that is no action of such fields (spins where they are real, or the reverse), for
+    levels of a growth that were relaxed at a fixed coupling, and `OverlapError` when fewer than about 10 effective
+    configurations are left. Warns (`OverlapWarning`) below 5 % of the configurations, and when the average phase of
+    complex weights is lost in its noise.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.95, 0.7), kd.Lattice((8, 8)), chains=32, draws=16, seed=0)
@@ -79,8 +81,13 @@ def reweight_external(ensemble: Ensemble, name: str | Observable, value: float) 
 
 
 def log_ratio(ensemble: Ensemble, target: Any) -> Inexact[np.ndarray, "chain draw"]:
-    """Give -(A - S) of every configuration's simulated ancestor, in double precision."""
+    """Give -(A - S) of every configuration's simulated ancestor, in double precision.
+
+    Raises `InputError` for actions of other sites than were simulated, and for relaxed fields.
+    """
+    require_response(ensemble)
     simulated = simulated_action(ensemble)
+    require_same_sites(simulated, target)
     series = ensemble.simulated.map_blocks(
         lambda fields: {
             "difference": in_batches(fields, lambda chunk: _difference(chunk, target, simulated))[0]
@@ -122,6 +129,8 @@ def _judge(log_weight: Any, target: str) -> None:
             OverlapWarning,
             stacklevel=3,
         )
+    if not np.iscomplexobj(log_weight):
+        return
     phase = average_phase(log_weight)
     if phase < 3 / np.sqrt(effective):
         warnings.warn(

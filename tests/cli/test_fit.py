@@ -41,6 +41,14 @@ def test_a_run_gives_its_couplings_back_and_is_kept(kadanoff: Any, simulated: Pa
 
 
 @pytest.mark.exact
+def test_couplings_that_are_told_are_those_of_the_saved_model(kadanoff: Any, tmp_path: Path) -> None:
+    answer = kadanoff("fit", "phi4", "--size", "2x2", "--steps", "1", "--out", tmp_path / "m", "--json")
+    told, kept = json.loads(answer.out)["couplings"], kd.load_model(tmp_path / "m")
+    for name in ("w", "r", "a", "b"):
+        np.testing.assert_allclose(told[name], np.asarray(getattr(kept, name)), rtol=1e-6)
+
+
+@pytest.mark.exact
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -60,6 +68,12 @@ def test_a_run_gives_its_couplings_back_and_is_kept(kadanoff: Any, simulated: Pa
         ("tiny.png", "8 or more a side"),
         ("photo.png --method likelihood", "leave --model and --method out"),
         ("notes.txt", "is no data"),
+        ("phi4 --held-out 5", "--held-out means nothing where the target is an action"),
+        ("phi4 --array a", "--array means nothing where the target is an action"),
+        ("numbers.npy --size 8x8", "--size means nothing where the target is data"),
+        ("numbers.npy --model phi4 --graph triangular", "--graph is that of the inhomogeneous model"),
+        ("photo.png --train w", "--train means nothing where the target is one image"),
+        ("photo.png --mass2 1", "leave mass2 out"),
     ],
 )
 def test_bad_input(kadanoff: Any, refused: Any, words: str, said: str, tmp_path: Path) -> None:
@@ -73,7 +87,7 @@ def test_bad_input(kadanoff: Any, refused: Any, words: str, said: str, tmp_path:
     Image.new("L", (4, 4)).save(tmp_path / "tiny.png")
     Image.new("L", (16, 16)).save(tmp_path / "photo.png")
     target, *options = words.split()
-    target = target if target == "phi5" else str(tmp_path / target)
+    target = target if target.startswith("phi") else str(tmp_path / target)
     refused(kadanoff("fit", target, *options, "--out", tmp_path / "run"), said)
     assert not (tmp_path / "run").exists()
 

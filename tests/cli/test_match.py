@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kadanoff as kd
 from kadanoff.runs import open_ensemble
 
 pytestmark = pytest.mark.exact
@@ -66,6 +67,17 @@ def test_columns_runs_and_simulations_give_one_answer(
         if row["beta_c"] is not None and same["beta_c"] is not None:
             assert row["beta_c"]["value"] == pytest.approx(same["beta_c"]["value"], rel=1e-6)
     assert {path.name for path in (folder / "run" / "figures").iterdir()} == {"matching.png", "flow.png"}
+
+
+def test_the_side_of_a_block_is_that_of_the_runs(kadanoff: Any, tmp_path: Path) -> None:
+    for side, seed in ((12, 1), (4, 2)):
+        folder = tmp_path / str(side)
+        kd.sample(kd.Ising(0.42), kd.Lattice((side, side)), chains=32, draws=40, seed=seed, out=folder)
+    line = ("match", tmp_path / "12", tmp_path / "4", "--steps", "1", "--samples", "50")
+    answer = kadanoff(*line, "--observables", "neighbours", "--json")
+    assert json.loads(answer.out)["b"] == 3
+    answer = kadanoff(*line, "--b", "2")
+    assert answer.status == 2 and "is not b=2 times" in answer.err
 
 
 def test_people_get_a_table(kadanoff: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

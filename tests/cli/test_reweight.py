@@ -64,6 +64,16 @@ def test_a_path_says_where_it_can_be_trusted(kadanoff, simulated: Path, own: Pat
     assert Path(found["figures"][0]).is_file()
 
 
+def test_a_path_that_cannot_be_trusted_says_why(kadanoff, tmp_path: Path) -> None:
+    np.save(tmp_path / "fields.npy", np.random.default_rng(0).normal(size=(8, 16, 4, 4)).astype(np.float32))
+    line = ("reweight", tmp_path / "fields.npy", "--simulated", "phi4")
+    for name, value in (("mass2", 1), ("quartic", 0), ("kappa", 0)):
+        line = (*line, "--simulated-coupling", f"{name}={value}")
+    answer = kadanoff(*line, "--along", "mass2", "--from", 0.9, "--to", 1.0, "--points", 2)
+    said = "nowhere to be trusted: at most 128 effective configurations of 128 are left, and it takes 200"
+    assert answer.status == 0 and said in answer.out
+
+
 def test_fields_and_functions_of_ones_own(kadanoff, simulated: Path, own: Path, tmp_path: Path) -> None:
     fields = tmp_path / "fields.npy"
     np.save(fields, np.asarray(open_ensemble(simulated).fields))

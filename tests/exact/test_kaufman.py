@@ -1,5 +1,8 @@
 """Kaufman's solution against its own limits, enumeration, and the numbers of the literature."""
 
+from collections import Counter
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 
@@ -58,10 +61,31 @@ def test_large_lattices_neither_overflow_nor_lose_the_thermodynamic_limit():
 
 
 @pytest.mark.exact
+@pytest.mark.parametrize("beta", [1e-100, 1e-30, 1e-8, 1e-3, CRITICAL, 3.0, 20.0, 178.0, 400.0, 1e100])
+def test_any_temperature_agrees_with_the_states_counted_in_long_numbers(beta):
+    spins = 1 - 2 * ((np.arange(1 << 12)[:, None] >> np.arange(12)) & 1).reshape(-1, 3, 4)
+    energies = -sum(np.sum(spins * np.roll(spins, 1, axis), axis=(1, 2)) for axis in (1, 2))
+    with localcontext() as context:
+        context.prec = 240
+        b = Decimal(beta)
+        weight = {int(e): int(n) * (-b * (int(e) + 24)).exp() for e, n in Counter(energies.tolist()).items()}
+        total = sum(weight.values())
+        mean = sum(e * w for e, w in weight.items()) / total
+        spread = sum((e - mean) ** 2 * w for e, w in weight.items()) / total
+        log_partition = float(total.ln() + 24 * b)
+        energy, heat = float(mean / 12), float(b * b * spread / 12)
+    exact = kd.exact.kaufman(beta, (3, 4))
+    assert exact.log_partition == pytest.approx(log_partition, rel=1e-14, abs=1e-13)
+    assert exact.energy == pytest.approx(energy, abs=1e-13)
+    assert exact.specific_heat == pytest.approx(heat, abs=1e-13)
+
+
+@pytest.mark.exact
 @pytest.mark.parametrize(
     ("beta", "shape", "said"),
     [
         (0.0, 8, "positive"),
+        (1e-200, 8, "from 1e-100 to 1e"),
         (float("nan"), 8, "positive"),
         (0.4, (4, 4, 4), "dimension 3"),
         (0.4, 1, "2 or more"),

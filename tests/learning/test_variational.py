@@ -7,7 +7,7 @@ import optax
 import pytest
 from scipy.optimize import minimize
 
-from kadanoff.actions import Action, InhomogeneousPhi4, Phi4
+from kadanoff.actions import Action, InhomogeneousIsing, InhomogeneousPhi4, Ising, Phi4
 from kadanoff.errors import InputError, PrecisionWarning
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
@@ -174,13 +174,20 @@ def test_other_actions_are_models_too() -> None:
         (lambda phi: np.asarray(phi).sum(), "write it with jax.numpy"),
         ("phi4", "not an action"),
         (InhomogeneousPhi4(Graph.grid((4, 4)), w=1.0, a=1.0, b=0.1), "fails on a field of shape"),
+        (Ising(0.4), "Ising has spins, .* and InhomogeneousPhi4 real fields"),
     ],
-    ids=["no scalar", "complex", "not finite", "numpy", "text", "another graph"],
+    ids=["no scalar", "complex", "not finite", "numpy", "text", "another graph", "spins"],
 )
 def test_targets_that_are_none_get_one_line(target, said: str) -> None:
     with pytest.raises(InputError, match=said) as refused:
         fit_variational(InhomogeneousPhi4.random(GRAPH), target, chains=256, epochs=1)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.exact
+def test_real_fields_are_no_target_of_spins() -> None:
+    with pytest.raises(InputError, match="give two actions of one kind"):
+        fit_variational(InhomogeneousIsing(GRAPH, 0.1), Phi4(0.5, 0.5), chains=8, epochs=1)
 
 
 @pytest.mark.exact

@@ -1,3 +1,5 @@
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,6 +122,14 @@ def test_random_rules_repeat_with_the_seed_only():
 def test_blocking_that_cannot_be_done_is_refused(shape, b, steps):
     with pytest.raises(InputError):
         block(Ensemble(np.zeros((1, 1, *shape), dtype=np.float32)), MajorityMean(b=b), steps=steps)
+
+
+@pytest.mark.parametrize("rule", ["majority", Majority])
+def test_what_is_no_rule_gets_one_line(rule):
+    with pytest.raises(InputError, match="is no blocking rule: give an instance of one"):
+        inspect.unwrap(block)(
+            Ensemble(np.zeros((1, 1, 4, 4), dtype=np.float32)), rule
+        )  # past CI's check of types
 
 
 @pytest.mark.parametrize(("shape", "b"), GEOMETRY)

@@ -150,6 +150,8 @@ def test_what_cannot_be_estimated_is_refused():
     levels = upsampled(Ensemble(normals(0), PHI4), [0.9])
     with pytest.raises(InputError, match="only one: grow at least once"):
         critical_exponents(Levels((levels[0],)))
+    with pytest.raises(InputError, match="make levels of ensembles by kd.Levels"):
+        critical_exponents(list(levels))
     with pytest.raises(InputError, match="unknown estimator 'guess'; choose from ratio, derivative"):
         critical_exponents(levels, ("guess",))
     relaxed = Levels(levels.ensembles, relaxation=Relaxation(PHI4, sweeps=1))

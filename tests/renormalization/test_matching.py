@@ -27,7 +27,13 @@ def squared(ensemble):
 
 def matched(seed, **options):
     return match(
-        squared(gaussian(1.5, 2 * seed)), gaussian(1.52, 2 * seed + 1), "phi2", "mass2", points=9, **options
+        squared(gaussian(1.5, 2 * seed)),
+        gaussian(1.52, 2 * seed + 1),
+        "phi2",
+        "mass2",
+        b=2,
+        points=9,
+        **options,
     )
 
 
@@ -88,7 +94,8 @@ def test_slope_and_flow_of_given_curves() -> None:
 @pytest.mark.exact
 def test_without_a_crossing_the_range_is_said() -> None:
     plain = gaussian(1.5, 0)
-    found = match(plain.derive(0.8 * plain.fields, "scaled", 1), gaussian(1.5, 1), "phi2", "mass2", points=9)
+    scaled = plain.derive(0.8 * plain.fields, "scaled", 1)
+    found = match(scaled, gaussian(1.5, 1), "phi2", "mass2", b=2, points=9)
     assert found.critical is None and found.nu is None and found.slope is None
     low, high = found.range
     assert f"from {low:.5g} to {high:.5g}" in found.reason and found.reason in str(found)
@@ -98,9 +105,8 @@ def test_without_a_crossing_the_range_is_said() -> None:
 def test_a_slope_of_one_gives_no_nu() -> None:
     """A crossing at which the flow does not leave: <phi^2> of roots falls as 1/sqrt(K), slower than that of fields."""
     plain = gaussian(np.pi / 2, 0)
-    found = match(
-        plain.derive(np.sqrt(np.abs(plain.fields)), "roots", 1), gaussian(1.6, 1), "phi2", "mass2", points=9
-    )
+    roots = plain.derive(np.sqrt(np.abs(plain.fields)), "roots", 1)
+    found = match(roots, gaussian(1.6, 1), "phi2", "mass2", b=2, points=9)
     assert found.critical is not None and found.slope is not None and found.slope.value < 1
     assert found.nu is None and "not above one" in found.reason
 
@@ -158,10 +164,25 @@ def test_what_cannot_be_matched_is_refused(lattices: tuple[Ensemble, Ensemble]) 
         match_steps(large, small, Majority(b=2), steps=4, samples=20)
     with pytest.raises(InputError, match="2 or more"):
         match(block(large, Majority(b=2)), small, b=1)
+    with pytest.raises(InputError, match="b=3 contradicts .* as 2 to 1"):
+        match(block(large, Majority(b=2)), small, b=3)
+    with pytest.raises(InputError, match="do not tell the rescaling factor: give b"):
+        match(small, small)
     with pytest.raises(InputError, match="Ising has no coupling 'mass2'; choose from beta"):
         match(block(large, Majority(b=2)), small, coupling="mass2")
     with pytest.raises(InputError, match="blocked lattice"):
         match(large, small)
+
+
+@pytest.mark.exact
+def test_the_rescaling_factor_is_that_of_the_lattices() -> None:
+    rng, rule = np.random.default_rng(0), Majority(b=3)
+    large, small = (
+        Ensemble(np.where(rng.random((8, 32, side, side)) < 0.5, 1, -1).astype(np.int8), Ising(1e-3))
+        for side in (27, 9)
+    )
+    assert match(block(large, rule), small, "energy", samples=10).b == 3
+    assert match(block(large, rule, steps=2), block(small, rule), "energy", samples=10).b == 3
 
 
 @pytest.mark.exact

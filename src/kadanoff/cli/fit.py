@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
         model: Annotated[
             str, typer.Option("--model", help="inhomogeneous, phi4, longer-range, FILE.py:NAME.")
         ] = _GRID,
-        graph: Annotated[str, typer.Option("--graph", help="square, triangular or diagonals.")] = "square",
+        graph: Annotated[
+            str | None, typer.Option("--graph", help="square (default), triangular or diagonals.")
+        ] = None,
         method: Annotated[
             str | None,
             typer.Option(
@@ -44,7 +46,9 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option("--train", metavar="A,B,..", help="Learn only these couplings.")
         ] = None,
         steps: Annotated[int | None, typer.Option("--steps", help="Steps at most.")] = None,
-        held_out: Annotated[float, typer.Option("--held-out", help="Share of the data to score.")] = 0.1,
+        held_out: Annotated[
+            float | None, typer.Option("--held-out", help="Share of the data to score; 0.1.")
+        ] = None,
         chains: Annotated[bool, typer.Option("--chains", help="The array is (chain, draw, ...).")] = False,
         array: Annotated[str | None, typer.Option("--array", help="Which array of a .npz file.")] = None,
         size: Annotated[
@@ -82,14 +86,16 @@ def register(app: typer.Typer) -> None:
         parsing.require_positive(steps=steps)
         names = parsing.split_names(train)
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
+        alien = {"graph": graph, "train": train, "steps": steps, "held-out": held_out, "size": size}
+        _refuse_unused(target, model, {**alien, "chains": chains or None, "array": array}, given)
         request = {
             "target": target,
             "model": model,
-            "graph": graph,
+            "graph": graph or "square",
             "method": method,
             "train": names,
             "steps": steps,
-            "held_out": held_out,
+            "held_out": 0.1 if held_out is None else held_out,
             "size": size,
             "couplings": given,
             "seed": seed,
@@ -119,13 +125,34 @@ def register(app: typer.Typer) -> None:
         print_end(task, out)
 
 
+def _refuse_unused(target: str, model: str, options: dict[str, Any], couplings: dict[str, float]) -> None:
+    """`InputError` for an option that this kind of target, or of model, has no use for."""
+    if not data_files.is_data(target):
+        kind, unused = "an action", {"held-out", "chains", "array"}
+    elif _is_image(target):
+        kind, unused = "one image", {"graph", "train", "steps", "held-out", "chains", "array"}
+        if couplings:
+            raise InputError(f"one image is learnt from a start of its own: leave {', '.join(couplings)} out")
+    else:
+        kind, unused = "data", {"size"}
+    for name, value in options.items():
+        if value is not None and name in unused:
+            raise InputError(f"--{name} means nothing where the target is {kind}: leave it out")
+    if model != _GRID and options["graph"] is not None:
+        raise InputError(f"--graph is that of the inhomogeneous model, and --model is {model}: leave one out")
+
+
+def _is_image(target: str) -> bool:
+    return Path(target).suffix.lower() in data_files.IMAGES and not Path(target).is_dir()
+
+
 def _learn(
     target: str, request: dict[str, Any], chains: bool, array: str | None, ways: dict[str, Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
     """The learnt model, the data it is from, and what to tell of the fit; `ways` are progress and checkpoint."""
     if not data_files.is_data(target):
         return _from_action(request, ways)
-    if Path(target).suffix.lower() in data_files.IMAGES and not Path(target).is_dir():
+    if _is_image(target):
         return _from_image(request, ways)
     import numpy as np
 
@@ -135,12 +162,11 @@ def _learn(
     fields = data_files.read_fields(Path(target), chains, array)
     sides = fields.lattice.shape if isinstance(fields, Ensemble) else np.shape(fields)[1:]
     start = _model(request, sides, request["couplings"])
-    method = (request["method"] or "likelihood").replace("-", " ").replace("pseudo ", "pseudo-")
     options = {} if request["steps"] is None else {"steps": request["steps"]}
     fit = fit_data(
         start,
         fields,
-        method,
+        request["method"] or "likelihood",
         train=request["train"],
         held_out=request["held_out"],
         seed=request["seed"],
@@ -165,6 +191,7 @@ def _from_image(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, Any
 
 
 def _from_action(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    from kadanoff.actions.base import couplings
     from kadanoff.lattice import Lattice
     from kadanoff.learning import fit_variational
 
@@ -182,10 +209,11 @@ def _from_action(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, An
         **ways,
         **options,
     )
+    learnt = couplings(fit.model)
     found = {
         "model": type(fit.model).__name__,
         "method": fit.optimiser,
-        "couplings": {name: values[-1] for name, values in fit.couplings.items()},
+        "couplings": {name: learnt[name] for name in fit.couplings},
         "bound": fit.at_bound(-1).as_dict(),
         "variance": float(fit.variance[-1]),
         "converged": fit.converged,

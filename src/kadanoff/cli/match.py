@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadanoff.cli import parsing
-from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Scale, Seed
+from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 
 if TYPE_CHECKING:
     from kadanoff.cli.task import Task
@@ -55,7 +55,9 @@ def register(app: typer.Typer) -> None:
             typer.Option("--size", metavar="N[xNx..]", help="Sides of the larger lattice, b L; 32."),
         ] = None,
         dimension: Annotated[int | None, typer.Option("--dimension", help="Of `--size N`; 2.")] = None,
-        b: Scale = 2,
+        b: Annotated[
+            int | None, typer.Option("--b", help="Side of a block; that of the two runs, else 2.")
+        ] = None,
         rule: Annotated[
             str | None,
             typer.Option("--rule", help="A rule of `block`; majority for spins, else majority-mean."),
@@ -104,7 +106,7 @@ def register(app: typer.Typer) -> None:
         files = {"--original": original, "--blocked": blocked, "--direct": direct}
         simulation = {"--chains": chains, "--draws": draws, "--size": size, "--dimension": dimension, **given}
         shape = parsing.parse_size(size or "32", dimension)
-        options = {"samples": samples, "seed": seed}
+        options, side = {"samples": samples, "seed": seed}, 2 if b is None else b
         simulated = () if runs or any(files.values()) else of_updates(action)
         with at_work(kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
@@ -112,12 +114,12 @@ def register(app: typer.Typer) -> None:
                 _refuse(
                     alien, "belongs to simulations and runs, and --original, --blocked, --direct are data"
                 )
-                found = [_from_files(files, action, given, size, shape, b, names, vary, options)]
+                found = [_from_files(files, action, given, size, shape, side, names, vary, options)]
             elif runs:
                 _refuse({**simulation, "--out": out}, "belongs to a new simulation, and two runs are given")
                 found = _from_runs(runs, b, rule, steps or 3, names, vary, options)
             else:
-                parsed = (action, given, shape, b, rule, steps or 3, chains or 64, draws or 100)
+                parsed = (action, given, shape, side, rule, steps or 3, chains or 64, draws or 100)
                 found = _simulated(parsed, names, vary, options, out, task)
             _require_one(found)
             figures = _draw(found, out)
@@ -127,7 +129,7 @@ def register(app: typer.Typer) -> None:
                 {
                     "rows": rows,
                     "coupling": found[0][0].crossing.coupling,
-                    "b": b,
+                    "b": found[0][0].b,
                     "seconds": task.seconds,
                     "store": out,
                     "figures": figures,
@@ -170,7 +172,7 @@ def _from_files(
 
 def _from_runs(
     runs: Sequence[Path],
-    b: int,
+    b: int | None,
     rule: str | None,
     steps: int,
     names: Sequence[str],
@@ -179,7 +181,7 @@ def _from_runs(
 ) -> "list[list[Matching]]":
     """Match the runs in two folders."""
     from kadanoff.errors import InputError
-    from kadanoff.renormalization.matching import match_steps
+    from kadanoff.renormalization.matching import match_steps, rescaling_factor
     from kadanoff.response import simulated_action
     from kadanoff.runs import open_ensemble
 
@@ -189,6 +191,7 @@ def _from_runs(
         raise InputError(f"{runs[0]} is given twice: the direct lattice is a simulation of its own")
     large, small = (open_ensemble(folder) for folder in runs)
     varied = _coupling_of(simulated_action(large), vary)
+    b = rescaling_factor(large.lattice, small.lattice) or 2 if b is None else b
     chosen = parsing.parse_rule(rule or _default_rule(large.spins), b)
     return match_steps(large, small, chosen, steps, names, varied, **options)
 

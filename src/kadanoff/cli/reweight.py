@@ -1,6 +1,7 @@
 """Reweight a sample to another action, or along a coupling: real or complex, without simulating anew."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from kadanoff.errors import InputError
 if TYPE_CHECKING:
     from kadanoff.cli.task import Task
     from kadanoff.ensemble import Ensemble
+    from kadanoff.trajectory import Point
 
 __all__ = ["register"]
 
@@ -200,7 +202,28 @@ def _along(
     figures = []
     if folder is not None:
         figures = [plot_trajectories({"sample": found}, folder / "reweighting.png", chosen)]
-    return {"rows": found.rows(), "coupling": coupling, "trusted": found.trusted(), "figures": figures}
+    where = found.trusted()
+    doubt = _doubt(found.points) if where is None else None
+    return {
+        "rows": found.rows(),
+        "coupling": coupling,
+        "trusted": where,
+        "doubt": doubt,
+        "figures": figures,
+    }
+
+
+def _doubt(points: "Sequence[Point]") -> str:
+    """Why no point is to be trusted: what is wrong with the one that has most of the sample left."""
+    from kadanoff.trajectory import FEWEST, TAIL
+
+    best = max(points, key=lambda point: point.effective)
+    if best.effective < FEWEST:
+        left = f"at most {best.effective:.0f} effective configurations of {best.configurations} are left"
+        return f"{left}, and it takes {FEWEST}: take more, or simulate nearer"
+    if best.tail > TAIL:
+        return f"a few weights decide, the shape of their tail is {best.tail:.2g} and above {TAIL:g}: simulate nearer"
+    return f"the average phase, at most {best.phase:.2g}, is lost in its noise: take more configurations"
 
 
 def _print(content: dict[str, Any], title: str, task: "Task") -> None:
@@ -211,7 +234,8 @@ def _print(content: dict[str, Any], title: str, task: "Task") -> None:
     if "rows" in content:
         print_rows(title, content["rows"])
         where = content["trusted"]
-        print("nowhere to be trusted" if where is None else "trusted from {:g} to {:g}".format(*where))
+        doubt = f"nowhere to be trusted: {content['doubt']}"
+        print(doubt if where is None else "trusted from {:g} to {:g}".format(*where))
     else:
         rows = [
             {"observable": name, "simulated": content["simulated"][name], "reweighted": estimate}

@@ -8,22 +8,24 @@ from jaxtyping import Array, Float
 
 from kadanoff.actions.base import as_action, require_density
 from kadanoff.errors import InputError
+from kadanoff.sites import require_same_sites
 
 __all__ = ["checked_target"]
 
 
-def checked_target(target: Any, fields: Float[Array, "chain ..."]) -> Any:
-    """Give the target as an action that is real, scalar and finite on such fields.
+def checked_target(target: Any, model: Any, fields: Float[Array, "chain ..."]) -> Any:
+    """Give the target as an action that is real, scalar and finite on such fields of a model.
 
     Accepts an action or a bare function S(field). Raises `InputError` in one line for a function that fails on a
-    field or returns no single number, for a density that has not one term a site, and for values that are complex,
-    NaN or infinite.
+    field or returns no single number, for a density that has not one term a site, for values that are complex, NaN or
+    infinite, and for spins where the model has real fields, or the reverse.
 
     >>> import jax.numpy as jnp, kadanoff as kd
-    >>> checked_target(kd.Phi4(-0.9515, 0.7), jnp.ones((2, 4, 4)))
+    >>> checked_target(kd.Phi4(-0.9515, 0.7), kd.Phi4(1.0, 0.7), jnp.ones((2, 4, 4)))
     Phi4(mass2=-0.9515, quartic=0.7, kappa=1.0)
     """
     action = as_action(target)
+    require_same_sites(model, action)
     name = getattr(target, "__name__", type(target).__name__)
     density = require_density(action, fields.shape[1:])
     if jnp.issubdtype(density.dtype, jnp.complexfloating):

@@ -110,7 +110,8 @@ def fit_variational(
     With a `checkpoint` the state is kept after a round, and the same call goes on from it after a kill.
 
     Raises `InputError` for unknown optimisers and couplings, counts that are not positive, targets that are complex,
-    not scalar or not finite (also when that shows during training), and steps that blow up.
+    not scalar or not finite (also when that shows during training), spins as the target of real fields or the reverse,
+    and steps that blow up.
 
     >>> import kadanoff as kd
     >>> graph = kd.Graph.complete(3)
@@ -131,7 +132,7 @@ def fit_variational(
     fields = start(random.key(seed, 0), space, chains, "hot", has_spins(model))
     state = sampler.init(model, fields)
     state = _sweep(sampler, random.key(seed, 1), trained.action, state, _WARM_UP)
-    target = checked_target(target, state.fields)
+    target = checked_target(target, model, state.fields)
     vector = trained.vector()
     checkpoint, reason = Checkpoint() if checkpoint is None else checkpoint, ""
     history = {"vector": np.zeros((0, vector.size)), **{name: np.zeros(0) for name in _NUMBERS}}

@@ -264,14 +264,16 @@ def block_fields(rule: BlockingRule, key: PRNGKeyArray, fields: Num[Array, "conf
 def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int = 0) -> Ensemble:
     """Block every configuration `steps` times; weights and ancestry are kept, the depth rises by `steps`.
 
-    Raises `InputError` when b does not divide every side, a side would fall below 2, or the sites lie on another graph
-    than a hypercubic lattice.
+    Raises `InputError` for what is no rule, when b does not divide every side or a side would fall below 2, and when
+    the sites lie on another graph than a hypercubic lattice.
 
     >>> import numpy as np, kadanoff as kd
     >>> fine = kd.Ensemble(np.ones((1, 3, 8, 8), dtype=np.float32))
     >>> kd.block(fine, kd.MajorityMean(b=2)).lattice.shape
     (4, 4)
     """
+    if not isinstance(rule, BlockingRule):
+        raise InputError(f"{rule!r} is no blocking rule: give an instance of one, such as kd.Majority(b=2)")
     if steps < 1:
         raise InputError(f"the number of blocking steps must be positive, got {steps}")
     if not ensemble.on_lattice:

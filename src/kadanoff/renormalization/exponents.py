@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
+from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
-from kadanoff.response import conjugate_series
+from kadanoff.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap
 
 __all__ = ["ESTIMATORS", "ExponentRow", "ExponentTable", "combine_seeds", "critical_exponents"]
@@ -134,7 +135,7 @@ class ExponentTable:
 
 
 def critical_exponents(
-    levels: Levels,
+    levels: Sequence[Ensemble],
     estimators: Sequence[str] | None = None,
     *,
     coupling: str | None = None,
@@ -149,8 +150,8 @@ def critical_exponents(
     erases the response. Errors are a bootstrap over simulated configurations, which all levels
     share; log-weights are honoured.
 
-    Raises `InputError` for an unknown estimator, fewer than two levels, and for 'derivative' on relaxed levels or
-    without a simulated ancestor.
+    Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on
+    relaxed levels or without a simulated ancestor.
 
     >>> import numpy as np, kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -161,6 +162,11 @@ def critical_exponents(
 
     Source: D. Bachtis et al., PRL 128 (2022) 081603, eqs. 9 and 10.
     """
+    if not isinstance(levels, Levels):
+        raise InputError(
+            f"exponents compare the levels of a growth, got {type(levels).__name__}: give what `kd.grow` returns, or "
+            "make levels of ensembles by kd.Levels((small, large), b=2)"
+        )
     if len(levels) < 2:
         raise InputError("exponents compare levels, and there is only one: grow at least once")
     if estimators is None:
@@ -171,8 +177,8 @@ def critical_exponents(
             raise InputError(f"unknown estimator {name!r}; choose from {', '.join(ESTIMATORS)}")
     if "derivative" in estimators and levels.relaxed:
         raise InputError(
-            "the levels were relaxed at a fixed coupling, which erases their response to it: use the 'ratio' "
-            "estimator, or grow by the pure map (relax=None)"
+            f"the levels were {RELAXED}, which erases their response to it: use the 'ratio' estimator, or grow by the "
+            "pure map (relax=None)"
         )
     primaries = np.stack([level.series(name) for level in levels for name in ("abs_m", "m2")])
     values: dict[str, np.ndarray] = {}

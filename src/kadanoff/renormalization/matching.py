@@ -19,12 +19,14 @@ from jaxtyping import Float
 from kadanoff.curves import Curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
+from kadanoff.lattice import Lattice
 from kadanoff.observables import Observable
 from kadanoff.renormalization.blocking import BlockingRule, block
 from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.statistics import Estimate
+from kadanoff.whole import whole
 
-__all__ = ["MATCHED", "Matching", "match", "match_steps"]
+__all__ = ["MATCHED", "Matching", "match", "match_steps", "rescaling_factor"]
 
 #: Observables that are matched unless others are named.
 MATCHED = ("abs_magnetization", "magnetization_squared", "neighbours")
@@ -104,7 +106,7 @@ def match(
     name: str | Observable = "abs_magnetization",
     coupling: str | Observable = "beta",
     *,
-    b: int = 2,
+    b: int | None = None,
     span: tuple[float, float] | None = None,
     points: int = 25,
     samples: int = 400,
@@ -114,7 +116,10 @@ def match(
 
     `blocked` was blocked once more than `direct`. Errors come from resampling both. The range is that of
     `find_crossing`, which says what it refuses. `coupling` may be an observable, for the flow Y -> Y' of an
-    external coupling to it; `nu` is then 1/y of that coupling.
+    external coupling to it; `nu` is then 1/y of that coupling. `b` is the ratio of the two lattices that were
+    simulated, and has to be given only where these are of one size.
+
+    Raises `InputError` for a `b` that contradicts this ratio, and for none where there is no ratio.
 
     >>> import kadanoff as kd
     >>> fine = kd.sample(kd.Ising(0.44), kd.Lattice((16, 16)), chains=64, draws=32, seed=1)
@@ -123,8 +128,7 @@ def match(
     >>> abs(found.critical.value - 0.44) < 0.02
     True
     """
-    if b < 2:
-        raise InputError(f"the rescaling factor b must be 2 or more, got {b}")
+    b = _factor(blocked, direct, b)
     crossing = find_crossing(
         blocked, direct, name, coupling, span=span, points=points, samples=samples, seed=seed
     )
@@ -138,6 +142,31 @@ def match(
     nu = np.log(b) / np.log(slope.value)
     spread = nu * slope.error / (slope.value * np.log(slope.value))
     return Matching(crossing, b, slope, Estimate(nu, float(spread)), "", couplings, mapped, errors)
+
+
+def rescaling_factor(larger: Lattice, smaller: Lattice) -> int | None:
+    """The whole number b, 2 or more, by which all sides of one lattice exceed those of another; None without one.
+
+    >>> rescaling_factor(Lattice((27, 9)), Lattice((9, 3))), rescaling_factor(Lattice((8, 8)), Lattice((8, 4)))
+    (3, None)
+    """
+    b = larger.shape[0] // smaller.shape[0]
+    return b if b > 1 and larger == smaller.refined(b) else None
+
+
+def _factor(blocked: Ensemble, direct: Ensemble, b: int | None) -> int:
+    """The rescaling factor of the flow: one more blocking made the larger simulated lattice like the smaller one."""
+    lattices = blocked.simulated.lattice, direct.simulated.lattice
+    known = rescaling_factor(*lattices)
+    about = f"the lattices that were simulated, {lattices[0].shape} and {lattices[1].shape},"
+    if b is None:
+        if known is None:
+            raise InputError(f"{about} do not tell the rescaling factor: give b")
+        return known
+    b = whole("the rescaling factor b", b, least=2)
+    if known not in (None, b):
+        raise InputError(f"b={b} contradicts {about} whose sides are as {known} to 1: leave b out")
+    return b
 
 
 def match_steps(

@@ -6,6 +6,7 @@ what fifteen unit normals give at 1e-4.
 
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -147,8 +148,65 @@ def test_what_a_method_cannot_do_is_refused(truth: Any) -> None:
     for action, fields, method, said in refusals:
         with pytest.raises(kd.KadanoffError, match=said):
             fit_data(action, fields, method, held_out=0)
-    with pytest.raises(kd.KadanoffError, match="no option 'sweep'"):
-        fit_data(truth, SMOOTH[:, 0], "likelihood", sweep=3)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("likelihood", {"sweep": 3}, "no option 'sweep'"),
+        ("likelihood", {"chains": 0}, "chains must be 1 or more, got 0"),
+        ("contrastive divergence", {"sweeps": 0}, "sweeps must be 1 or more, got 0"),
+        ("pseudo-likelihood", {"steps": -1}, "steps must be 1 or more, got -1"),
+        ("pseudo-likelihood", {"ridge": 1.0}, "ridge=1.0 does not say of which coupling"),
+    ],
+)
+def test_options_that_are_none_get_one_line(truth: Any, method: str, options: dict, said: str) -> None:
+    with pytest.raises(kd.errors.InputError, match=said) as refused:
+        fit_data(truth, SMOOTH[:, 0], method, **options)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("given", ["score-matching", "score matching"])
+def test_hyphens_and_spaces_name_one_method(given: str) -> None:
+    fit = fit_data(kd.Phi4(1.0, 0.0, 0.0), SMOOTH, given, train=("mass2",), held_out=0)
+    assert fit.method == "score matching"
+
+
+class ThreeSites(eqx.Module):
+    """ln psi of a triangle: a product of three sites, which no conditional of pairs knows."""
+
+    g: Any
+
+    def __call__(self, x: Any) -> Any:
+        return self.g * x.prod(-1) - (0.1 * x**2 + 0.05 * x**4).sum(-1)
+
+
+@pytest.mark.exact
+def test_cliques_of_three_are_learnt_and_scored_by_score_matching() -> None:
+    action = kd.MarkovRandomField(kd.Graph.grid((4, 4), "triangular"), ThreeSites(jnp.asarray(0.2)), log=True)
+    fit = fit_data(action, SMOOTH, "score matching")
+    assert fit.score == "-(Hyvarinen score) per site" and fit.held_out is not None
+    with pytest.raises(kd.errors.InputError, match="offers no `local_field"):
+        fit_data(action, SMOOTH, "pseudo-likelihood")
+
+
+class Sextic(kd.NearestNeighbourAction):
+    mass2: float
+    sextic: float
+    kappa: float = 0.0
+
+    def potential(self, phi: Any, dimension: int) -> Any:
+        return self.mass2 / 2 * phi**2 + self.sextic * phi**6
+
+
+@pytest.mark.exact
+def test_a_potential_that_falls_without_bound_is_told() -> None:
+    fields = np.random.default_rng(0).standard_t(12, size=(500, 4, 4))
+    with pytest.warns(kd.errors.KadanoffWarning, match="lower at phi = .* cannot be normalised"):
+        fit = fit_data(Sextic(1.0, 0.1), fields, "score matching", train=("mass2", "sextic"))
+    assert fit.couplings["sextic"].value < 0 and fit.held_out is None
 
 
 @pytest.mark.exact

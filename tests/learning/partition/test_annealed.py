@@ -9,6 +9,7 @@ import pytest
 
 from kadanoff.errors import InputError
 from kadanoff.learning.partition import Annealed, annealed_importance_sampling, thermodynamic_integration
+from kadanoff.learning.partition.annealed import schedule
 
 SIGMAS = 4.5
 KEY = jax.random.key(2)
@@ -100,6 +101,11 @@ def test_a_schedule_rises_from_zero_to_one(steps) -> None:
     given = steps if isinstance(steps, int) else np.asarray(steps)
     with pytest.raises(InputError, match="anneal"):
         annealed_importance_sampling(KEY, layers_start(2), path, layers_energy, layers_step, given)
+
+
+@pytest.mark.exact
+def test_steps_may_be_a_whole_number_of_numpy() -> None:
+    assert schedule(np.int64(4)).tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 @pytest.mark.exact

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Action, NearestNeighbourAction, Phi4
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
 from kadanoff.measuring import measure
 from kadanoff.random import key
-from kadanoff.renormalization import Levels, Relaxation, grow
+from kadanoff.renormalization import Levels, MajorityMean, Relaxation, block, grow
 from kadanoff.renormalization.inverse import growth, growth_folder, growth_step
+from kadanoff.response import derivative
+from kadanoff.reweighting import reweight, reweight_external
 
 pytestmark = [pytest.mark.exact, pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")]
 
@@ -68,6 +71,26 @@ def test_relaxed_levels_follow_the_target(made_up, small):
     np.testing.assert_allclose(pure.before[1]["schwinger_dyson"], levels.before[1]["schwinger_dyson"])
     other = grow(small, made_up("deterministic", relaxed_pairs=2), steps=1, relax=relax, seed=4)
     assert np.mean(other[1].fields == levels[1].fields) < 0.5
+
+
+def test_relaxed_levels_respond_to_the_simulated_coupling_no_more(made_up, small, tmp_path):
+    # Weights of the ancestors would say what the relaxed fields, drawn to one coupling, do not do.
+    options = {"relax": Relaxation(PHI4, sweeps=1), "seed": 3}
+    inverse, there = made_up("deterministic", depth=0, relaxed_pairs=2), Phi4(-0.95, 0.7)
+    level = grow(small, inverse, out=tmp_path, **options)[1]
+    for ensemble in (level, block(level, MajorityMean(b=2)), level.select(slice(0, 4))):
+        for ask in (
+            lambda ensemble: reweight(ensemble, there),
+            lambda ensemble: reweight_external(ensemble, "abs_magnetization", 0.01),
+            lambda ensemble: derivative(ensemble, "abs_magnetization"),
+            lambda ensemble: reweighted_curve(ensemble, "phi2", np.array([-0.95])),
+        ):
+            with pytest.raises(InputError, match="erases their response"):
+                ask(ensemble)
+    with pytest.raises(InputError, match="erases their response"):
+        reweight(Levels.open(tmp_path)[1], there)
+    pure = grow(small, made_up("deterministic"))
+    np.testing.assert_array_equal(reweight(pure[1], there).log_weight, reweight(small, there).log_weight)
 
 
 def test_consistent_maps_are_consistent_before_relaxation(made_up, small):

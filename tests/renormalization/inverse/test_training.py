@@ -7,12 +7,15 @@ import pytest
 
 from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key
 from kadanoff.renormalization import MajorityMean, RandomMajoritySite, Relaxation, block, learn_inverse
 from kadanoff.renormalization.inverse import descent, training
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.pairs import training_pairs
+
+# A few steps do not make a good inverse.
+pytestmark = pytest.mark.filterwarnings("ignore:on held-out pairs:kadanoff.errors.KadanoffWarning")
 
 RULE = MajorityMean(b=2)
 QUICK = {"kind": "deterministic", "width": 2, "kernels": (3, 1), "steps": 20}
@@ -39,6 +42,13 @@ def test_a_few_steps_beat_the_best_linear_map(critical, kind, steps, kernels):
     assert record.steps == steps and [entry[0] for entry in record.history] == [*range(50, steps + 1, 50)]
     assert record.consistent == (kind == "density")
     assert "better by" in learnt.describe() and f"{learnt.map.parameters} parameters" in learnt.describe()
+
+
+@pytest.mark.exact
+def test_an_inverse_that_is_worse_than_the_linear_map_is_told(critical):
+    with pytest.warns(KadanoffWarning, match="deterministic inverse does worse than the best linear map, by"):
+        learnt = learn_inverse(critical, RULE, **{**QUICK, "steps": 1})
+    assert learnt.record.advantage_sigma < -3
 
 
 @pytest.mark.exact

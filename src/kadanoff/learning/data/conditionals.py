@@ -3,22 +3,24 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from kadanoff import quartic
 from kadanoff.actions.base import NearestNeighbourAction, has_spins
-from kadanoff.actions.inhomogeneous import InhomogeneousPhi4
+from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
 from kadanoff.errors import InputError
 from kadanoff.lattice import sum_of_rolls
 
-__all__ = ["has_conditionals", "log_conditionals", "require_conditionals"]
+__all__ = ["has_conditionals", "log_conditionals", "require_conditionals", "require_normalisable"]
 
+_DOUBLINGS = 8  # of the window, at which a potential must have risen
 _NODES = 128  # of the trapezoidal rule for potentials that are not quartic
 
 
 def has_conditionals(action: Any) -> bool:
     """Whether the conditional of a site is known: p(phi_x | rest) ~ exp(h_x phi_x - V(phi_x))."""
-    if isinstance(action, NearestNeighbourAction) or hasattr(action, "graph"):
+    if isinstance(action, NearestNeighbourAction | PairAction):
         return True
     return hasattr(action, "local_field") and hasattr(action, "potential")
 
@@ -29,6 +31,27 @@ def require_conditionals(action: Any) -> None:
         raise InputError(
             f"pseudo-likelihood needs the conditional of a site, and {type(action).__name__} offers no "
             "`local_field(field)` and `potential(phi, dimension)`: add them, or take score matching or likelihood"
+        )
+
+
+def require_normalisable(action: Any, dimension: int, window: np.floating) -> None:
+    """`InputError` where the potential of a real site, if it is known, falls below its values in |phi| <= window.
+
+    It is looked at far beyond the window: no data are there, and a fit does not notice.
+
+    >>> import numpy as np, kadanoff as kd
+    >>> require_normalisable(kd.Phi4(-0.9515, 0.7), 2, np.float32(5.0))
+    """
+    if has_spins(action) or not hasattr(action, "potential"):
+        return
+    inside = jnp.linspace(-1.0, 1.0, _NODES) * window
+    beyond = jnp.outer(jnp.array([-1.0, 1.0]), window * 2.0 ** jnp.arange(1, _DOUBLINGS + 1))
+    lowest = jnp.min(action.potential(inside, dimension))
+    low = np.asarray(action.potential(beyond, dimension) <= lowest)
+    if low.any():
+        raise InputError(
+            f"the potential of a site is lower at phi = {float(beyond[low][0]):.3g} than anywhere among the data, so "
+            "that its density cannot be normalised; give fewer or other couplings to learn, or more fields"
         )
 
 

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kadanoff.errors import InputError
 from kadanoff.learning.data.moments import Chains, natural_step
 from kadanoff.learning.data.newton import decrement
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
-from kadanoff.learning.data.solution import Solution, as_history, solve
+from kadanoff.learning.data.solution import Solution, as_history, require_counts, solve
 from kadanoff.sampling.run import Progress
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store.checkpoint import Checkpoint
@@ -48,12 +47,14 @@ class ContrastiveDivergence:
     sweeps: int = 1
     sampler: Sampler | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse counts below one."""
+        require_counts(self, "steps", "sweeps")
+
     def solve(
         self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
     ) -> Solution:
         """Follow the gradient, then measure at rest."""
-        if min(self.steps, self.sweeps) < 1:
-            raise InputError("contrastive divergence needs at least one step and sweep")
         chains = Chains.start(parameters, samples.fields, self.sampler, seed)
         vector = parameters.within(parameters.values)
         ours = parameters.operators(vector, samples.fields)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from kadanoff.actions.base import has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
-from kadanoff.learning.data.conditionals import has_conditionals, log_conditionals
+from kadanoff.learning.data.conditionals import has_conditionals, log_conditionals, require_normalisable
 from kadanoff.learning.data.contrastive_divergence import ContrastiveDivergence
 from kadanoff.learning.data.likelihood import Likelihood
 from kadanoff.learning.data.parameters import Parameters
@@ -61,13 +61,15 @@ def fit_data(
     - `data`: an `Ensemble`, whose chains, autocorrelation and weights are respected, or an array (n, *shape) of
         independent fields.
     - `method`: "likelihood", "contrastive divergence", "pseudo-likelihood" or "score matching", or one of these
-        made with options; `options` go to the method that is named, see `kadanoff.learning.data`.
+        made with options; hyphens stand for spaces; `options` go to the method that is named, see
+        `kadanoff.learning.data`.
     - `train`: names of the couplings to learn; all real ones if left out.
     - `held_out`: share of the data kept for the score, not learnt from.
     - `checkpoint`: where the state is kept on the way: the same call with the same one goes on after a kill.
 
     Raises `InputError` for data that cannot be used (see `Samples.of`), unknown methods, options and couplings, and
-    for what a method refuses. Warns where the fitted couplings are beyond what the action accepts.
+    for what a method refuses. Warns where the fitted couplings are beyond what the action accepts, or let the known
+    potential of a site fall without bound.
 
     >>> import kadanoff as kd
     >>> data = np.random.default_rng(0).normal(size=(2000, 4, 4))  # S = sum phi^2/2
@@ -88,7 +90,7 @@ def fit_data(
         covariance = samples.resampled(solution.influence).covariance
         covariance = covariance if solution.noise is None else covariance + solution.noise
     fitted = parameters.at(solution.vector)
-    usable = _usable(fitted)
+    usable = _usable(fitted, samples.fields)
     kind = _score_name(fitted)
     return DataFit(
         model=fitted,
@@ -113,6 +115,8 @@ def _chosen(method: str | Method, options: dict[str, Any]) -> tuple[str, Method]
             )
         names = [name for name, cls in METHODS.items() if isinstance(method, cls)]
         return (names or [type(method).__name__])[0], method
+    by_name = {_plain(name): name for name in METHODS}
+    method = by_name.get(_plain(method), method)
     if method not in METHODS:
         near = difflib.get_close_matches(method, METHODS, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -124,12 +128,18 @@ def _chosen(method: str | Method, options: dict[str, Any]) -> tuple[str, Method]
     return method, METHODS[method](**options)
 
 
-def _usable(fitted: Any) -> bool:
-    """Whether the action's own checks accept the fitted couplings; warns where they do not."""
+def _plain(name: str) -> str:
+    """The name of a method with hyphens for spaces, as command lines have it."""
+    return name.replace(" ", "-")
+
+
+def _usable(fitted: Any, fields: np.ndarray) -> bool:
+    """Whether the action's own checks accept the fitted couplings, and sites have a density; warns where not."""
     check = getattr(fitted, "__check_init__", None)
     try:
         if check is not None:
             check()
+        require_normalisable(fitted, fields.ndim - 1, window(fields))
         return True
     except InputError as error:
         warnings.warn(

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kadanoff.errors import InputError
 from kadanoff.learning.data.moments import Chains, natural_step
 from kadanoff.learning.data.newton import decrement
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
-from kadanoff.learning.data.solution import Solution, as_history, solve
+from kadanoff.learning.data.solution import Solution, as_history, require_counts, solve
 from kadanoff.sampling.run import Progress
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store.checkpoint import Checkpoint
@@ -52,12 +51,14 @@ class Likelihood:
     sweeps: int = 2
     sampler: Sampler | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse counts below one."""
+        require_counts(self, "steps", "chains", "sweeps")
+
     def solve(
         self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint
     ) -> Solution:
         """Follow the gradient, then measure at rest."""
-        if min(self.steps, self.chains, self.sweeps) < 1:
-            raise InputError("likelihood needs at least one step, chain and sweep")
         rng = np.random.default_rng(seed)
         picks = rng.choice(len(samples.fields), self.chains, p=samples.weights)
         chains = Chains.start(parameters, samples.fields[picks], self.sampler, seed)

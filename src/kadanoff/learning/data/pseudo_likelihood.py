@@ -17,7 +17,7 @@ from kadanoff.learning.data.newton import Objective, minimise, solve_any
 from kadanoff.learning.data.pair_sites import PairSites
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
-from kadanoff.learning.data.solution import Solution
+from kadanoff.learning.data.solution import Solution, require_counts
 from kadanoff.sampling.run import Progress
 from kadanoff.store.checkpoint import Checkpoint
 
@@ -36,13 +36,23 @@ class PseudoLikelihood:
     - `ridge`: by name of a coupling, the precision of a Gaussian prior about zero for each of its components, as if
         for one field: where data leave couplings nearly free it keeps them small, at the price of a bias.
 
-    Raises `InputError` for actions whose conditionals are not known (see `kadanoff.learning.data.conditionals`).
+    Raises `InputError` for actions whose conditionals are not known (see `kadanoff.learning.data.conditionals`), for
+    fewer than one step, and for a `ridge` that names no couplings.
 
     Source: J. Besag, The Statistician 24 (1975) 179.
     """
 
     steps: int = 60
-    ridge: Mapping[str, float] = field(default_factory=dict)
+    ridge: Any = field(default_factory=dict)  # Mapping[str, float], as is checked
+
+    def __post_init__(self) -> None:
+        """Refuse what are no options."""
+        require_counts(self, "steps")
+        if not isinstance(self.ridge, Mapping):
+            raise InputError(
+                f"ridge={self.ridge!r} does not say of which coupling: give precisions by name, such as "
+                "ridge={'w': 1.0}"
+            )
 
     def solve(
         self, parameters: Parameters, samples: Samples, seed: int, progress: Progress, checkpoint: Checkpoint

@@ -1,7 +1,7 @@
 """What every way to learn from data gives: couplings, their linear response to each field, the noise of chains."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -10,8 +10,9 @@ from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
 from kadanoff.sampling.run import Progress
 from kadanoff.store.checkpoint import Checkpoint
+from kadanoff.whole import whole
 
-__all__ = ["Method", "Solution", "as_history", "solve"]
+__all__ = ["Method", "Solution", "as_history", "require_counts", "solve"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,12 @@ class Method(Protocol):
     ) -> Solution:
         """Find the couplings, from those of the parameters on, or from the state that the checkpoint holds."""
         ...
+
+
+def require_counts(method: Any, *names: str) -> None:
+    """Make these options of a method whole numbers; `InputError` unless each is 1 or more."""
+    for name in names:
+        object.__setattr__(method, name, whole(name, getattr(method, name), least=1))
 
 
 def as_history(rows: Float[np.ndarray, "step 2"]) -> list[tuple[int, float]]:

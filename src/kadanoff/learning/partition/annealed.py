@@ -7,7 +7,7 @@ Source: C. Jarzynski, PRL 78 (1997) 2690; R. M. Neal, Statistics and Computing 1
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -19,6 +19,7 @@ from kadanoff.random import keys_of, split_words
 from kadanoff.statistics import Estimate, effective_sample_size
 from kadanoff.statistics.weights import relative_weights
 from kadanoff.summation import compensated_sum
+from kadanoff.whole import whole
 
 __all__ = [
     "Annealed",
@@ -77,7 +78,7 @@ def annealed_importance_sampling(
     path: Path,
     energy: Energy,
     transition: Transition,
-    steps: int | Float[np.ndarray, " step"] = 1000,
+    steps: SupportsIndex | Float[np.ndarray, " step"] = 1000,
 ) -> Annealed:
     """Anneal many chains from t = 0 to t = 1; their weights average to Z_1/Z_0 exactly, for any number of steps.
 
@@ -110,15 +111,15 @@ def annealed_importance_sampling(
     return Annealed(-work.sum(axis=0), work, state)
 
 
-def schedule(steps: int | Float[np.ndarray, " step"]) -> Float[np.ndarray, " step"]:
+def schedule(steps: SupportsIndex | Float[np.ndarray, " step"]) -> Float[np.ndarray, " step"]:
     """The values of t of an annealing; `InputError` unless they rise from 0 to 1.
 
     >>> schedule(4).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    if isinstance(steps, int) and steps < 1:
-        raise InputError(f"an annealing takes one step or more, got steps={steps}")
-    times = np.linspace(0, 1, steps + 1) if isinstance(steps, int) else np.asarray(steps, np.float64)
+    if np.asarray(steps).ndim == 0:
+        return np.linspace(0, 1, whole("the steps of an annealing", steps, least=1) + 1)
+    times = np.asarray(steps, np.float64)
     rising = (
         times.ndim == 1 and len(times) > 1 and times[0] == 0 and times[-1] == 1 and np.all(np.diff(times) > 0)
     )

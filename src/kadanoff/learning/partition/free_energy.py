@@ -1,7 +1,7 @@
 """The free energy F = -ln Z of an action on a finite space."""
 
 import warnings
-from typing import Any
+from typing import Any, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -35,7 +35,7 @@ def free_energy(
     method: str = "annealing",
     start: str = "sites",
     chains: int = 256,
-    steps: int | Float[np.ndarray, " step"] = 1000,
+    steps: SupportsIndex | Float[np.ndarray, " step"] = 1000,
     nodes: int = 12,
     thermalize: int = 100,
     draws: int = 200,

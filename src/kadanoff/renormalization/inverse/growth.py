@@ -20,6 +20,7 @@ from kadanoff.renormalization.inverse.growth_step import Step
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import Levels, level_folder, recorded, thinned
 from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.response import RELAXED
 from kadanoff.store import Store
 
 __all__ = ["grow"]
@@ -111,9 +112,8 @@ def _grown(
         fields, series = _in_memory(level, report) if out is None else _on_disk(level, out, report)
         done += level.sites
         action = None if relax is None else relax.action
-        ensembles.append(
-            ensembles[-1].derive(fields, f"grown by {inverse.kind}", asked.depths[step + 1], action)
-        )
+        told = f"grown by {inverse.kind}" + ("" if relax is None else f", {RELAXED}")
+        ensembles.append(ensembles[-1].derive(fields, told, asked.depths[step + 1], action))
         before.append(series)
     return tuple(ensembles), tuple(before)
 

@@ -13,6 +13,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import KadanoffError, StoreError
 from kadanoff.renormalization.inverse.given import load_inverse
 from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.response import RELAXED
 from kadanoff.runs import open_ensemble
 from kadanoff.store import Store
 
@@ -105,9 +106,8 @@ class Levels(Sequence[Ensemble]):
         ensembles, before = [ensemble], [dict[str, np.ndarray]()]
         for level, store in enumerate(stores[1:], start=1):
             action = relaxation.action if relaxation is not None else None
-            ensembles.append(
-                ensembles[-1].derive(store.fields, f"grown, {store.path}", depths[level], action)
-            )
+            told = f"grown, {store.path}" + ("" if relaxation is None else f", {RELAXED}")
+            ensembles.append(ensembles[-1].derive(store.fields, told, depths[level], action))
             before.append(recorded(store))
         return cls(tuple(ensembles), b, inverse, relaxation, amplitude, tuple(before))
 

@@ -1,6 +1,7 @@
 """Learning an inverse: initialise, descend on training pairs, watch held-out pairs, stop early, keep the best."""
 
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, Majority
 from kadanoff.renormalization.inverse import mixture
@@ -33,6 +34,7 @@ from kadanoff.store.checkpoint import Checkpoint
 __all__ = ["learn_inverse", "linear_density"]
 
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
+_CLEARLY = 3.0  # standard errors by which an inverse may do worse than the yardstick without a word
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
 
@@ -70,7 +72,9 @@ def learn_inverse(
     the same call goes on from it after a kill.
 
     Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field
-    wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide.
+    wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide. Warns
+    (`KadanoffWarning`) of an inverse that does clearly worse on held-out pairs than the best linear map, or for spins
+    than blocks that know their own majority only.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((16, 16)), chains=16, draws=4, seed=0)
@@ -148,6 +152,14 @@ def learn_inverse(
     yardstick = _linear_score(kind, linear, inverse, key, pairs)
     gain = yardstick - scored
     sigma = float(gain.mean() / (gain.std(ddof=1) / np.sqrt(len(gain)) + 1e-30)) if kind != "linear" else 0.0
+    if sigma < -_CLEARLY:
+        than = "blocks that know their own majority only" if inverse.spins else "the best linear map"
+        warnings.warn(
+            f"on held-out pairs the {kind} inverse does worse than {than}, by {-sigma:.0f} sigma: give more "
+            "configurations or steps, or learn another kind",
+            KadanoffWarning,
+            stacklevel=2,
+        )
     record = TrainingRecord(
         kind=kind,
         seed=seed,

@@ -1,0 +1,28 @@
+"""Which values the sites of actions take: two actions can be compared only on fields that both know."""
+
+from typing import Any
+
+from kadanoff.actions.base import Action, FunctionAction, has_spins
+from kadanoff.errors import InputError
+
+__all__ = ["require_same_sites"]
+
+
+def require_same_sites(first: Any, second: Any) -> None:
+    """`InputError` where one action has spins and the other real fields.
+
+    A bare function S(field), and a module that does not say `spins`, may have either.
+
+    >>> import kadanoff as kd
+    >>> require_same_sites(kd.Ising(0.4), kd.InhomogeneousIsing(kd.Graph.grid((4, 4)), w=0.4))
+    """
+    if _says(first) and _says(second) and has_spins(first) != has_spins(second):
+        spins, real = (first, second) if has_spins(first) else (second, first)
+        raise InputError(
+            f"{type(spins).__name__} has spins, +1 and -1, and {type(real).__name__} real fields, so they share no "
+            "configurations: give two actions of one kind (an action of your own has spins if its class says so)"
+        )
+
+
+def _says(action: Any) -> bool:
+    return not isinstance(action, FunctionAction) and (isinstance(action, Action) or hasattr(action, "spins"))
