@@ -171,6 +171,11 @@ class InhomogeneousIsing(PairAction):
 
 
 def _spread(name: str, value: Any, shape: tuple[int, ...], owner: str) -> Array:
+    if jnp.result_type(value).kind == "c":
+        raise InputError(
+            f"{name} is complex, and this action is sampled: give its real part here, and reweight to a complex target "
+            "such as LongerRangePhi4"
+        )
     coupling = jnp.asarray(value, dtype=jnp.result_type(float))
     if coupling.ndim == 0:
         return jnp.full(shape, coupling)
