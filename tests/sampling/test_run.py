@@ -9,6 +9,7 @@ import pytest
 import kadanoff as kd
 from kadanoff.action_records import action_record
 from kadanoff.errors import InputError, KadanoffWarning, StoreError
+from kadanoff.runs import save_ensemble
 from kadanoff.sampling import sample
 
 
@@ -86,6 +87,28 @@ def test_a_run_goes_on_with_its_own_action_only(tmp_path, first, other, said):
     assert np.array_equal(np.asarray(sample(first, (4, 4), **plan).fields), np.asarray(begun.fields))
     with pytest.raises(StoreError, match=said):
         sample(other, (4, 4), **plan)
+
+
+@pytest.mark.exact
+def test_a_run_of_ones_own_action_opens_with_that_action(tmp_path):
+    run, coarse = tmp_path / "run", tmp_path / "coarse"
+    sampled = sample(own_class(4)(1.0), (4, 4), chains=2, draws=2, thermalize=2, out=run)
+    opened = kd.open_ensemble(run, own_class(4)(1.0))
+    assert np.array_equal(opened.series("action_density"), sampled.series("action_density"))
+    blocked = kd.block(sampled, kd.BlockMean(b=2))
+    save_ensemble(blocked, coarse, "block", {}, run)
+    assert kd.open_ensemble(coarse, own_class(4)(1.0)).simulated.action.mass2 == 1.0
+    assert kd.open_ensemble(coarse).parent is None
+    with pytest.raises(StoreError, match=r"kd.open_ensemble\(path, action\)"):
+        kd.open_ensemble(run)
+    for other, said in (
+        (own_class(6)(1.0), "another version of Own"),
+        (own_class(4)(2.0), "its couplings is"),
+        (kd.Phi4(1.0, 1.0), "its action is 'Own', 'Phi4' was given"),
+    ):
+        for folder in (run, coarse):
+            with pytest.raises(StoreError, match=said):
+                kd.open_ensemble(folder, other)
 
 
 @pytest.mark.exact
