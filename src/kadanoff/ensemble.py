@@ -15,7 +15,8 @@ from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure, measurement_names
 from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
-from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size
+from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size, jackknife
+from kadanoff.two_point import TwoPoint, correlations
 from kadanoff.whole import whole
 
 __all__ = ["Ensemble", "ObservableTable"]
@@ -184,6 +185,31 @@ class Ensemble:
             chosen = [entry for entry in chosen if self.action is not None or not entry.needs_action]
             chosen = [entry for entry in chosen if self.on_lattice or not entry.needs_lattice]
         return ObservableTable({entry.name: self.observe(entry) for entry in chosen})
+
+    def two_point(self, connected: bool = False) -> TwoPoint:
+        """The two-point function G(r) along the axes of the longest sides; less <m>^2, if `connected`.
+
+        Errors and covariance are those of a jackknife, with the weights honoured.
+
+        Raises `InputError` on graphs that are no hypercubic lattice, and for a single draw.
+
+        >>> import kadanoff as kd
+        >>> ensemble = kd.sample(kd.Phi4(0.3, 0.0), kd.Lattice((8, 8)), chains=16, draws=8, seed=0)
+        >>> ensemble.two_point().distance.tolist()
+        [0, 1, 2, 3, 4]
+        """
+        if not self.on_lattice:
+            raise InputError(
+                f"the two-point function is along axes of hypercubic lattices, and this is {self.graph!r}"
+            )
+        if "two_point" not in self._series:
+            self._series.update(self.map_blocks(lambda fields: {"two_point": correlations(fields)}))
+        lags = np.moveaxis(self._series["two_point"], -1, 0)
+        primaries = np.concatenate([lags, self.series("m")[None]])
+        found = jackknife(
+            lambda means: means[:-1] - (means[-1] ** 2 if connected else 0), primaries, self.log_weight
+        )
+        return TwoPoint(np.arange(len(lags)), found.values, found.errors, found.covariance)
 
     @property
     def effective_sample_size(self) -> float:
