@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
+from kadanoff.store import Store
 
 pytestmark = pytest.mark.exact
 
@@ -62,11 +63,45 @@ def test_blocks_cover_every_draw_in_order():
         (np.zeros((0, 4, 4)), None, "empty"),
         (np.zeros((2, 0, 4)), None, "empty"),
         (FIELDS, np.zeros((4, 9)), "log_weight"),
+        ((FIELDS > 0).astype(np.int8), None, "are spins, .* and here is 0"),
+        (np.full((2, 3, 4, 4), 127, np.int8), None, "and here is 127"),
+        (np.where(FIELDS > 0, 1, -1).astype(np.uint8), None, "of uint8 are spins, .* and here is 255"),
+        (FIELDS > 0, None, "of bool are spins"),
     ],
 )
 def test_what_is_no_ensemble_is_refused(fields, weight, words):
     with pytest.raises(InputError, match=words):
         Ensemble(fields, log_weight=weight)
+
+
+def test_stored_whole_numbers_are_looked_at_when_they_are_read(tmp_path):
+    values = np.where(FIELDS > 0, 1, -1).astype(np.int8)
+    values[1, 7, 2, 2] = 0
+    with Store.create(tmp_path / "run", "imported", {}, 4, (4, 4), dtype="int8") as store:
+        store.append(values)
+        ensemble = Ensemble(store.fields, Ising(0.0))
+    with pytest.raises(InputError, match="and here is 0"):
+        ensemble.observe("energy")
+    assert np.isfinite(ensemble.select(draws=slice(0, 7)).observe("energy").value)
+
+
+@pytest.mark.parametrize("number", [3, -2, np.int64(0)])
+def test_a_number_selects_one_draw_or_chain(number):
+    root = Ensemble(FIELDS, Phi4(0.5, 0.5), log_weight=np.arange(40.0).reshape(4, 10) / 40)
+    child = root.derive(FIELDS[..., ::2, ::2], "halved", 1)
+    draw, chain = child.select(draws=number), child.select(chains=number)
+    np.testing.assert_array_equal(draw.fields, np.asarray(child.fields)[:, number][:, None])
+    np.testing.assert_array_equal(chain.fields, np.asarray(child.fields)[number][None])
+    np.testing.assert_array_equal(draw.simulated.fields, FIELDS[:, number][:, None])
+    np.testing.assert_array_equal(chain.log_weight, np.asarray(root.log_weight)[number][None])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"), [(10, "draws=10 is out of range"), (-11, "range"), ([0, 1], "whole")]
+)
+def test_what_selects_nothing_is_refused(chosen, said):
+    with pytest.raises(InputError, match=said):
+        Ensemble(FIELDS).select(draws=chosen)
 
 
 def test_it_prints_as_physicists_write():

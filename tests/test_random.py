@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from kadanoff.errors import InputError
 from kadanoff.random import (
     along_one_axis,
     fold_in,
@@ -45,6 +46,19 @@ def test_paths_of_a_seed_make_different_keys():
         tuple(jax.random.key_data(key(*path)).tolist()) for path in [(0,), (1,), (0, 0), (0, 1), (0, 1, 0)]
     }
     assert len(data) == 5
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**32 + 7, 2**70, 1.0, None, "7"])
+def test_seeds_that_keys_cannot_tell_apart_are_refused(seed):
+    with pytest.raises(InputError, match="seed"):
+        key(seed)
+
+
+@pytest.mark.exact
+def test_seeds_of_numpy_are_those_of_python():
+    for seed in (7, 2**32 - 1):
+        assert jnp.array_equal(jax.random.key_data(key(np.int64(seed))), jax.random.key_data(key(seed)))
 
 
 @pytest.mark.exact

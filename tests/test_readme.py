@@ -43,7 +43,10 @@ def test_every_name_is_public_and_every_option_exists() -> None:
 
 @pytest.mark.slow
 @pytest.mark.exact
-def test_the_tour_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tour_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {}
     for number, block in enumerate(blocks("python"), 1):
         exec(compile(block, f"README.md, block {number}", "exec"), namespace)

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from kadanoff.response import derivative as derivative
     from kadanoff.reweighting import reweight as reweight
     from kadanoff.reweighting import reweight_external as reweight_external
+    from kadanoff.runs import open_ensemble as open_ensemble
     from kadanoff.sampling import ColourBlock as ColourBlock
     from kadanoff.sampling import HeatBath as HeatBath
     from kadanoff.sampling import HybridMonteCarlo as HybridMonteCarlo
@@ -154,6 +155,7 @@ _HOMES = {
         "Wolff",
         "sample",
     ),
+    "runs": ("open_ensemble",),
     "saved_models": ("load_model", "save_model"),
     "statistics": ("Estimate",),
     "trajectory": ("Trajectory", "reweight_along"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Inexact, Num
@@ -14,7 +15,9 @@ from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure, measurement_names
 from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
-from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size
+from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size, jackknife
+from kadanoff.two_point import TwoPoint, correlations
+from kadanoff.whole import whole
 
 __all__ = ["Ensemble", "ObservableTable"]
 
@@ -34,7 +37,8 @@ class ObservableTable(dict[str, Estimate]):
 class Ensemble:
     """Configurations (chain, draw, *lattice) with what is needed to interpret them.
 
-    `fields` is an array, or anything that slices like one along draws (a store's fields stay on disk).
+    `fields` is an array, or anything that slices like one along draws (a store's fields stay on disk). Whole numbers
+    are spins, +1 or -1; others are an `InputError`.
     `action` is the action the fields are distributed with, None where no closed form is known (blocked, grown
     by a pure map). `log_weight` (chain, draw), real or complex, multiplies every configuration in every mean.
     `depth` counts how often the fields were blocked since they were simulated; growth lowers it. `parent` is
@@ -63,6 +67,8 @@ class Ensemble:
             raise InputError(f"fields must have the shape (chain, draw, *lattice), got {self.fields.shape}")
         if self.chains < 1 or self.draws < 1:
             raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
+        if isinstance(self.fields, np.ndarray | jax.Array):  # stored ones are looked at block by block
+            _require_spins(np.asarray(self.fields))
         if self.graph is None:
             object.__setattr__(self, "graph", getattr(self.action, "graph", None))
         if self.graph is not None and self.graph.shape != tuple(self.fields.shape[2:]):
@@ -108,7 +114,8 @@ class Ensemble:
         step = max(1, sites // (self.chains * self.lattice.volume))
         for begin in range(0, self.draws, step):
             stop = min(begin + step, self.draws)
-            yield begin, stop, np.asarray(self.fields[:, begin:stop])
+            fields = np.asarray(self.fields[:, begin:stop])
+            yield begin, stop, fields if isinstance(self.fields, np.ndarray) else _require_spins(fields)
 
     def map_blocks(self, function: Callable[[np.ndarray], Mapping[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
         """Apply a function of flat configurations (n, *lattice) block by block; join its series as (chain,
@@ -179,6 +186,31 @@ class Ensemble:
             chosen = [entry for entry in chosen if self.on_lattice or not entry.needs_lattice]
         return ObservableTable({entry.name: self.observe(entry) for entry in chosen})
 
+    def two_point(self, connected: bool = False) -> TwoPoint:
+        """The two-point function G(r) along the axes of the longest sides; less <m>^2, if `connected`.
+
+        Errors and covariance are those of a jackknife, with the weights honoured.
+
+        Raises `InputError` on graphs that are no hypercubic lattice, and for a single draw.
+
+        >>> import kadanoff as kd
+        >>> ensemble = kd.sample(kd.Phi4(0.3, 0.0), kd.Lattice((8, 8)), chains=16, draws=8, seed=0)
+        >>> ensemble.two_point().distance.tolist()
+        [0, 1, 2, 3, 4]
+        """
+        if not self.on_lattice:
+            raise InputError(
+                f"the two-point function is along axes of hypercubic lattices, and this is {self.graph!r}"
+            )
+        if "two_point" not in self._series:
+            self._series.update(self.map_blocks(lambda fields: {"two_point": correlations(fields)}))
+        lags = np.moveaxis(self._series["two_point"], -1, 0)
+        primaries = np.concatenate([lags, self.series("m")[None]])
+        found = jackknife(
+            lambda means: means[:-1] - (means[-1] ** 2 if connected else 0), primaries, self.log_weight
+        )
+        return TwoPoint(np.arange(len(lags)), found.values, found.errors, found.covariance)
+
     @property
     def effective_sample_size(self) -> float:
         """Kish's effective number of configurations under the weights."""
@@ -199,14 +231,17 @@ class Ensemble:
         graph = getattr(action, "graph", self.graph)
         return replace(self, action=None if action is None else as_action(action), graph=graph, _series=kept)
 
-    def select(self, draws: slice | None = None, chains: slice | None = None) -> "Ensemble":
-        """Some of the draws or chains; the ancestry is cut alike."""
-        rows, columns = chains or slice(None), draws or slice(None)
+    def select(self, draws: slice | int | None = None, chains: slice | int | None = None) -> "Ensemble":
+        """Some of the draws or chains, a number being that one alone; the ancestry is cut alike.
+
+        Raises `InputError` for a number that is out of range and for what is neither number nor slice.
+        """
+        rows, columns = _as_slice("chains", chains, self.chains), _as_slice("draws", draws, self.draws)
         return replace(
             self,
             fields=np.asarray(self.fields[rows, columns]),  # stored fields: reads these draws only
             log_weight=None if self.log_weight is None else self.log_weight[rows, columns],
-            parent=None if self.parent is None else self.parent.select(draws, chains),
+            parent=None if self.parent is None else self.parent.select(columns, rows),
             _series={name: values[rows, columns] for name, values in self._series.items()},
         )
 
@@ -225,6 +260,30 @@ class Ensemble:
             f"Ensemble({'x'.join(map(str, self.lattice.shape))}, {self.chains} chains of {self.draws} draws, "
             f"action={self.action!r}, depth={self.depth}{weights})"
         )
+
+
+def _as_slice(name: str, chosen: Any, count: int) -> slice:
+    """A choice along an axis as a slice, so that the axis stays."""
+    if chosen is None or isinstance(chosen, slice):
+        return slice(None) if chosen is None else chosen
+    number = whole(name, chosen)
+    if not -count <= number < count:
+        raise InputError(
+            f"{name}={number} is out of range: there are {count}, counted from 0, or from -1 backwards"
+        )
+    return slice(number % count, number % count + 1)
+
+
+def _require_spins(fields: np.ndarray) -> np.ndarray:
+    """Give fields back; `InputError` where whole numbers are no spins."""
+    other = fields.dtype.kind in "biu" and (fields.dtype.kind == "b" or np.abs(fields) != 1)
+    if np.any(other):
+        wrong = fields.ravel()[np.argmax(other)]
+        raise InputError(
+            f"fields of {fields.dtype} are spins, +1 or -1, and here is {wrong}: give 2 * fields - 1 for 0 and 1, in "
+            "a type with a sign, or real numbers, fields.astype('float32')"
+        )
+    return fields
 
 
 def as_fields(ensemble: "Ensemble | np.ndarray") -> np.ndarray:

@@ -55,7 +55,8 @@ def load_graph_model(path: str | Path) -> Any:
     kind = str(arrays["action"])
     if kind not in MODELS:
         raise StoreError(
-            f"{path} holds the graph of {kind}, whose potentials are functions: make it anew in Python"
+            f"{path} holds the graph of {kind}, whose potentials are functions: make it anew in Python; a run of it "
+            "opens by kd.open_ensemble(path, action)"
         )
     made, names = MODELS[kind]
     try:

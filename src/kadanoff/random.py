@@ -8,6 +8,7 @@ sharded. A fresh key (folded with the sweep, the colour, the purpose) makes a fr
 import math
 from collections.abc import Callable
 from functools import reduce
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +16,14 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
+from kadanoff.errors import InputError
 from kadanoff.keys import THREEFRY
+from kadanoff.whole import whole
 
 __all__ = [
     "Words",
     "along_one_axis",
+    "checked_seed",
     "fold_in",
     "key",
     "keys_of",
@@ -38,14 +42,26 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 Words = tuple[UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."], UInt32[Array, "..."]]
 
 
-def key(seed: int, *path: int) -> PRNGKeyArray:
-    """Make the random key of a seed, folded with the numbers that name its purpose.
+def key(seed: SupportsIndex, *path: int) -> PRNGKeyArray:
+    """Make the random key of a seed, folded with the numbers that name its purpose; see `checked_seed`.
 
     >>> import jax
     >>> bool(jax.random.key_data(key(1))[1] == 1)
     True
     """
-    return fold_in(jax.random.key(seed, impl=THREEFRY), *path)
+    return fold_in(jax.random.key(checked_seed(seed), impl=THREEFRY), *path)
+
+
+def checked_seed(seed: SupportsIndex) -> int:
+    """Give a seed as an `int`; `InputError` for what is no whole number from 0 to 2**32 - 1: keys tell these apart.
+
+    >>> checked_seed(np.int64(7))
+    7
+    """
+    number = whole("seed", seed)
+    if not 0 <= number < 2**32:
+        raise InputError(f"seed {number} is out of range: give a whole number from 0 to {2**32 - 1}")
+    return number
 
 
 def fold_in(key: PRNGKeyArray, *path: int) -> PRNGKeyArray:

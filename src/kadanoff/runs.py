@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kadanoff.actions import ACTIONS
+from kadanoff.action_records import as_recorded
+from kadanoff.actions import ACTIONS, as_action
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.graph_models import MODEL_FILE, MODELS, load_graph_model
 from kadanoff.store import Store
 from kadanoff.store.durable import atomic_write
+from kadanoff.store.layout import jsonable
 
 __all__ = [
     "action_from_file",
@@ -91,7 +93,8 @@ def stored_action(store: Store) -> Any:
     if made is None:
         raise StoreError(
             f"{store.path} samples the action {store.config.get('action')!r}, whose source is not with it: "
-            "simulate it by `kadanoff simulate --action FILE.py:NAME`, or open the fields in Python"
+            "simulate it by `kadanoff simulate --action FILE.py:NAME`, or give the action in Python, "
+            "kd.open_ensemble(path, action)"
         )
     try:
         return made(**store.config["couplings"])
@@ -107,34 +110,62 @@ def fingerprint(folder: str | Path) -> str:
     return records[-1].digest if records else ""
 
 
-def open_ensemble(folder: str | Path) -> Ensemble:
+def open_ensemble(folder: str | Path, action: Any = None) -> Ensemble:
     """Open the folder of a simulated or derived run as an ensemble; its fields stay on disk.
 
     A derived run (blocked) comes with the ensembles that it was made from, as long as their folders are where
-    they were relative to it. Raises `StoreError` for folders that hold no such run.
+    they were relative to it. The action of the simulated run is made anew from its record; `action` gives one of your
+    own that was sampled in Python, whose record tells only whether it is the same.
+
+    Raises `StoreError` for folders that hold no such run, and for another action than that of the run.
+
+    >>> import tempfile, kadanoff as kd
+    >>> folder = tempfile.mkdtemp() + "/run"
+    >>> sampled = kd.sample(kd.Ising(0.3), kd.Lattice((4, 4)), chains=8, draws=4, thermalize=10, out=folder)
+    >>> kd.open_ensemble(folder)
+    Ensemble(4x4, 8 chains of 4 draws, action=Ising(beta=0.3), depth=0)
     """
     store = Store.open(folder)
     if store.draws == 0:
         raise StoreError(f"{folder} holds no draws yet: give the command that started it again")
     weights = store.log_weight()
     if store.kind == "simulate":
-        history = (f"simulated, {store.path}",)
-        return Ensemble(store.fields, stored_action(store), weights, history=history)
+        made = stored_action(store) if action is None else _recorded(action, store)
+        return Ensemble(store.fields, made, weights, history=(f"simulated, {store.path}",))
     attributes = store.attributes
     parent = None
     if attributes.get("source") is not None:
-        parent = _parent((store.path / attributes["source"]).resolve(), store)
+        parent = _parent((store.path / attributes["source"]).resolve(), store, action)
+    if action is not None and parent is None:
+        raise StoreError(
+            f"the run that {folder} was made from is not beside it any more: leave the action out"
+        )
     depth, history = int(attributes.get("depth", 0)), tuple(attributes.get("history", ()))
     return Ensemble(store.fields, None, weights, depth, parent, history)
 
 
-def _parent(path: Path, child: Store) -> Ensemble | None:
+def _recorded(action: Any, store: Store) -> Any:
+    """The action that a user gives for a run, if it is the one of its record."""
+    action = as_action(action)
+    record = jsonable(as_recorded(action, store.lattice_shape, store.config, store.path), "config")
+    for name in ("action", "couplings"):
+        if record[name] != store.config.get(name):
+            raise StoreError(
+                f"{store.path} samples another action: its {name} is {store.config.get(name)!r}, {record[name]!r} "
+                "was given; give the one that was sampled"
+            )
+    return action
+
+
+def _parent(path: Path, child: Store, action: Any) -> Ensemble | None:
     """The run that `child` was made from, None where it has gone, been moved or been replaced."""
     try:
         if Store.open(path).records[0].digest != child.config.get("source"):
             return None
-        parent = open_ensemble(path)
+        parent = open_ensemble(path, action)
     except (KadanoffError, IndexError):
+        if action is not None:
+            raise
         return None
     if (parent.chains, parent.draws) == (child.chains, child.draws):
         return parent

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -86,3 +87,28 @@ def test_an_action_is_traced_by_its_couplings():
         assert float(compiled(Phi4(mass2, 0.7), phi)) == pytest.approx(
             float(total(Phi4(mass2, 0.7), phi)), rel=1e-6
         )
+
+
+class Whole(NearestNeighbourAction):
+    """Couplings that may be given as whole numbers, a switch and a power that are none."""
+
+    mass2: float
+    kappa: float = 1.0
+    quartic: bool = False
+    power: int = eqx.field(static=True, default=2)
+
+    def potential(self, phi, dimension):
+        return (self.mass2 / 2 + dimension * self.kappa) * phi**self.power + (phi**4 if self.quartic else 0)
+
+
+def test_whole_numbers_are_couplings_and_what_is_static_or_a_switch_is_none():
+    for given in (-1, np.int64(-1), -1.0):
+        action = Whole(given, kappa=2)
+        assert couplings(action) == {"mass2": -1.0, "kappa": 2.0}
+        phi = field(4, 4)
+        assert conjugate(action, phi).mass2 == pytest.approx(float(jnp.sum(phi**2)) / 2, rel=1e-6)
+
+
+def test_the_class_of_an_action_is_no_action():
+    with pytest.raises(InputError, match="Phi4 is the class of an action: give it couplings"):
+        as_action(Phi4)

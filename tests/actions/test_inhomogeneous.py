@@ -81,7 +81,7 @@ def test_random_couplings_follow_the_seed() -> None:
         ({"b": [[1, 0], [1, 1]], "a": -1.0}, r"b=0 at site \(0, 1\)"),
         ({"b": [[0, 0], [1, 1]], "a": 0.9}, r"b=0 at site \(0, [01]\)"),  # a double link of 1 against a < 1
         ({"a": [1.0, 1.0]}, r"a has one value for every site, shape \(2, 2\)"),
-        ({"a": 1.0 + 0.1j}, "a is complex, and this action is sampled"),
+        ({"a": 1.0 + 0.1j}, "a is complex, and an action that is sampled"),
         ({"w": [1.0, 1.0]}, r"w has one value for every edge, shape \(8,\)"),
         ({"r": [[0, np.nan], [0, 0]]}, r"r at site \(0, 1\) is not"),
         ({"w": [1, 1, np.inf, 1, 1, 1, 1, 1]}, "w at edge 2 is not"),

@@ -96,3 +96,10 @@ def test_it_prints_its_couplings_and_survives_tracing():
         "LongerRangePhi4(mass2=-0.9515, quartic=(0.7+0.1j), kappa=1.0, next_nearest=0.0"
     )
     assert jax.jit(lambda m: repr(Phi4(m, 0.7)) and m)(1.0) == 1.0
+
+
+@pytest.mark.parametrize("value", [1j, "a", None, [0.1, "b"]])
+def test_what_is_no_real_number_is_no_coupling(value):
+    for make in (lambda: Phi4(value, 1.0), lambda: Phi4(1.0, 1.0, value), lambda: Ising(value)):
+        with pytest.raises(InputError, match="real number|is complex"):
+            make()

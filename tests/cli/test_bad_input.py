@@ -161,6 +161,7 @@ def test_newer_runs(kadanoff: Any, simulated: Path, tmp_path: Path, refused: Any
         ("reproduce", "which experiment?"),
         ("reproduce tabel1", "did you mean table1?"),
         ("reproduce table1 --seed -2", "--seed -2"),
+        ("reproduce table1 --seed 4194304", "--seed 4194304"),
         ("reproduce table1 --out RUN/run.json", "is a file"),
         ("report RUN --out RUN", "cannot be written"),
         ("report RUN --out RUN/no/page.html", "cannot be written"),

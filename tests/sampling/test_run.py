@@ -1,10 +1,15 @@
 """The run loop: what is refused before a folder is made, and the free field with the defaults of `sample`."""
 
+import json
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import kadanoff as kd
-from kadanoff.errors import InputError
+from kadanoff.action_records import action_record
+from kadanoff.errors import InputError, KadanoffWarning, StoreError
+from kadanoff.runs import save_ensemble
 from kadanoff.sampling import sample
 
 
@@ -22,8 +27,15 @@ class Tilted(kd.NearestNeighbourAction):
     ("action", "options", "said"),
     [
         (kd.Phi4(-0.9515, 0.7), {"start": "warm"}, "unknown start 'warm'"),
-        (kd.Phi4(-0.9515, 0.7), {"thin": 0}, "thin must be positive"),
+        (kd.Phi4(-0.9515, 0.7), {"thin": 0}, "thin must be 1 or more"),
         (Tilted(), {"sampler": kd.SwendsenWang()}, "not even"),
+        (Tilted(), {"sampler": "metropolis"}, "is no sampler"),
+        (Tilted(), {"sampler": kd.Metropolis}, "is no sampler"),
+        (Tilted, {}, "is the class of an action"),
+        (Tilted(), {"thin": 2.0}, "thin must be a whole number"),
+        (Tilted(), {"thermalize": -1}, "thermalize must be 0 or more"),
+        (Tilted(), {"seed": 2**32}, "seed 4294967296 is out of range"),
+        (Tilted(), {"seed": None}, "seed must be a whole number"),
     ],
 )
 def test_what_cannot_run_leaves_no_folder(tmp_path, action, options, said):
@@ -41,6 +53,102 @@ def test_selected_draws_of_a_store_are_those_of_memory(tmp_path):
     for draws, chains in ((slice(1, 4), None), (None, slice(0, 2)), (slice(None, None, 2), slice(1, 3))):
         one, other = stored.select(draws, chains), held.select(draws, chains)
         assert np.array_equal(one.fields, other.fields)
+
+
+def quadratic(weight):
+    return lambda field: weight * jnp.sum(field**2)
+
+
+def own_class(power):
+    class Own(kd.NearestNeighbourAction):
+        mass2: float
+        kappa: float = 1.0
+
+        def potential(self, phi, dimension):
+            return (self.mass2 / 2 + dimension * self.kappa) * phi**2 + phi**power
+
+    return Own
+
+
+@pytest.mark.exact
+@pytest.mark.filterwarnings("ignore::kadanoff.errors.PrecisionWarning")
+@pytest.mark.parametrize(
+    ("first", "other", "said"),
+    [
+        (quadratic(1.0), quadratic(50.0), "another version of <lambda>"),
+        (own_class(4)(1.0), own_class(6)(1.0), "another version of Own"),
+        (own_class(4)(-1), own_class(4)(8), "config.couplings.mass2 is -1.0, 8.0"),
+    ],
+    ids=["function", "class", "whole coupling"],
+)
+def test_a_run_goes_on_with_its_own_action_only(tmp_path, first, other, said):
+    plan = {"chains": 2, "draws": 2, "thermalize": 2, "out": tmp_path / "run"}
+    begun = sample(first, (4, 4), **plan)
+    assert np.array_equal(np.asarray(sample(first, (4, 4), **plan).fields), np.asarray(begun.fields))
+    with pytest.raises(StoreError, match=said):
+        sample(other, (4, 4), **plan)
+
+
+@pytest.mark.exact
+def test_a_run_of_ones_own_action_opens_with_that_action(tmp_path):
+    run, coarse = tmp_path / "run", tmp_path / "coarse"
+    sampled = sample(own_class(4)(1.0), (4, 4), chains=2, draws=2, thermalize=2, out=run)
+    opened = kd.open_ensemble(run, own_class(4)(1.0))
+    assert np.array_equal(opened.series("action_density"), sampled.series("action_density"))
+    blocked = kd.block(sampled, kd.BlockMean(b=2))
+    save_ensemble(blocked, coarse, "block", {}, run)
+    assert kd.open_ensemble(coarse, own_class(4)(1.0)).simulated.action.mass2 == 1.0
+    assert kd.open_ensemble(coarse).parent is None
+    with pytest.raises(StoreError, match=r"kd.open_ensemble\(path, action\)"):
+        kd.open_ensemble(run)
+    for other, said in (
+        (own_class(6)(1.0), "another version of Own"),
+        (own_class(4)(2.0), "its couplings is"),
+        (kd.Phi4(1.0, 1.0), "its action is 'Own', 'Phi4' was given"),
+    ):
+        for folder in (run, coarse):
+            with pytest.raises(StoreError, match=said):
+                kd.open_ensemble(folder, other)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("kept", [None, {"jax": "0.0.1", "digest": "of another JAX"}])
+def test_a_run_begun_by_another_version_goes_on(tmp_path, kept):
+    plan = {"chains": 2, "draws": 2, "thermalize": 2, "out": tmp_path / "run"}
+    sample(own_class(4)(-1), (4, 4), **plan)
+    file = tmp_path / "run" / "run.json"
+    record = json.loads(file.read_text())
+    record["config"]["program"] = kept
+    if kept is None:
+        del record["config"]["program"], record["config"]["couplings"]["mass2"]
+    file.write_text(json.dumps(record))
+    assert sample(own_class(4)(-1), (4, 4), **plan).draws == 2
+
+
+@pytest.mark.exact
+def test_couplings_given_as_numbers_or_arrays_are_the_same_action():
+    records = [
+        action_record(own_class(4)(mass2), (4, 4)) for mass2 in (1, 1.0, np.float32(1), jnp.float32(1))
+    ]
+    assert all(record == records[0] for record in records)
+    assert "program" not in action_record(kd.Phi4(1.0, 1.0), (4, 4))
+
+
+@pytest.mark.exact
+def test_counts_and_seeds_of_numpy_are_those_of_python():
+    plan = {"chains": 2, "draws": 3, "thin": 2, "thermalize": 2, "seed": 7}
+    one = sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((4, 4)), **plan)
+    other = sample(kd.Phi4(-0.9515, 0.7), (4, 4), **{name: np.int64(count) for name, count in plan.items()})
+    assert np.array_equal(one.fields, other.fields)
+
+
+@pytest.mark.exact
+def test_a_target_out_of_reach_is_reported_at_the_longest_run():
+    with pytest.warns(KadanoffWarning, match="after 10 draws of every chain: raise max_draws"):
+        ensemble = sample(
+            kd.Phi4(-0.9515, 0.7), (8, 8), chains=8, thermalize=20, target_error=0.001, max_draws=10
+        )
+    assert ensemble.draws == 10
 
 
 def free_field(shape, mass2):

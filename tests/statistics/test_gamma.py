@@ -78,6 +78,17 @@ def test_smallest_inputs():
 
 
 @pytest.mark.exact
+@pytest.mark.parametrize("shape", [(1, 2), (2, 1)])
+def test_two_draws_tell_no_error_of_a_function_of_several_means(shape):
+    x = np.random.default_rng(4).normal(size=shape)
+    variance = derived(lambda means: means[0] - means[1] ** 2, [x**2, x])
+    assert variance.value == pytest.approx(x.var()) and math.isnan(variance.error)
+    split = derived(lambda means: means[0] - 1j * means[1] ** 2, [x**2, x])
+    assert math.isnan(split.error.real) and math.isnan(split.error.imag)
+    assert derived(lambda means: np.exp(means[0]), [x]).error > 0
+
+
+@pytest.mark.exact
 def test_bad_input_is_named():
     x = np.ones((4, 20))
     x[1, 3] = x[2, 5] = np.nan

@@ -90,8 +90,8 @@ def test_refusals():
         bootstrap(lambda m: m, x, 0, samples=1)
     with pytest.raises(InputError, match="seed"):
         bootstrap(lambda m: m, x, seed=0.5)
-    with pytest.raises(InputError, match="seed"):
-        bootstrap(lambda m: m, x, seed=-1)
+    with pytest.raises(InputError, match="seed -1 is not usable"):
+        bootstrap(lambda m: m, x, seed=[-1, 0])
     with pytest.raises(InputError, match="vector"):
         jackknife(lambda m: np.ones((2, 2)), x)
     with pytest.raises(OverlapError):

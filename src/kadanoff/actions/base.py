@@ -4,6 +4,7 @@ import abc
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
+from numbers import Real
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import equinox as eqx
@@ -47,8 +48,8 @@ class HasDensity(Protocol):
 
 
 class Action(eqx.Module):
-    """A distribution p = exp(-S(phi; g))/Z: the array leaves are the couplings g, `density` gives the terms
-    of S.
+    """A distribution p = exp(-S(phi; g))/Z: the numbers and arrays among the fields are the couplings g, `density`
+    gives the terms of S. A number that is no coupling, such as a power, is declared `eqx.field(static=True)`.
 
     That is enough for hybrid Monte Carlo. A `NearestNeighbourAction` has every update; other pairs of sites have
     local ones by an interaction graph, see `HasInteractionGraph`.
@@ -151,6 +152,10 @@ def as_action(action: Any) -> Any:
     >>> type(wrapped).__name__
     'FunctionAction'
     """
+    if isinstance(action, type):
+        raise InputError(
+            f"{action.__name__} is the class of an action: give it couplings, {action.__name__}(...)"
+        )
     if hasattr(action, "density"):
         return action
     if callable(action):
@@ -271,5 +276,13 @@ def difference(
 
 
 def with_array_leaves(action: Any) -> Any:
-    """Turn floats into arrays, so that couplings given as plain numbers are differentiated too."""
-    return jax.tree_util.tree_map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, action)
+    """Turn numbers into arrays, so that couplings given as plain ones, whole or not, are differentiated too.
+
+    >>> with_array_leaves([-1, 0.5, True])
+    [Array(-1., dtype=float32, weak_type=True), Array(0.5, dtype=float32, weak_type=True), True]
+    """
+    return jax.tree_util.tree_map(lambda leaf: jnp.asarray(float(leaf)) if _is_number(leaf) else leaf, action)
+
+
+def _is_number(leaf: Any) -> bool:
+    return isinstance(leaf, Real) and not isinstance(leaf, bool)

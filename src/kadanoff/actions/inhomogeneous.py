@@ -13,6 +13,7 @@ from scipy.sparse.linalg import eigsh
 
 from kadanoff import random
 from kadanoff.actions.base import Action
+from kadanoff.actions.coupling import as_coupling
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import site_name
@@ -171,12 +172,7 @@ class InhomogeneousIsing(PairAction):
 
 
 def _spread(name: str, value: Any, shape: tuple[int, ...], owner: str) -> Array:
-    if jnp.result_type(value).kind == "c":
-        raise InputError(
-            f"{name} is complex, and this action is sampled: give its real part here, and reweight to a complex target "
-            "such as LongerRangePhi4"
-        )
-    coupling = jnp.asarray(value, dtype=jnp.result_type(float))
+    coupling = as_coupling(name, value)
     if coupling.ndim == 0:
         return jnp.full(shape, coupling)
     if coupling.shape != shape:

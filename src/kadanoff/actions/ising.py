@@ -8,6 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
 from kadanoff.actions.base import NearestNeighbourAction, shown
+from kadanoff.actions.coupling import as_coupling
 from kadanoff.errors import InputError
 
 __all__ = ["Ising"]
@@ -32,7 +33,7 @@ class Ising(NearestNeighbourAction):
 
     def __init__(self, beta: float | Array) -> None:
         """Set the inverse temperature."""
-        self.beta = jnp.asarray(beta, dtype=jnp.result_type(float))
+        self.beta = as_coupling("beta", beta)
 
     def __check_init__(self) -> None:
         """Refuse what is no inverse temperature."""

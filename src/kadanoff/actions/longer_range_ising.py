@@ -10,6 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from kadanoff.actions.base import Action, shown
+from kadanoff.actions.coupling import as_coupling
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
@@ -43,9 +44,8 @@ class LongerRangeIsing(Action):
 
     def __init__(self, nearest: ArrayLike, diagonal: ArrayLike = 0.0, cubic: ArrayLike = 0.0) -> None:
         """Set the couplings."""
-        self.nearest, self.diagonal, self.cubic = (
-            jnp.asarray(value, dtype=jnp.result_type(float)) for value in (nearest, diagonal, cubic)
-        )
+        given = {"nearest": nearest, "diagonal": diagonal, "cubic": cubic}
+        self.nearest, self.diagonal, self.cubic = (as_coupling(name, value) for name, value in given.items())
 
     def __check_init__(self) -> None:
         """Refuse what are no couplings."""

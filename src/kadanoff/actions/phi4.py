@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from kadanoff.actions.base import NearestNeighbourAction, shown
+from kadanoff.actions.coupling import as_coupling
 from kadanoff.errors import InputError
 
 __all__ = ["Phi4"]
@@ -38,7 +38,8 @@ class Phi4(NearestNeighbourAction):
 
     def __init__(self, mass2: float | Array, quartic: float | Array, kappa: float | Array = 1.0) -> None:
         """Set the couplings."""
-        self.mass2, self.quartic, self.kappa = (_coupling(g) for g in (mass2, quartic, kappa))
+        given = {"mass2": mass2, "quartic": quartic, "kappa": kappa}
+        self.mass2, self.quartic, self.kappa = (as_coupling(name, value) for name, value in given.items())
 
     def __check_init__(self) -> None:
         """Refuse couplings that define no distribution."""
@@ -91,7 +92,3 @@ class Phi4(NearestNeighbourAction):
     def __repr__(self) -> str:
         """Print the couplings as they were typed."""
         return shown(self)
-
-
-def _coupling(value: float | Array) -> Array:
-    return jnp.asarray(value, dtype=jnp.result_type(float))

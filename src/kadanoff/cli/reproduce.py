@@ -12,6 +12,9 @@ from kadanoff.cli.stopping import WallTime
 
 __all__ = ["register"]
 
+#: Experiments multiply a seed by up to a thousand and add a number below that, one for every stream.
+_LARGEST_SEED = 2**32 // 1024 - 1
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -68,6 +71,11 @@ def register(app: typer.Typer) -> None:
             near = difflib.get_close_matches(name, EXPERIMENTS, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise InputError(f"unknown experiment {name!r}; {hint}choose from {', '.join(EXPERIMENTS)}")
+        if seed > _LARGEST_SEED:
+            raise InputError(
+                f"--seed {seed} is out of range: an experiment draws a thousand seeds from it, give one up to "
+                f"{_LARGEST_SEED}"
+            )
         folder = Path("runs") / (f"{name}-quick" if quick else name) if out is None else out
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file, but --out is a folder: give another path")

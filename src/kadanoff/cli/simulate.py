@@ -1,9 +1,8 @@
 """Draw an ensemble from an action by Markov chains, and measure it."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -120,7 +119,6 @@ def register(app: typer.Typer) -> None:
                 devices=devices,
             )
             table = ensemble.observables(wanted)
-            _warn_if_short(table, target_error, draws, max_draws)
             figures = task.draw(ensemble, out if speaks else None)
         if as_json:
             emit_json(
@@ -166,21 +164,3 @@ def keeping_action(
         report(done, total, message)
 
     return keep_and_report
-
-
-def _warn_if_short(
-    table: Mapping[str, Any], target_error: float | None, draws: int | None, max_draws: int
-) -> None:
-    """Warn when the longest run allowed ended before the error was small enough."""
-    estimate = table.get("abs_magnetization")
-    target = 0.003 if target_error is None else target_error
-    if draws is not None or estimate is None or estimate.error <= 1.05 * target * abs(estimate.value):
-        return
-    from kadanoff.errors import KadanoffWarning
-
-    warnings.warn(
-        f"<|m|> is known to {100 * estimate.error / abs(estimate.value):.2f} %, not to {100 * target:.2f} %, "
-        f"after {max_draws} draws a chain: raise --max-draws or --thin",
-        KadanoffWarning,
-        stacklevel=2,
-    )

@@ -1,6 +1,6 @@
 """The run loop: thermalise, judge, draw block by block until the error is small enough, store, resume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,14 @@ from kadanoff.sampling.colour_block import ColourBlock, has_known_sites
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
+from kadanoff.sampling.plan import Plan, plan_of
 from kadanoff.sampling.sharded import SharedSink, has_slabs, shard, sharded
-from kadanoff.sampling.sinks import FolderSink, MemorySink, Plan, magnetisation
-from kadanoff.sampling.state import ChainState, Sampler, require_start
+from kadanoff.sampling.sinks import FolderSink, MemorySink, magnetisation
+from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.sampling.state import start as starting_fields
+from kadanoff.sampling.target import relative_error, warn_unless_reached
 from kadanoff.sampling.tempering import Tempering, TemperingState
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
-from kadanoff.statistics import gamma_method
 from kadanoff.store.durable import deferred_interrupt
 
 __all__ = ["Progress", "advance", "default_sampler", "sample", "space_of"]
@@ -76,7 +77,7 @@ def default_sampler(action: Any) -> Sampler:
 
 def sample(
     action: Any,
-    lattice: Lattice | None = None,
+    lattice: Lattice | int | Sequence[int] | None = None,
     *,
     chains: int | None = None,
     draws: int | None = None,
@@ -91,7 +92,8 @@ def sample(
     progress: Progress | None = None,
     devices: int | None = None,
 ) -> Ensemble:
-    """Draw an ensemble from exp(-S)/Z on a lattice, or on the graph of the action, where `lattice` is left out.
+    """Draw an ensemble from exp(-S)/Z on a lattice (or its sides), or on the graph of the action, where `lattice` is
+    left out.
 
     Runs `chains` Markov chains at once, `thermalize` steps (default 300; the step size is tuned in the first
     two thirds and then left alone), then keeps every `thin`-th state until `draws` are kept from every chain,
@@ -103,8 +105,10 @@ def sample(
     process, which round otherwise). Processes that `kadanoff.devices.join_processes` joined call alike, and the first
     one writes.
 
-    Raises `InputError` for counts that are not positive, unknown starts and actions that the sampler cannot
-    update; nothing has been written by then.
+    A run that reaches `max_draws` before its `target_error` ends with a `KadanoffWarning`.
+
+    Raises `InputError` for counts that are not positive whole numbers, seeds outside 0 to 2**32 - 1, unknown starts
+    and actions that the sampler cannot update; nothing has been written by then.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((8, 8)), chains=16, draws=8, seed=0)
@@ -113,30 +117,10 @@ def sample(
     """
     action = as_action(action)
     space = space_of(action, lattice)
-    if draws is None and target_error is None:
-        target_error = 0.003
-    chains = max(8, min(128, (1 << 21) // space.volume)) if chains is None else chains
-    counts = {
-        "chains": chains,
-        "draws": draws,
-        "thin": thin,
-        "thermalize": thermalize,
-        "max_draws": max_draws,
-    }
-    for name, count in counts.items():
-        if count is not None and count < (0 if name == "thermalize" else 1):
-            raise InputError(f"{name} must be positive, got {count}")
-    if target_error is not None and not 0 < target_error < 1:
-        raise InputError(f"target_error is a relative error between 0 and 1, got {target_error}")
-    require_start(start)
+    plan = plan_of(space.volume, chains, draws, thin, thermalize, target_error, start, seed, max_draws)
     sampler = default_sampler(action) if sampler is None else sampler
     _require_sampler(sampler, action, space.shape)  # before a folder is made for the run
-    block = max(1, min(16, (1 << 23) // (chains * space.volume)))
-    if draws is not None:
-        block = min(block, draws)
-    thermalize = 300 if thermalize is None else thermalize
-    plan = Plan(chains, draws, thin, thermalize, target_error, start, seed, block, max_draws)
-    mesh = None if devices is None else layout(devices, chains, space.shape, has_slabs(sampler))
+    mesh = None if devices is None else layout(devices, plan.chains, space.shape, has_slabs(sampler))
     sink = _sink(out, action, space, sampler, plan)
     report = progress or (lambda done, total, message: None)
     try:
@@ -148,7 +132,7 @@ def sample(
         ensemble = Ensemble(sink.fields(), action, history=tuple(history))
     finally:
         sink.close()
-    if start == "mixed":
+    if plan.start == "mixed":
         early = min(ensemble.draws, max(4, ensemble.draws // 4))
         head = ensemble.select(draws=slice(0, early)).raw(("magnetization", "action_density"))
         warn_unless_thermalised(
@@ -157,8 +141,8 @@ def sample(
     return ensemble
 
 
-def space_of(action: Any, lattice: Lattice | Graph | None) -> Lattice | Graph:
-    """Where the fields live: the graph of the action if it has one, else the lattice asked for.
+def space_of(action: Any, lattice: Lattice | Graph | int | Sequence[int] | None) -> Lattice | Graph:
+    """Where the fields live: the graph of the action if it has one, else the lattice, or that of the sides, asked for.
 
     Raises `InputError` for an action with a graph and another lattice, and for one with neither.
     """
@@ -166,7 +150,7 @@ def space_of(action: Any, lattice: Lattice | Graph | None) -> Lattice | Graph:
     if not isinstance(graph, Graph):
         if lattice is None:
             raise InputError(f"{type(action).__name__} lives on any lattice: say which, kd.Lattice(shape)")
-        return lattice
+        return lattice if isinstance(lattice, Lattice | Graph) else Lattice(lattice)
     if lattice is not None and lattice != graph:
         raise InputError(
             f"{type(action).__name__} lives on a graph of its own, {graph!r}: leave the lattice out"
@@ -175,7 +159,11 @@ def space_of(action: Any, lattice: Lattice | Graph | None) -> Lattice | Graph:
 
 
 def _require_sampler(sampler: Sampler, action: Any, shape: tuple[int, ...]) -> None:
-    """Raise `InputError` when the sampler cannot update the action on fields of a shape."""
+    """Raise `InputError` for what is no sampler, or cannot update the action on fields of a shape."""
+    if isinstance(sampler, type) or not isinstance(sampler, Sampler):
+        raise InputError(
+            f"{sampler!r} is no sampler: give an object such as kd.HybridMonteCarlo(), or leave it out"
+        )
     sampler.init(action, jnp.asarray(np.zeros((1, *shape), np.float32)))
 
 
@@ -212,13 +200,14 @@ def _run(
         state, done = shard(resumed[0], mesh), resumed[1]
     series = sink.magnetisation()
     while not _finished(plan, series, progress):
-        count = plan.block if plan.draws is None else min(plan.block, plan.draws - done)
+        count = plan.next_block(done)
         key = _placed(random.key(plan.seed, 2, done), mesh)
         state, fields = _whole(_draw_block, sampler, key, action, state, count, plan.thin)
         drawn = on_host(fields)
         sink.append(drawn, state)
         series.append(magnetisation(drawn))
         done += count
+    warn_unless_reached(plan, series)
     return state
 
 
@@ -229,9 +218,8 @@ def _finished(plan: Plan, series: list[np.ndarray], progress: Progress) -> bool:
         return done >= plan.draws
     if done == 0:
         return False
-    estimate = gamma_method(np.abs(np.concatenate(series, axis=1)))
     assert plan.target_error is not None
-    reached = estimate.error / abs(estimate.value)
+    reached = relative_error(series)
     # The error falls as one over the root of the draws, which tells how many are needed.
     needed = done * (reached / plan.target_error) ** 2
     progress(done, max(needed, done), f"drawing, error {100 * reached:.2f} %")

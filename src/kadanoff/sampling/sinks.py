@@ -1,37 +1,23 @@
 """Where the draws of a run go: into memory, or block by block into a run folder that can be resumed."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from kadanoff.actions.base import couplings, has_spins
+from kadanoff.action_records import action_record, as_recorded
+from kadanoff.actions.base import has_spins
 from kadanoff.graph import Graph
-from kadanoff.graph_models import MODEL_FILE, MODELS, pack_graph_model
+from kadanoff.graph_models import MODEL_FILE, pack_graph_model
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure
+from kadanoff.sampling.plan import Plan
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.store import Store
 from kadanoff.store.durable import atomic_write, checksum
 
-__all__ = ["FolderSink", "MemorySink", "Plan", "magnetisation"]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run does, all resolved: the record that a resumed run must match."""
-
-    chains: int
-    draws: int | None
-    thin: int
-    thermalize: int
-    target_error: float | None
-    start: str
-    seed: int
-    block: int
-    max_draws: int
+__all__ = ["FolderSink", "MemorySink", "magnetisation"]
 
 
 def magnetisation(fields: np.ndarray) -> np.ndarray:
@@ -73,10 +59,13 @@ class FolderSink:
     def __init__(
         self, path: Path, action: Any, lattice: Lattice | Graph, sampler: Sampler, plan: Plan
     ) -> None:
-        name = type(action).__name__
+        record = (
+            as_recorded(action, lattice.shape, Store.open(path).config, path)
+            if (path / "run.json").exists()
+            else action_record(action, lattice.shape)
+        )
         config = {
-            "action": name,
-            "couplings": None if name in MODELS else couplings(action),
+            **record,
             "lattice": list(lattice.shape),
             "sampler": repr(sampler),
             **vars(plan),

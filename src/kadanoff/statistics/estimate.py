@@ -20,7 +20,7 @@ class Estimate:
 
     - `value`: a number, real or complex.
     - `error`: its standard error. Of a complex value a complex number, the errors of the real and of the
-        imaginary part. NaN when the data cannot tell (a single draw).
+        imaginary part. NaN when the data cannot tell (a single draw; two, of a function of several means).
     - `tau_int`: integrated autocorrelation time in draws (0.5 for independent ones), or None without meaning.
 
     Raises `InputError` for a negative error.

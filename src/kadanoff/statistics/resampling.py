@@ -217,6 +217,9 @@ def _collect(values: NDArray[Any], deviations: NDArray[Any], samples: NDArray[An
 def _integers(seed: Any) -> Any:
     """A seed that numpy takes: an integer or a flat list of integers."""
     array = np.asarray(seed)
-    if array.dtype.kind not in "iu" or np.any(array < 0):
-        raise InputError(f"seed {seed!r} is not usable: pass integers, zero or larger, or a numpy Generator.")
+    wrong = array.ravel().tolist() if array.dtype.kind not in "iu" else array[array < 0].tolist()
+    if wrong:
+        raise InputError(
+            f"seed {wrong[0]!r} is not usable: pass integers, zero or larger, or a numpy Generator."
+        )
     return array.ravel().tolist()

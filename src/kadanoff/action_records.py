@@ -1,0 +1,85 @@
+"""What the record of a run says of its action, and whether an action is the one of a record."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kadanoff.actions import ACTIONS, FunctionAction, couplings
+from kadanoff.actions.base import with_array_leaves
+from kadanoff.errors import StoreError
+from kadanoff.graph_models import MODELS
+from kadanoff.store.layout import jsonable
+
+__all__ = ["action_record", "as_recorded"]
+
+
+def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Name and couplings of an action; with one that is not of the library, what it computes on fields of a shape.
+
+    The program is the digest of the traced density, which names, comments and formatting of the source do not change.
+    Versions of JAX trace differently, so it belongs to one of them.
+
+    >>> import kadanoff as kd
+    >>> action_record(kd.Ising(0.5), (4, 4))
+    {'action': 'Ising', 'couplings': {'beta': 0.5}}
+    """
+    name = type(action).__name__
+    record = {"action": name, "couplings": None if name in MODELS else couplings(action)}
+    if name in MODELS or ACTIONS.get(name) is type(action):
+        return record
+    return {**record, "program": {"jax": jax.__version__, "digest": _digest(action, shape)}}
+
+
+def as_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any], where: Any) -> dict[str, Any]:
+    """The record of an action in the words of the record that is kept in the folder `where`.
+
+    A record of an earlier version holds no program, nor whole numbers among the couplings; a program that another
+    JAX traced cannot be compared. Raises `StoreError` when the same name and couplings compute something else.
+    """
+    record = action_record(action, shape)
+    if "program" not in record:
+        return record
+    program = kept.get("program")
+    if program is None:
+        known = kept.get("couplings") or {}
+        own = {name: value for name, value in record["couplings"].items() if name in known}
+        return {"action": record["action"], "couplings": own}
+    if program["jax"] != record["program"]["jax"]:
+        return {**record, "program": program}
+    alike = (kept.get("action"), kept.get("couplings")) == (
+        record["action"],
+        jsonable(record["couplings"], "couplings"),
+    )
+    if alike and program != record["program"]:
+        name = record["action"]
+        if isinstance(action, FunctionAction):
+            name = getattr(action.function, "__name__", name)
+        raise StoreError(
+            f"{where} was started with another version of {name}, which computes another density: "
+            "give another folder, or that version to go on with it"
+        )
+    return record
+
+
+def _digest(action: Any, shape: tuple[int, ...]) -> str:
+    field = jax.ShapeDtypeStruct(shape, jnp.float32)
+    try:  # couplings are constants then, whether they were given as numbers or as arrays
+        alike = with_array_leaves(jax.tree_util.tree_map(_as_number, action))
+        program = jax.make_jaxpr(alike.density)(field)
+    except Exception:  # a density that needs a number of its own as Python has it
+        program = jax.make_jaxpr(action.density)(field)
+    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(program.jaxpr)).encode())
+    for constant in map(np.asarray, program.consts):
+        digest.update(repr((constant.dtype.str, constant.shape)).encode() + constant.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _as_number(leaf: Any) -> Any:
+    scalar = eqx.is_inexact_array(leaf) and leaf.ndim == 0 and not jnp.iscomplexobj(leaf)
+    return float(leaf) if scalar else leaf
