@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kadanoff.errors import InputError, StoreError
-from kadanoff.network.estimator import Callback, Phi4RBM
+from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.monitor import Record
+from kadanoff.network.options import Callback
 from kadanoff.network.saved import HEADER, load_rbm, options_of, rbm_record, require_own, save_rbm
 from kadanoff.network.training import TrainingState
 from kadanoff.saved_models import data_fingerprint, model_record, save_model
