@@ -63,8 +63,11 @@ class Scaling(eqx.Module):
         if name == "binary":
             middle = (x.min() + x.max()) / 2
             return cls(middle * ones, ones, (levels[0], levels[1]) if levels else None)
-        deviation = x.std(axis=0)
-        return cls(x.mean(axis=0), np.maximum(deviation, deviation.max() / 10))
+        deviation, extent = x.std(axis=0), np.ptp(x, axis=0)
+        # Columns may be of different things: the rare values of one are not scaled to less than 1.
+        least = np.where(extent > 0, np.minimum(deviation.max() / 10, extent), deviation.max() / 10)
+        rare = (x == np.median(x, axis=0)).mean(axis=0) > _SAME
+        return cls(x.mean(axis=0), np.where(rare, np.maximum(deviation, least), deviation))
 
     def apply(self, x: Float[np.ndarray, "sample feature"]) -> Float[np.ndarray, "sample feature"]:
         """Turn features into values of units."""
