@@ -7,9 +7,10 @@ import pytest
 
 from kadanoff.errors import InputError
 from kadanoff.network import Phi4Network, exact_log_partition, log_partition, mean_log_likelihood
-from kadanoff.network.exact import _states
+from kadanoff.network.exact import _integrated, _states
+from kadanoff.network.likelihood import best_log_partition
 from kadanoff.network.monitor import pseudo_likelihood, reconstruction
-from kadanoff.network.units import GaussianUnit
+from kadanoff.network.units import GaussianUnit, Phi4Unit
 from kadanoff.statistics import Estimate
 
 
@@ -42,6 +43,29 @@ def test_the_mean_log_likelihood_of_a_small_network_is_exact_up_to_its_samples()
     p = jnp.exp(-network.visible_energy(_states(network.visible)) - exact_log_partition(network))
     np.testing.assert_allclose(found.value, jnp.log(p).mean(), rtol=1e-5)
     np.testing.assert_allclose(p.sum(), 1.0, rtol=1e-5)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("precisions", [[5e4], [5e4, 0.5], [0.5, 0.5, 0.5]])
+def test_quadrature_resolves_what_is_narrow(precisions: list[float]) -> None:
+    m = np.array(precisions)
+    first, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(5, len(m))))
+    second, _ = np.linalg.qr(np.vstack([[1.0, 0.7, 0.4][: len(m)], np.eye(len(m))[1:]]).T)
+    w = (first * np.array([0.5] + [0.2] * (len(m) - 1))) @ second.T * np.sqrt(2 * m)
+    network = Phi4Network(w, GaussianUnit(jnp.zeros(5), 0.5), GaussianUnit(jnp.zeros(len(m)), m))
+    expected = exact_log_partition(network)  # a determinant
+    np.testing.assert_allclose(_integrated(network, network.hidden, True), expected, atol=1e-3)
+
+
+@pytest.mark.exact
+def test_what_no_grid_resolves_is_annealed() -> None:
+    w = np.zeros((5, 3))
+    w[:, 0], w[:, 1], w[:, 2] = 8.0, 5.0, 3.0
+    network = Phi4Network(w, *(Phi4Unit(jnp.zeros(size), 0.5, 1e-3) for size in w.shape))
+    with pytest.raises(InputError, match="too narrow for the largest grid") as caught:
+        exact_log_partition(network)
+    assert "\n" not in str(caught.value)
+    assert best_log_partition(network, chains=16, steps=20).error > 0
 
 
 @pytest.mark.exact
