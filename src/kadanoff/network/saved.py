@@ -34,13 +34,19 @@ HEADER = f"{_KIND}.json"
 
 
 def save_rbm(
-    model: Phi4RBM, folder: str | Path, *, data: Any = None, record: Mapping[str, Any] | None = None
+    model: Phi4RBM,
+    folder: str | Path,
+    *,
+    data: Any = None,
+    record: Mapping[str, Any] | None = None,
+    ended: bool = True,
 ) -> Path:
     """Keep an estimator that was fitted, or is being fitted, in a folder; one that it holds already is replaced.
 
     The folder holds all that training needs to go on, the scaling and the options; and it tells the versions, time,
-    seed, a fingerprint of the `data` (an array, or a fingerprint already) and `record`, whatever else is worth knowing
-    (JSON). A kill at any moment leaves the old estimator or the new one. Callbacks are not kept.
+    seed, a fingerprint of the `data` (an array, or a fingerprint already), `record`, whatever else is worth knowing
+    (JSON), and whether the training has `ended`. A kill at any moment leaves the old estimator or the new one.
+    Callbacks are not kept.
 
     Raises `StoreError` for a folder that holds something else, scikit-learn's `NotFittedError` without a fit.
 
@@ -71,6 +77,7 @@ def save_rbm(
         "feature_names": None if names is None else list(names),
         "scaling": jsonable(vars(model.scaling_), "scaling"),
         "epochs": model.state_.epochs,
+        "ended": ended,
         "history": [_written(entry) for entry in model.history_],
         "log_partition": None if partition is None else [partition.value, partition.error],
         "data": fingerprint,
