@@ -174,13 +174,15 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def complete(self, X: Any, known: Any, steps: int = 500, seed: int | None = None) -> np.ndarray:  # noqa: N803
         """Fill in what is not `known` (a mask of the data's shape, or of one sample): means given the known.
 
-        The same ones again, unless another `seed` is given.
+        Known features come back as they are, or as the level that the scaling makes of them for two-level units, which
+        is what the means of the others compare with. The same ones again, unless another `seed` is given.
         """
         v, steps = self._features(X), whole("steps", steps, least=1)
         mask, state = known_mask(known, v.shape), jnp.asarray(v, jnp.float32)
         key = self._key(3, seed)
         found = completed(key, self.network_, self.state_.base, state, jnp.asarray(mask), steps)
-        return np.where(mask, np.asarray(X, np.float64), self._given_back(found))
+        seen = np.asarray(X, np.float64) if self.scaling_.levels is None else v
+        return np.where(mask, seen, self._given_back(found))
 
     def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803
         """ln p of every sample, in nats and in the units of the data; the same ln Z, `log_partition_`, for all."""
