@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.network import exact_log_likelihood
 from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.scaling import Scaling
@@ -187,6 +187,21 @@ def test_only_columns_of_almost_one_value_are_scaled_by_more_than_their_deviatio
     deviation = x.std(axis=0)
     expected = [deviation[0], deviation[0] / 10, 0.5, deviation[3]]
     np.testing.assert_allclose(Scaling.of(x, "standard", None).scale, expected)
+
+
+@pytest.mark.exact
+def test_raw_values_that_units_cannot_follow_are_warned_of() -> None:
+    with pytest.warns(KadanoffWarning, match="more than real units can follow"):
+        Scaling.of(100 * X, "none", None)
+
+
+@pytest.mark.exact
+def test_completions_of_grey_data_by_two_level_units_are_levels() -> None:
+    model = Phi4RBM(2, visible="bernoulli", epochs=1, random_state=0).fit(X)
+    known = np.arange(6) < 3
+    filled = model.complete(X[:4], known, steps=4)
+    np.testing.assert_array_equal(filled[:, :3], model.scaling_.apply(X[:4])[:, :3])
+    assert ((filled >= 0) & (filled <= 1)).all()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The scale on which a network sees its data: stored with the model, and undone in what it gives back."""
 
+import warnings
 from typing import Any
 
 import equinox as eqx
@@ -7,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.network.units import Unit
 
 __all__ = ["SCALINGS", "Scaling", "checked", "pool_of", "require_single"]
 
 SCALINGS = ("auto", "standard", "none", "binary")
 _POOL = 256  # values that smoothing adds
+_WIDEST = 10.0  # deviation that real units can have while they learn: b and a stay above 0.001
 _SAME = 0.9  # part of the samples from which on a column that has one value in them hardly varies
 
 
@@ -59,6 +61,13 @@ class Scaling(eqx.Module):
             raise InputError(f"scaling {name!r} does not fit {kind} units; choose 'auto'")
         ones = np.ones(x.shape[1])
         if name == "none":
+            if levels is None and x.std(axis=0).max() > _WIDEST:
+                warnings.warn(
+                    f"a column deviates by {x.std(axis=0).max():.3g}, more than real units can follow (about "
+                    f"{_WIDEST:g}): choose scaling 'standard', or divide the data first",
+                    KadanoffWarning,
+                    stacklevel=2,
+                )
             return cls(0 * ones, ones)
         if name == "binary":
             middle = (x.min() + x.max()) / 2
