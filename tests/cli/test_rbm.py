@@ -82,6 +82,24 @@ def test_score_finds_the_data_of_the_training(
     assert np.load(out).mean() == pytest.approx(named["log_likelihood"][str(images)]["value"])
 
 
+def test_one_sample_without_grey_levels_is_scored_and_has_features(
+    fitted: Path, kadanoff: Any, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "one.npy", np.random.default_rng(1).uniform(0, 256, size=(1, 4)))
+    for verb in ("score", "features"):
+        answer = kadanoff("rbm", verb, fitted, tmp_path / "one.npy", "--json")
+        assert answer.status == 0, answer
+        assert json.loads(answer.out)["samples"] in (1, {str(tmp_path / "one.npy"): 1, "held out": 0})
+
+
+def test_two_level_units_are_scored_on_levels(images: Path, kadanoff: Any, tmp_path: Path) -> None:
+    options = ("--visible", "bernoulli", "--n-hidden", "3", "--epochs", "1", "--smoothing", "1")
+    assert kadanoff("rbm", "fit", images, *options, "--out", tmp_path / "net").status == 0
+    assert json.loads((tmp_path / "net" / "rbm.json").read_text())["options"]["smoothing"] == 1
+    found = json.loads(kadanoff("rbm", "score", tmp_path / "net", "--json").out)
+    assert all(error <= 1 for error in found["reconstruction"].values())
+
+
 def test_sample_follows_the_seed(fitted: Path, kadanoff: Any, tmp_path: Path) -> None:
     draws = []
     for seed in (1, 1, 2):

@@ -1,18 +1,23 @@
 """The scikit-learn face: its conventions, its exactness where a network is small, and what it refuses."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.network import exact_log_likelihood
 from kadanoff.network.estimator import Phi4RBM
+from kadanoff.network.scaling import Scaling
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6)) * np.arange(1, 7) + RNG.choice([-3.0, 3.0], size=(120, 1))
@@ -84,6 +89,121 @@ def test_partial_fits_go_on_and_records_are_handed_to_callbacks() -> None:
     assert Phi4RBM(2, random_state=1).partial_fit(X).n_iter_ == 1
 
 
+@pytest.mark.exact
+@pytest.mark.parametrize("training", ["persistent", "contrastive divergence", "tempering"])
+@pytest.mark.parametrize("visible", ["gaussian", pytest.param("bernoulli", marks=pytest.mark.slow)])
+def test_batches_of_partial_fits_may_be_of_any_size(training: str, visible: str, tmp_path: Path) -> None:
+    model = Phi4RBM(3, visible=visible, training=training, batch_size=50, random_state=0)
+    for rows in (X, X[:20], X):
+        model.partial_fit(rows)
+    model.set_params(batch_size=70).partial_fit(X)
+    loaded = Phi4RBM.load(model.save(tmp_path / "model"))
+    np.testing.assert_array_equal(loaded.partial_fit(X[:9]).network_.w, model.partial_fit(X[:9]).network_.w)
+
+
+@pytest.mark.exact
+def test_what_training_is_built_on_cannot_change_between_partial_fits() -> None:
+    model = Phi4RBM(3, visible="gaussian", random_state=0).partial_fit(X)
+    for change in ({"training": "tempering"}, {"n_hidden": 4}, {"optimiser": "sgd"}, {"centred": False}):
+        before = model.get_params()
+        with pytest.raises(InputError, match=f"cannot go on with {next(iter(change.values()))!r}"):
+            model.set_params(**change).partial_fit(X)
+        model.set_params(**before)
+    assert model.set_params(n_hidden=4).fit(X).transform(X).shape == (120, 4)
+
+
+@pytest.mark.exact
+def test_whole_numbers_of_numpy_are_options(tmp_path: Path) -> None:
+    options = {"n_hidden": 3, "steps": 2, "batch_size": 30, "epochs": 2, "likelihood_every": 1}
+    plain = Phi4RBM(visible="gaussian", random_state=0, **options).fit(X)
+    model = Phi4RBM(visible="gaussian", random_state=0, **{n: np.int64(v) for n, v in options.items()}).fit(X)
+    np.testing.assert_array_equal(model.network_.w, plain.network_.w)
+    loaded = Phi4RBM.load(model.save(tmp_path / "model"))
+    np.testing.assert_array_equal(loaded.transform(X), plain.transform(X))
+
+
+@pytest.mark.exact
+def test_calls_of_gibbs_in_turn_make_a_chain(fitted: Phi4RBM) -> None:
+    first, second = (clone(fitted).fit(X) for _ in range(2))
+    chain = [first.gibbs(X[:5]) for _ in range(3)]
+    assert len({states.tobytes() for states in chain}) == 3
+    for states in chain:
+        np.testing.assert_array_equal(second.gibbs(X[:5]), states)
+    np.testing.assert_array_equal(first.fit(X).gibbs(X[:5]), chain[0])
+    np.testing.assert_array_equal(first.gibbs(X[:5], seed=3), second.gibbs(X[:5], seed=3))
+    known = np.arange(6) < 3
+    one, other = (fitted.complete(X[:4], known, steps=20, seed=seed) for seed in (None, 3))
+    assert (one[:, 3:] != other[:, 3:]).any()
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.sample(0), "n_samples must be 1 or more, got 0"),
+        (lambda m: m.sample(2, steps=0), "steps must be 1 or more"),
+        (lambda m: m.gibbs(X, -1), "steps must be 0 or more"),
+        (lambda m: m.complete(X, np.ones(6, bool), steps=-1), "steps must be 1 or more"),
+        (lambda m: m.complete(X[:3], np.ones(3, bool)), r"has the shape \(3, 6\) of the data, or \(6,\)"),
+        (lambda m: m.complete(X, ["yes"] * 6), "true and false"),
+        (lambda m: m.complete(X, [[1], [1, 0]]), "true and false"),
+        (lambda m: m.transform(np.full((1, 6), 1e40)), "single precision"),
+        (lambda m: m.inverse_transform(np.full((1, 4), 1e40)), "single precision"),
+        (lambda m: clone(m).set_params(scaling="none").fit(X * 1e40), "single precision"),
+    ],
+)
+def test_calls_that_ask_for_nothing_possible_are_refused_in_one_line(
+    fitted: Phi4RBM, call: Callable[[Phi4RBM], object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        call(fitted)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.exact
+def test_an_estimator_without_a_fit_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError):
+        Phi4RBM().save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("visible", ["gaussian", pytest.param("phi4", marks=pytest.mark.slow)])
+def test_what_other_columns_are_does_not_matter_without_smoothing(visible: str) -> None:
+    columns = np.random.default_rng(1).normal(size=(200, 3))
+    model = Phi4RBM(3, visible=visible, epochs=3, random_state=0)
+    expected = model.fit(columns).score(columns)
+    away = columns + [0.0, 1e6, 0.0]
+    assert model.fit(away).score(away) == pytest.approx(expected, abs=1e-3)
+    other = columns * [1.0, 1e-3, 1e4]
+    assert model.fit(other).score(other) == pytest.approx(expected - np.log(10), abs=1e-3)
+
+
+@pytest.mark.exact
+def test_only_columns_of_almost_one_value_are_scaled_by_more_than_their_deviation() -> None:
+    x = np.zeros((200, 4))
+    x[:, 0], x[:1, 1], x[:3, 2] = np.linspace(-30, 30, 200), 16.0, 0.5
+    x[:, 3] = 1e-3 * x[:, 0]
+    deviation = x.std(axis=0)
+    expected = [deviation[0], deviation[0] / 10, 0.5, deviation[3]]
+    np.testing.assert_allclose(Scaling.of(x, "standard", None).scale, expected)
+
+
+@pytest.mark.exact
+def test_raw_values_that_units_cannot_follow_are_warned_of() -> None:
+    with pytest.warns(KadanoffWarning, match="more than real units can follow"):
+        Scaling.of(100 * X, "none", None)
+
+
+@pytest.mark.exact
+def test_completions_of_grey_data_by_two_level_units_are_levels() -> None:
+    model = Phi4RBM(2, visible="bernoulli", epochs=1, random_state=0).fit(X)
+    known = np.arange(6) < 3
+    filled = model.complete(X[:4], known, steps=4)
+    np.testing.assert_array_equal(filled[:, :3], model.scaling_.apply(X[:4])[:, :3])
+    assert ((filled >= 0) & (filled <= 1)).all()
+
+
 @pytest.mark.slow
 @pytest.mark.exact
 def test_pipelines_and_searches_take_it() -> None:
@@ -108,7 +228,14 @@ def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
         ({}, np.where(X == X[3, 2], np.nan, X), "NaN or infinity .first in row 3, column 2"),
         ({}, np.ones((5, 3)), "every column of the data is constant"),
         ({}, X[:1], "one sample"),
-        ({"n_hidden": 0}, X, "1 hidden unit or more"),
+        ({"n_hidden": 0}, X, "n_hidden must be 1 or more"),
+        ({"n_hidden": 2.5}, X, "n_hidden must be a whole number, got 2.5"),
+        ({"epochs": "3"}, X, "epochs must be a whole number, got '3'"),
+        ({"batch_size": 0}, X, "batch_size must be 1 or more"),
+        ({"steps": 1.5}, X, "steps must be a whole number"),
+        ({"likelihood_every": -1}, X, "likelihood_every must be 0 or more"),
+        ({"callbacks": None}, X, "callbacks are a list of functions"),
+        ({"callbacks": print}, X, "callbacks are a list of functions"),
         ({"visible": "cubic"}, X, "unknown unit type 'cubic'"),
         ({"hidden": "cubic"}, X, "unknown unit type 'cubic'"),
         ({"training": "luck"}, X, "unknown training 'luck'"),

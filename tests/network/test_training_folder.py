@@ -132,9 +132,17 @@ def test_a_kill_between_any_two_operations_on_files_leaves_no_trace(
     assert moment > {"mkdir": 2, "replace": 12, "unlink": 4}[operation], "it was not killed at every moment"
 
 
-def test_a_training_that_a_callback_stopped_goes_on_to_another_network(tmp_path: Path) -> None:
+def test_a_training_that_a_callback_stopped_has_ended(tmp_path: Path) -> None:
+    callbacks = [lambda state, _: state.epochs >= 2]
+    for _ in range(2):
+        model = fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path, every=0, callbacks=callbacks)
+        assert model.n_iter_ == 2 == len(model.history_)
+
+
+def test_a_stopped_training_of_an_older_version_goes_on_to_another_network(tmp_path: Path) -> None:
     fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path, every=0, callbacks=[lambda state, _: state.epochs == 2])
     stopped = kd.load_model(tmp_path / NETWORK)
+    save_rbm(load_rbm(tmp_path), tmp_path, data=rbm_record(tmp_path)["data"], ended=False)  # it does not tell
     model = fit_in_folder(Phi4RBM(**OPTIONS), X, tmp_path, every=0)
     network = kd.load_model(tmp_path / NETWORK)
     np.testing.assert_array_equal(network.w, model.network_.w)

@@ -1,15 +1,19 @@
 """States drawn from a trained network: from nothing, and around features that are given."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from kadanoff.errors import InputError
 from kadanoff.network.model import Phi4Network, interpolated
 from kadanoff.products import matmul
 from kadanoff.random import keys_of, split_words
 
-__all__ = ["annealed_states", "completed"]
+__all__ = ["annealed_states", "completed", "known_mask"]
 
 
 def annealed_states(
@@ -41,6 +45,28 @@ def completed(
     first, rest = _keys(key, steps)
     start = jnp.where(known, v, base.unlinked(first, len(v)))
     return jnp.where(known, v, _annealed(rest, network, base, start, known)[1])
+
+
+def known_mask(known: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "sample visible"]:
+    """Which features are known, of the shape of the data, from a mask of that shape or of one sample.
+
+    Raises `InputError` for another shape, and for values other than true and false, or 0 and 1.
+
+    >>> known_mask([True, False], (2, 2)).tolist()
+    [[True, False], [True, False]]
+    """
+    try:
+        mask = np.asarray(known)
+    except ValueError:  # rows of several lengths
+        mask = np.asarray(None)
+    if mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
+        raise InputError("the mask of what is known holds true and false, or 0 and 1, but this holds others")
+    if mask.shape not in (shape, shape[1:]):
+        raise InputError(
+            f"the mask of what is known has the shape {shape} of the data, or {shape[1:]} of one sample, "
+            f"got {mask.shape}"
+        )
+    return np.broadcast_to(mask.astype(bool), shape)
 
 
 def _keys(key: PRNGKeyArray, steps: int) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """The scikit-learn face of the phi^4 network: fit, transform, sample, score."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,23 +15,26 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kadanoff.errors import InputError
-from kadanoff.network.chains import chains_of
-from kadanoff.network.completion import annealed_states, completed
+from kadanoff.network.completion import annealed_states, completed, known_mask
 from kadanoff.network.likelihood import best_log_partition, visible_energy
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.monitor import Monitor, Record
-from kadanoff.network.scaling import Scaling, checked
-from kadanoff.network.training import Training, TrainingState
+from kadanoff.network.options import (
+    Callback,
+    callbacks_of,
+    require_unchanged,
+    started_options,
+    training_of,
+)
+from kadanoff.network.rows import by_rows
+from kadanoff.network.scaling import Scaling, checked, pool_of, require_single
+from kadanoff.network.training import TrainingState
 from kadanoff.network.units import unit_type
 from kadanoff.random import key as make_key
 from kadanoff.statistics import Estimate
+from kadanoff.whole import whole
 
 __all__ = ["Phi4RBM"]
-
-_POOL = 256  # values that smoothing adds
-_ROWS = 128  # that are worked on at once, always the same number: a row's result does not depend on its neighbours
-
-Callback = Callable[[TrainingState, Record], bool | None]
 
 
 class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -113,31 +116,45 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._train(self._begin(X))
 
     def partial_fit(self, X: Any, y: Any = None) -> "Phi4RBM":  # noqa: N803
-        """Pass once over data, at the full `learning_rate`; the first call chooses the scaling and starts."""
+        """Pass once over data, at the full `learning_rate`; the first call chooses the scaling and starts.
+
+        Batches may be of any size. An option that the start was built on cannot change any more.
+        """
         first = not hasattr(self, "state_")
+        if not first:
+            require_unchanged(self)
         v = self._begin(X) if first else self._features(X)
-        self.state_, _ = replace(self._options(), schedule="constant").epoch(self.state_, v)
+        self.state_, _ = replace(training_of(self), schedule="constant").epoch(self.state_, v)
         return self._finished()
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """The means of the hidden units given the data, (sample, n_hidden)."""
         v = self._features(X)
-        return self._by_rows(self.network_.hidden_mean, v)
+        return by_rows(self.network_.hidden_mean, v)
 
     def inverse_transform(self, H: Any) -> np.ndarray:  # noqa: N803
         """The means of the features given hidden units, (sample, feature)."""
         check_is_fitted(self)
-        h = checked(H)
+        h = require_single(checked(H))
         if h.shape[1] != self.network_.hidden.size:
             raise InputError(
                 f"the network has {self.network_.hidden.size} hidden units, got {h.shape[1]} columns"
             )
-        return self.scaling_.undo(self._by_rows(self.network_.visible_mean, h))
+        return self.scaling_.undo(by_rows(self.network_.visible_mean, h))
 
-    def gibbs(self, X: Any, steps: int = 1) -> np.ndarray:  # noqa: N803
-        """Update the data by Gibbs steps of both layers, (sample, feature)."""
-        v = jnp.asarray(self._features(X), jnp.float32)
-        return self._given_back(_gibbs(self.network_, self._key(1), v, steps))
+    def gibbs(self, X: Any, steps: int = 1, seed: int | None = None) -> np.ndarray:  # noqa: N803
+        """Update the data by Gibbs steps of both layers, (sample, feature).
+
+        Every call since the fit draws new random numbers, so that calls in turn make a chain, the same one after the
+        same fit; with a `seed` those of the seed.
+        """
+        v, steps = jnp.asarray(self._features(X), jnp.float32), whole("steps", steps, least=0)
+        if seed is None:
+            calls, self._gibbs_calls = self._gibbs_calls, self._gibbs_calls + 1
+            key = make_key(self._seed, 51, *([calls] if calls else []))
+        else:
+            key = self._key(1, seed)
+        return self._given_back(_gibbs(self.network_, key, v, steps))
 
     def sample(self, n_samples: int = 1, steps: int = 1000, seed: int | None = None) -> np.ndarray:
         """Draw new data, from noise, as the links are switched on over half of the steps and stay for the rest.
@@ -145,24 +162,32 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         The same ones again, unless another `seed` is given.
         """
         check_is_fitted(self)
-        key = self._key(2) if seed is None else make_key(seed, 52)
-        return self._given_back(annealed_states(key, self.network_, self.state_.base, n_samples, steps))
+        count, steps = whole("n_samples", n_samples, least=1), whole("steps", steps, least=1)
+        return self._given_back(
+            annealed_states(self._key(2, seed), self.network_, self.state_.base, count, steps)
+        )
 
     def reconstruct(self, X: Any) -> np.ndarray:  # noqa: N803
         """The means of the features given the means of the hidden units given the data."""
         return self.inverse_transform(self.transform(X))
 
-    def complete(self, X: Any, known: Any, steps: int = 500) -> np.ndarray:  # noqa: N803
-        """Fill in what is not `known` (a mask of the data's shape, or of one sample): means given the known."""
-        v = jnp.asarray(self._features(X), jnp.float32)
-        mask = jnp.broadcast_to(jnp.asarray(known, bool), v.shape)
-        found = self._given_back(completed(self._key(3), self.network_, self.state_.base, v, mask, steps))
-        return np.where(mask, np.asarray(X, np.float64), found)
+    def complete(self, X: Any, known: Any, steps: int = 500, seed: int | None = None) -> np.ndarray:  # noqa: N803
+        """Fill in what is not `known` (a mask of the data's shape, or of one sample): means given the known.
+
+        Known features come back as they are, or as the level that the scaling makes of them for two-level units, which
+        is what the means of the others compare with. The same ones again, unless another `seed` is given.
+        """
+        v, steps = self._features(X), whole("steps", steps, least=1)
+        mask, state = known_mask(known, v.shape), jnp.asarray(v, jnp.float32)
+        key = self._key(3, seed)
+        found = completed(key, self.network_, self.state_.base, state, jnp.asarray(mask), steps)
+        seen = np.asarray(X, np.float64) if self.scaling_.levels is None else v
+        return np.where(mask, seen, self._given_back(found))
 
     def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803
         """ln p of every sample, in nats and in the units of the data; the same ln Z, `log_partition_`, for all."""
         v = self._features(X)
-        energies = self._by_rows(partial(visible_energy, self.network_), v)
+        energies = by_rows(partial(visible_energy, self.network_), v)
         return -energies - self.log_partition_.value - self.scaling_.log_volume
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
@@ -173,6 +198,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Keep the fitted estimator in a folder, see `kadanoff.network.saved.save_rbm`."""
         from kadanoff.network.saved import save_rbm
 
+        check_is_fitted(self)
         return save_rbm(self, folder, data=data)
 
     @classmethod
@@ -194,24 +220,11 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _n_features_out(self) -> int:
         return self.network_.hidden.size
 
-    def _options(self) -> Training:
-        return Training(
-            chains=chains_of(self.training, self.steps),
-            batch_size=self.batch_size,
-            total_epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            optimiser=self.optimiser,
-            schedule=self.schedule,
-            weight_decay=self.weight_decay,
-            smoothing=self.smoothing,
-            centred=self.centred,
-            seed=self._seed,
-        )
-
     def _begin(self, data: Any) -> np.ndarray:
         """Choose seed, scaling and first network; give the data as the units see them."""
-        if self.n_hidden < 1:
-            raise InputError(f"a network needs 1 hidden unit or more, got n_hidden={self.n_hidden}")
+        whole("n_hidden", self.n_hidden, least=1)
+        whole("likelihood_every", self.likelihood_every, least=0)
+        callbacks_of(self.callbacks)
         kind = unit_type(self.visible)
         unit_type(self.hidden)
         table = self._table(data, reset=True)
@@ -219,30 +232,24 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InputError("learning needs 2 samples or more, got one sample (n_samples = 1)")
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.scaling_ = Scaling.of(table, self.scaling, kind.levels)
-        v = self.scaling_.apply(table)
+        v = require_single(self.scaling_.apply(table))
         kind.check_data(v)
-        self._samples = len(v)
+        self._samples, self._started, self._gibbs_calls = len(v), started_options(self), 0
         self.state_ = self._start(v)
         self.history_: list[Record] = []
         return v
 
     def _start(self, v: Any) -> TrainingState:
-        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, self.n_hidden, self._seed)
-        return self._options().init(network, v, pool=self._pool(v))
-
-    def _pool(self, v: Any) -> Any:
-        """The values that all features take together, for each of them: some quantiles, as states of the units."""
-        if not isinstance(v, np.ndarray):  # only shapes are asked for
-            return jnp.zeros((_POOL, v.shape[1]))
-        together = np.quantile(self.scaling_.undo(v), np.linspace(0, 1, _POOL), method="nearest")
-        pool = np.repeat(together[:, None], v.shape[1], axis=1)
-        return pool if self.scaling_.levels is not None else self.scaling_.apply(pool)
+        n_hidden = whole("n_hidden", self.n_hidden, least=1)
+        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, n_hidden, self._seed)
+        return training_of(self).init(network, v, pool=pool_of(v, self.scaling_))
 
     def _train(self, v: np.ndarray, callbacks: Sequence[Callback] = ()) -> "Phi4RBM":
         """Train from wherever the state is, to the last epoch; `callbacks` come on top of the estimator's own."""
-        watching = (*self.callbacks, *callbacks)
-        watched = bool(watching) or self.verbose or self.likelihood_every > 0
-        monitor = Monitor.of(v, self.likelihood_every, self._seed) if watched else None
+        watching = (*callbacks_of(self.callbacks), *callbacks)
+        likelihood_every = whole("likelihood_every", self.likelihood_every, least=0)
+        watched = bool(watching) or self.verbose or likelihood_every > 0
+        monitor = Monitor.of(v, likelihood_every, self._seed) if watched else None
 
         def after(state: TrainingState, epoch: Any) -> bool:
             if monitor is None:
@@ -253,7 +260,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 print(record, flush=True)
             return any([callback(state, record) for callback in watching])
 
-        self.state_ = self._options().fit(self.state_, v, after)
+        self.state_ = training_of(self).fit(self.state_, v, after)
         return self._finished()
 
     def _finished(self) -> "Phi4RBM":
@@ -265,7 +272,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _features(self, data: Any) -> np.ndarray:
         check_is_fitted(self)
         table = self._table(data, reset=False)
-        v = self.scaling_.apply(table)
+        v = require_single(self.scaling_.apply(table))
         type(self.network_.visible).check_data(v)
         return v
 
@@ -281,18 +288,8 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _given_back(self, v: Any) -> np.ndarray:
         return self.scaling_.undo(np.asarray(v, np.float64))
 
-    def _by_rows(self, function: Callable, rows: np.ndarray) -> np.ndarray:
-        """A function of rows, in batches of one fixed size."""
-        parts = []
-        for start in range(0, len(rows), _ROWS):
-            chunk = rows[start : start + _ROWS]
-            padded = np.concatenate([chunk, np.repeat(chunk[-1:], _ROWS - len(chunk), axis=0)])
-            found = function(jnp.asarray(padded.astype(np.float32)))
-            parts.append(np.asarray(found, np.float64)[: len(chunk)])
-        return np.concatenate(parts)
-
-    def _key(self, purpose: int) -> jax.Array:
-        return make_key(self._seed, 50 + purpose)
+    def _key(self, purpose: int, seed: int | None = None) -> jax.Array:
+        return make_key(self._seed if seed is None else whole("seed", seed), 50 + purpose)
 
 
 _gibbs = eqx.filter_jit(Phi4Network.gibbs)

@@ -1,5 +1,6 @@
 """What is watched while a network learns: reconstruction, pseudo-likelihood, likelihood, gradient, mixing."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -18,8 +19,11 @@ from kadanoff.statistics import Estimate
 __all__ = ["Monitor", "Record", "pseudo_likelihood", "reconstruction"]
 
 _SUBSET = 256  # samples that the monitors look at
-_NODES = 65  # of the line along which one real unit varies
-_REACH = 6.0  # standard deviations that the line covers on either side
+_NODES = 129  # of the line along which one real unit varies
+_SEARCHED = 33  # of them to find out where the line has to be
+_TRIES = 50
+_REACH = 8.0  # standard deviations in the network that the first line covers beyond the data
+_DEPTH = 30.0  # nats below the largest value at which a line ends
 
 
 class Record(NamedTuple):
@@ -88,18 +92,11 @@ def pseudo_likelihood(
 ) -> Float[Array, " sample"]:
     """The number of units times ln p(v_i | all others) of one random unit a sample: on average sum_i of them.
 
-    The normalisation is a sum over two levels, or the trapezoidal rule along the line of a real unit.
+    The normalisation is a sum over two levels, or the trapezoidal rule along the line of a real unit, which goes as
+    far as the network gives it any mass.
     """
     unit = jax.random.randint(key, (len(v),), 0, v.shape[1])
     rows = jnp.arange(len(v))
-    if network.visible.levels is not None:
-        values = jnp.broadcast_to(jnp.asarray(network.visible.levels), (len(v), 2))
-        spacing = jnp.zeros(len(v))
-    else:
-        centre, width = v.mean(axis=0)[unit], jnp.maximum(v.std(axis=0), 1e-3)[unit]
-        reach = jnp.maximum(_REACH * width, 1.5 * jnp.abs(v[rows, unit] - centre))
-        values = centre[:, None] + reach[:, None] * jnp.linspace(-1, 1, _NODES)
-        spacing = jnp.log(2 * reach / (_NODES - 1))
 
     # Only one unit changes, and with it one row of w: no product of matrices for every node.
     field = matmul(v, network.w)
@@ -111,6 +108,49 @@ def pseudo_likelihood(
         site = network.visible.energy(moved)[rows, unit]
         return site - network.hidden.log_partition(h).sum(axis=-1)
 
+    if network.visible.levels is not None:
+        values = jnp.broadcast_to(jnp.asarray(network.visible.levels), (len(v), 2))
+        spacing = jnp.zeros(len(v))
+    else:
+        back = matmul(network.hidden.mean(field), network.w.T)
+        centre, variance = network.visible.mean(back)[rows, unit], network.visible.variance(back)[rows, unit]
+        reach = _REACH * jnp.sqrt(variance)
+        low, high = _line(
+            energy,
+            jnp.minimum(centre, v.min(axis=0)[unit]) - reach,
+            jnp.maximum(centre, v.max(axis=0)[unit]) + reach,
+        )
+        values = low[:, None] + (high - low)[:, None] * jnp.linspace(0, 1, _NODES)
+        spacing = jnp.log((high - low) / (_NODES - 1))
+
     here = energy(old)
     norm = jax.scipy.special.logsumexp(-jax.lax.map(energy, values.T), axis=0) + spacing
     return v.shape[1] * (-here - norm)
+
+
+def _line(energy: Callable[[Array], Array], low: Array, high: Array) -> tuple[Array, Array]:
+    """The ends, for every sample, between which exp(-energy) is not all but nothing; from a first guess of them.
+
+    A line that has mass at an end grows there, and one with mass in a small part of it shrinks to that part.
+    """
+    last_node = _SEARCHED - 1
+
+    def search(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        low, high, open_, tries = carry
+        length = high - low
+        nodes = low[:, None] + length[:, None] * jnp.linspace(0, 1, _SEARCHED)
+        values = jax.lax.map(energy, nodes.T)
+        massive = values < values.min(axis=0) + _DEPTH
+        first, last = jnp.argmax(massive, axis=0), last_node - jnp.argmax(massive[::-1], axis=0)
+        touching = (first == 0) | (last == last_node)
+        open_ = touching | (last - first < _SEARCHED // 4)
+        step = length / last_node
+        below = jnp.where(first == 0, low - length, low + (first - 1) * step)
+        above = jnp.where(last == last_node, high + length, low + (last + 1) * step)
+        return jnp.where(open_, below, low), jnp.where(open_, above, high), open_, tries + 1
+
+    def going(carry: tuple[Array, Array, Array, Array]) -> Array:
+        return carry[2].any() & (carry[3] < _TRIES)
+
+    start = (low, high, jnp.ones(low.shape, bool), jnp.zeros((), int))
+    return jax.lax.while_loop(going, search, start)[:2]

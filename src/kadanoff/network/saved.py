@@ -11,10 +11,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from kadanoff.errors import StoreError
 from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.monitor import Record
+from kadanoff.network.options import started_options
 from kadanoff.network.scaling import Scaling
 from kadanoff.saved_models import data_fingerprint
 from kadanoff.statistics import Estimate
@@ -32,15 +34,21 @@ HEADER = f"{_KIND}.json"
 
 
 def save_rbm(
-    model: Phi4RBM, folder: str | Path, *, data: Any = None, record: Mapping[str, Any] | None = None
+    model: Phi4RBM,
+    folder: str | Path,
+    *,
+    data: Any = None,
+    record: Mapping[str, Any] | None = None,
+    ended: bool = True,
 ) -> Path:
     """Keep an estimator that was fitted, or is being fitted, in a folder; one that it holds already is replaced.
 
     The folder holds all that training needs to go on, the scaling and the options; and it tells the versions, time,
-    seed, a fingerprint of the `data` (an array, or a fingerprint already) and `record`, whatever else is worth knowing
-    (JSON). A kill at any moment leaves the old estimator or the new one. Callbacks are not kept.
+    seed, a fingerprint of the `data` (an array, or a fingerprint already), `record`, whatever else is worth knowing
+    (JSON), and whether the training has `ended`. A kill at any moment leaves the old estimator or the new one.
+    Callbacks are not kept.
 
-    Raises `StoreError` for a folder that holds something else.
+    Raises `StoreError` for a folder that holds something else, scikit-learn's `NotFittedError` without a fit.
 
     >>> import tempfile
     >>> x = np.random.default_rng(0).normal(size=(64, 4))
@@ -50,6 +58,7 @@ def save_rbm(
     >>> bool((again.transform(x) == model.transform(x)).all())
     True
     """
+    check_is_fitted(model, "state_")
     path = Path(folder)
     require_own(path)
     buffer = io.BytesIO()
@@ -61,12 +70,14 @@ def save_rbm(
     header = {
         "rbm_format": FORMAT,
         "options": options_of(model),
+        "started": jsonable(model._started, "started"),
         "seed": model._seed,
         "samples": model._samples,
         "features": model.scaling_.shift.size,
         "feature_names": None if names is None else list(names),
         "scaling": jsonable(vars(model.scaling_), "scaling"),
         "epochs": model.state_.epochs,
+        "ended": ended,
         "history": [_written(entry) for entry in model.history_],
         "log_partition": None if partition is None else [partition.value, partition.error],
         "data": fingerprint,
@@ -135,8 +146,10 @@ def options_of(model: Phi4RBM) -> dict[str, Any]:
 
 
 def _read(header: dict[str, Any], content: bytes) -> Phi4RBM:
-    model: Any = Phi4RBM(**header["options"])
-    model._seed, model._samples = header["seed"], header["samples"]
+    model: Any = Phi4RBM(**{**header["options"], **header.get("started", {})})
+    model._seed, model._samples, model._gibbs_calls = header["seed"], header["samples"], 0
+    # The state has the shapes of its start, whatever was set later; older headers tell the options only.
+    model._started = header.get("started", started_options(model))
     model.n_features_in_ = header["features"]
     if header["feature_names"] is not None:
         model.feature_names_in_ = np.asarray(header["feature_names"], dtype=object)
@@ -145,6 +158,7 @@ def _read(header: dict[str, Any], content: bytes) -> Phi4RBM:
     model.scaling_ = Scaling(np.asarray(scaling["shift"]), np.asarray(scaling["scale"]), levels)
     rows = jax.ShapeDtypeStruct((model._samples, model.n_features_in_), jnp.float32)
     like = eqx.filter_eval_shape(model._start, rows)
+    model.set_params(**header["options"])
     model.state_ = eqx.tree_deserialise_leaves(io.BytesIO(content), like)
     model.history_ = [_recalled(entry) for entry in header["history"]]
     model._finished()

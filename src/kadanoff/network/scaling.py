@@ -1,15 +1,22 @@
 """The scale on which a network sees its data: stored with the model, and undone in what it gives back."""
 
+import warnings
+from typing import Any
+
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.errors import InputError
+from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.network.units import Unit
 
-__all__ = ["SCALINGS", "Scaling"]
+__all__ = ["SCALINGS", "Scaling", "checked", "pool_of", "require_single"]
 
 SCALINGS = ("auto", "standard", "none", "binary")
+_POOL = 256  # values that smoothing adds
+_WIDEST = 10.0  # deviation that real units can have while they learn: b and a stay above 0.001
+_SAME = 0.9  # part of the samples from which on a column that has one value in them hardly varies
 
 
 class Scaling(eqx.Module):
@@ -33,10 +40,10 @@ class Scaling(eqx.Module):
     ) -> "Scaling":
         """Choose shift and scale from data.
 
-        "standard" gives every feature mean 0 and variance 1 (one that hardly varies is scaled by a tenth of the
-        largest deviation, so that rare values do not become huge); "binary" cuts at the middle between the smallest
-        and the largest value; "auto" is "standard" for real units, and for units with two levels "none" where the data
-        hold these levels only, else "binary".
+        "standard" gives every feature mean 0 and variance 1 (one that is the same in 9 of 10 samples, as a pixel at
+        the margin, is scaled by a tenth of the largest deviation, so that rare values do not become huge); "binary"
+        cuts at the middle between the smallest and the largest value; "auto" is "standard" for real units, and for
+        units with two levels "none" where the data hold these levels only, else "binary".
 
         Raises `InputError` for an unknown name, a kind that does not fit the units, and data without any variation.
         """
@@ -54,12 +61,22 @@ class Scaling(eqx.Module):
             raise InputError(f"scaling {name!r} does not fit {kind} units; choose 'auto'")
         ones = np.ones(x.shape[1])
         if name == "none":
+            if levels is None and x.std(axis=0).max() > _WIDEST:
+                warnings.warn(
+                    f"a column deviates by {x.std(axis=0).max():.3g}, more than real units can follow (about "
+                    f"{_WIDEST:g}): choose scaling 'standard', or divide the data first",
+                    KadanoffWarning,
+                    stacklevel=2,
+                )
             return cls(0 * ones, ones)
         if name == "binary":
             middle = (x.min() + x.max()) / 2
             return cls(middle * ones, ones, (levels[0], levels[1]) if levels else None)
-        deviation = x.std(axis=0)
-        return cls(x.mean(axis=0), np.maximum(deviation, deviation.max() / 10))
+        deviation, extent = x.std(axis=0), np.ptp(x, axis=0)
+        # Columns may be of different things: the rare values of one are not scaled to less than 1.
+        least = np.where(extent > 0, np.minimum(deviation.max() / 10, extent), deviation.max() / 10)
+        rare = (x == np.median(x, axis=0)).mean(axis=0) > _SAME
+        return cls(x.mean(axis=0), np.where(rare, np.maximum(deviation, least), deviation))
 
     def apply(self, x: Float[np.ndarray, "sample feature"]) -> Float[np.ndarray, "sample feature"]:
         """Turn features into values of units."""
@@ -97,3 +114,22 @@ def checked(x: object, units: type[Unit] | None = None) -> Float[np.ndarray, "sa
     if units is not None:
         units.check_data(table)
     return table
+
+
+def require_single(v: Float[np.ndarray, "sample unit"]) -> Float[np.ndarray, "sample unit"]:
+    """Values of units as they are; `InputError` where one is beyond single precision, in which networks compute."""
+    largest = np.abs(v).max()
+    if largest > np.finfo(np.float32).max:
+        raise InputError(
+            f"values of units are of single precision, but one is {largest:.3g}; check how the data were read"
+        )
+    return v
+
+
+def pool_of(v: Any, scaling: Scaling) -> Any:
+    """The values that all features take together, for each of them: some quantiles, as states of the units."""
+    if not isinstance(v, np.ndarray):  # only shapes are asked for
+        return jnp.zeros((_POOL, v.shape[1]))
+    together = np.quantile(scaling.undo(v), np.linspace(0, 1, _POOL), method="nearest")
+    pool = np.repeat(together[:, None], v.shape[1], axis=1)
+    return pool if scaling.levels is not None else scaling.apply(pool)

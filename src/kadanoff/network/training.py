@@ -1,6 +1,8 @@
 """Training: maximum likelihood by stochastic gradients, with the model's side from chains."""
 
 from collections.abc import Callable
+from functools import partial
+from numbers import Real
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,6 +21,7 @@ from kadanoff.network.units import Unit
 from kadanoff.network.units.base import require_finite
 from kadanoff.random import key as make_key
 from kadanoff.random import keys_of, shuffled, split, split_words
+from kadanoff.whole import whole
 
 __all__ = ["Epoch", "Training", "TrainingState"]
 
@@ -83,8 +86,8 @@ class Training(eqx.Module):
     """
 
     chains: Chains = Persistent()
-    batch_size: int = eqx.field(static=True, default=100)
-    total_epochs: int = eqx.field(static=True, default=50)
+    batch_size: int = eqx.field(static=True, default=100, converter=partial(whole, "batch_size", least=1))
+    total_epochs: int = eqx.field(static=True, default=50, converter=partial(whole, "epochs", least=1))
     learning_rate: float = eqx.field(static=True, default=2e-3)
     optimiser: str = eqx.field(static=True, default="adam")
     schedule: str = eqx.field(static=True, default="cosine")
@@ -96,12 +99,14 @@ class Training(eqx.Module):
 
     def __check_init__(self) -> None:
         """Refuse options out of range."""
-        for name in ("batch_size", "total_epochs", "learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_decay", "smoothing"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip", "weight_decay", "smoothing"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and np.isfinite(float(value))):
+                raise InputError(f"{name} must be a finite number, got {value!r}")
+            if name in ("learning_rate", "clip") and value <= 0:
+                raise InputError(f"{name} must be positive, got {value}")
+            if value < 0:
+                raise InputError(f"{name} must not be negative, got {value}")
         if self.optimiser not in OPTIMISERS:
             raise InputError(f"unknown optimiser {self.optimiser!r}; choose one of {', '.join(OPTIMISERS)}")
         if self.schedule not in SCHEDULES:
@@ -115,7 +120,8 @@ class Training(eqx.Module):
         `pool` (state, visible) are the states of smoothing, by default the data's own.
         """
         kind = (self.optimiser, self.schedule, self.centred, keep)
-        extra, weight = None if pool is None else _single(pool), _single(self.smoothing)
+        extra = None if pool is None else _single(pool)
+        weight = _single(self.smoothing) if self.smoothing else None
         values, offsets, optimiser, base, pool, network = _begun(
             kind, self._numbers(len(x)), network, _single(x), extra, weight
         )
@@ -200,13 +206,16 @@ def _begun(
     network: Phi4Network,
     data: Float[Array, "sample visible"],
     pool: Float[Array, "state visible"] | None,
-    smoothing: Float[Array, ""],
+    smoothing: Float[Array, ""] | None,
 ) -> tuple[dict[str, Any], tuple[Array, Array], Any, Phi4Network, Array, Phi4Network]:
     """The start of training but for its chains, in one program: couplings, offsets, optimiser, base, pool, network."""
     name, schedule, centred, keep = kind
     pool = data[:_POOL] if pool is None else pool
-    weight = jnp.concatenate([jnp.ones(len(data)), jnp.full(len(pool), smoothing / len(pool))])
-    fitted = type(network.visible).fitted(jnp.concatenate([data, pool]), weight)
+    seen, weight = data, None
+    if smoothing is not None:
+        seen = jnp.concatenate([data, pool])
+        weight = jnp.concatenate([jnp.ones(len(data)), jnp.full(len(pool), smoothing / len(pool))])
+    fitted = type(network.visible).fitted(seen, weight)
     base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
     if not keep:
         network = Phi4Network(network.w, fitted, network.hidden)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kadanoff.errors import InputError, StoreError
-from kadanoff.network.estimator import Callback, Phi4RBM
+from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.monitor import Record
+from kadanoff.network.options import Callback
 from kadanoff.network.saved import HEADER, load_rbm, options_of, rbm_record, require_own, save_rbm
 from kadanoff.network.training import TrainingState
 from kadanoff.saved_models import data_fingerprint, model_record, save_model
@@ -34,7 +35,8 @@ def fit_in_folder(
 
     The state is written after the first epoch, the last one, and those in between that end `every` seconds or more
     after the last writing (0: after all). A call that was killed is repeated: it goes on, and ends with the same bits
-    as one that was not. One that had ended returns at once. At any time `load_rbm` reads the folder.
+    as one that was not. One that had ended, at the last epoch or by a callback, returns at once. At any time
+    `load_rbm` reads the folder.
 
     `callbacks` come on top of the estimator's own; `record` (JSON) is kept with the rest.
 
@@ -61,23 +63,27 @@ def fit_in_folder(
     try:
         fingerprint = data_fingerprint(v)
         kept = {"data": fingerprint, "record": record}
+        ended = False
         if (path / HEADER).exists():
             _require_same(path, model, fingerprint)
             before = load_rbm(path)
             model.state_, model.history_ = before.state_, before.history_
+            ended = rbm_record(path).get("ended", False)  # older headers do not tell
         else:
-            save_rbm(model, path, **kept)
-        written, moment = model.state_.epochs, time.monotonic()
+            save_rbm(model, path, **kept, ended=False)
+        moment = time.monotonic()
 
         def keep(state: TrainingState, _: Record) -> None:
-            nonlocal written, moment
+            nonlocal moment
             model.state_ = state
             if state.epochs == 1 or time.monotonic() - moment >= every:
-                save_rbm(model, path, **kept)
-                written, moment = state.epochs, time.monotonic()
+                save_rbm(model, path, **kept, ended=False)
+                moment = time.monotonic()
 
-        model._train(v, (keep, *callbacks))
-        if written < model.state_.epochs:
+        if ended:
+            model._finished()
+        else:
+            model._train(v, (keep, *callbacks))
             save_rbm(model, path, **kept)
         remove_replaced(path, rbm_record(path)["file"])
         if _epochs_of_network(path / NETWORK) != model.n_iter_:

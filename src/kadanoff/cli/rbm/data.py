@@ -63,10 +63,11 @@ class Parts(NamedTuple):
     held_out: "np.ndarray"
 
 
-def read_source(source: Source, real_units: bool = True) -> Parts:
+def read_source(source: Source, real_units: bool = True, fewest: int = 1) -> Parts:
     """Load the data, add the noise of one grey level where it is asked for, split off the held-out part.
 
-    Raises `InputError` where the data cannot be had, noise is asked for without grey levels, or nothing is left.
+    Raises `InputError` where the data cannot be had, noise is asked for without grey levels, or fewer samples than the
+    `fewest` are left.
     """
     import numpy as np
 
@@ -86,9 +87,10 @@ def read_source(source: Source, real_units: bool = True) -> Parts:
     order = np.random.default_rng((source.seed, 1)).permutation(len(rows))
     count = round(source.held_out * len(rows))
     held, kept = np.sort(order[:count]), np.sort(order[count:])
-    if len(kept) < 2:
+    if len(kept) < fewest:
         raise InputError(
-            f"{source.data} leaves {len(kept)} samples to learn: give more data or a smaller --held-out"
+            f"{source.data} leaves {len(kept)} samples, and {fewest} or more are needed: give more data or a smaller "
+            "--held-out"
         )
     return Parts(source, dataset, rows[kept], rows[held])
 
@@ -128,7 +130,10 @@ def saved_source(folder: Path, record: dict[str, Any], data: str | None) -> Sour
                 f"{folder} does not tell which data its network learnt: name them after it"
             ) from None
         return Source(located(data), None, 16, 5000, False, 0.0, 0)
-    return own if data is None else own._replace(data=located(data), held_out=0.0)
+    if data is None:
+        return own
+    # Data without grey levels are taken as they are.
+    return own._replace(data=located(data), held_out=0.0, dequantised=None if own.dequantised else False)
 
 
 def array_out(path: Path | None) -> None:

@@ -41,6 +41,12 @@ def register(app: typer.Typer) -> None:
             str, typer.Option("--schedule", help="Of the learning rate: cosine, linear, constant.")
         ] = "cosine",
         weight_decay: Annotated[float, typer.Option("--weight-decay", help="Of the links.")] = 0.0,
+        smoothing: Annotated[
+            float,
+            typer.Option(
+                "--smoothing", metavar="SAMPLES", help="Samples added to every unit alone; 1 for pixels."
+            ),
+        ] = 0.0,
         centred: Annotated[
             bool, typer.Option("--centred/--plain", help="Gradients about the running means.")
         ] = True,
@@ -105,7 +111,7 @@ def register(app: typer.Typer) -> None:
 
             where = None if data_folder is None else str(data_folder.resolve())
             source = Source(located(data), where, side, count, dequantise, held_out, seed)
-            parts = read_source(source, real_units=unit_type(visible).levels is None)
+            parts = read_source(source, real_units=unit_type(visible).levels is None, fewest=2)
             compile_ahead(*of_network((visible, parts.training.shape[1]), (hidden, n_hidden), samples))
             model = Phi4RBM(
                 n_hidden,
@@ -119,6 +125,7 @@ def register(app: typer.Typer) -> None:
                 optimiser=optimiser,
                 schedule=schedule,
                 weight_decay=weight_decay,
+                smoothing=smoothing,
                 centred=centred,
                 scaling=scaling,
                 likelihood_every=likelihood_every,

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         """Print the mean log-likelihood of data, in nats a sample and in the units of the data.
 
         ln Z is annealed; the error holds its error and the spread of the samples. Data that are named are treated
-        as those of the training were: noise of one grey level, scaling.
+        as those of the training were: noise of one grey level where they have such levels, scaling.
 
         \b
         The data of the training, with those that were held out; then a file:
@@ -45,10 +45,17 @@ def register(app: typer.Typer) -> None:
             model, record = load(folder)
             parts = read_source(saved_source(folder, record, data))
             name = "training" if data is None else data
+
+            def seen(x: np.ndarray) -> np.ndarray:
+                """Data as the units see them: a reconstruction by two-level units is one of levels."""
+                return x if model.scaling_.levels is None else model.scaling_.apply(x)
+
             rows = {name: parts.training, "held out": parts.held_out}
             scores = named_scores(model, rows)
             errors = {
-                part: float(((model.reconstruct(x) - x) ** 2).mean()) for part, x in rows.items() if len(x)
+                part: float(((model.reconstruct(x) - seen(x)) ** 2).mean())
+                for part, x in rows.items()
+                if len(x)
             }
             if out is not None:
                 np.save(out, model.score_samples(parts.training))

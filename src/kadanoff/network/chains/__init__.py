@@ -5,6 +5,7 @@ from kadanoff.network.chains.base import Chains, Drawn
 from kadanoff.network.chains.contrastive import ContrastiveDivergence
 from kadanoff.network.chains.persistent import Persistent
 from kadanoff.network.chains.tempered import Tempered
+from kadanoff.whole import whole
 
 __all__ = ["CHAINS", "Chains", "ContrastiveDivergence", "Drawn", "Persistent", "Tempered", "chains_of"]
 
@@ -17,11 +18,11 @@ CHAINS: dict[str, type[Chains]] = {
 
 
 def chains_of(name: str, steps: int = 1) -> Chains:
-    """Make the chains of a name; `InputError` for an unknown one.
+    """Make the chains of a name; `InputError` for an unknown one, and for steps that are no whole number from 1 on.
 
     >>> chains_of("persistent", 2)
     Persistent(steps=2)
     """
     if name not in CHAINS:
         raise InputError(f"unknown training {name!r}; choose one of {', '.join(CHAINS)}")
-    return CHAINS[name](steps=steps)  # pyright: ignore[reportCallIssue]
+    return CHAINS[name](steps=whole("steps", steps, least=1))  # pyright: ignore[reportCallIssue]

@@ -45,10 +45,10 @@ class Persistent(Chains):
     def draw(
         self, key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, kept: Array, batch: Array
     ) -> Drawn:
-        """Start some chains anew, update all."""
+        """Start some chains anew, from the rows of the batch in turn, and update all."""
         which, move = jax.random.split(key)
         anew = jax.random.bernoulli(which, self.refresh, (len(kept), 1))
-        start = jnp.where(anew, batch, kept)
+        start = jnp.where(anew, jnp.resize(batch, kept.shape), kept)
         v = network.gibbs(move, start, self.steps)
         return Drawn(v, v, renewed(start, v))
 

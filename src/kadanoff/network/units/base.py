@@ -101,9 +101,10 @@ def average(
     return x.mean(axis=0) if weight is None else matmul(weight, x) / weight.sum()
 
 
-def blur(x: Float[Array, "sample units"]) -> Float[Array, ""]:
+def blur(x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None) -> Float[Array, ""]:
     """A twentieth of the largest standard deviation of the units: what is narrower is not resolved by a start."""
-    return jnp.maximum(jnp.std(x, axis=0).max() / 20, 1e-6)
+    variance = average((x - average(x, weight)) ** 2, weight)
+    return jnp.maximum(jnp.sqrt(variance.max()) / 20, 1e-6)
 
 
 def require_finite(layer: Unit, **couplings: Array) -> None:

@@ -89,5 +89,5 @@ class GaussianUnit(Unit):
     ) -> "GaussianUnit":
         """The mean and the blurred variance of the data."""
         mean = average(x, weight)
-        a = 0.5 / (average((x - mean) ** 2, weight) + blur(x) ** 2)
+        a = 0.5 / (average((x - mean) ** 2, weight) + blur(x, weight) ** 2)
         return cls(-2 * a * mean, a)

@@ -93,7 +93,7 @@ class Phi4Unit(Unit):
         cls, x: Float[Array, "sample units"], weight: Float[Array, " sample"] | None = None
     ) -> "Phi4Unit":
         """Maximum likelihood of the three couplings, a convex problem, by damped Newton steps; b >= 0.001."""
-        width = blur(x)
+        width = blur(x, weight)
         scale = jnp.sqrt(average(x**2, weight) + width**2)
         y, noise = x / scale, (width / scale) ** 2
         first, second, fourth = (average(y**order, weight) for order in (1, 2, 4))
