@@ -1,5 +1,6 @@
 """Learn the couplings of an action: from data, or from another action."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from kadanoff.cli import data_files, parsing
+from kadanoff.cli.folders import require_same
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.stopping import WallTime
-from kadanoff.errors import InputError, StoreError
+from kadanoff.errors import InputError, KadanoffWarning, StoreError
 
 __all__ = ["register"]
 
@@ -99,6 +101,8 @@ def register(app: typer.Typer) -> None:
             "size": size,
             "couplings": given,
             "seed": seed,
+            "chains": chains,
+            "array": array,
         }
         called = GRAPH_UPDATES if target in parsing.ACTIONS and model == _GRID else ()
         with at_work(wall_time=wall_time, out=out, kernels=called) as task:
@@ -106,16 +110,18 @@ def register(app: typer.Typer) -> None:
             from kadanoff.store.checkpoint import Checkpoint
             from kadanoff.store.durable import held
 
+            request["data"] = data_files.digest(target)
             found = None if out is None else _kept(out, request)
             with held(out if found is None else None):
                 if out is not None and found is None:  # unless another process ended it in between
                     found = _kept(out, request)
                 if found is None:
-                    checkpoint = Checkpoint(out, {**request, "data": data_files.digest(target)})
+                    checkpoint = Checkpoint(out, _identity(request))
                     ways = {"progress": task.kept_in(out), "checkpoint": checkpoint}
                     learnt, data, found = _learn(target, request, chains, array, ways)
                     if out is not None:
-                        save_model(learnt, out, seed=seed, data=data, record={"request": request, **found})
+                        kept = {"request": request, "warnings": task.warnings, **found}
+                        save_model(learnt, out, seed=seed, data=data, record=kept)
                         checkpoint.clear()
         if as_json:
             about = {"target": target, "seed": seed, "store": out, "warnings": task.warnings}
@@ -250,13 +256,20 @@ def _kept(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
     load_model(out)
     record = dict(model_record(out)["record"])
     there = record.pop("request", {})
-    for name, value in jsonable(request, "request").items():
-        if there.get(name) != value:
-            raise StoreError(
-                f"{out} holds another fit: its {name} is {there.get(name)!r}, {value!r} was asked for; "
-                "give another folder"
-            )
+    asked = jsonable(_identity(request), "request")
+    if "data" not in there:  # a fit of an older version knows its data by name alone
+        asked = {name: value for name, value in jsonable(request, "request").items() if name in there}
+    if there.get("data", asked.get("data")) != asked.get("data"):
+        raise StoreError(f"{out} holds a fit of other data; give the same data, or another folder")
+    require_same(out, "fit", there, asked)
+    for text in record.pop("warnings", ()):
+        warnings.warn(text, KadanoffWarning, stacklevel=2)
     return record
+
+
+def _identity(request: dict[str, Any]) -> dict[str, Any]:
+    """What tells a fit from others: data count by what they are, wherever they lie."""
+    return {name: value for name, value in request.items() if name != "target" or request["data"] is None}
 
 
 def _show(found: dict[str, Any]) -> None:

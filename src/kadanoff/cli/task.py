@@ -92,14 +92,13 @@ def at_work(
 
         compile_ahead(*kernels)
     with limited(wall_time, out), (display or progress)() as report:
-        task = Task(report)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", KadanoffWarning)
+            task = Task(report, caught=caught)
             try:
                 yield task
             finally:
                 task.seconds = time.monotonic() - task.began
-                task.caught = list(caught or [])
     for entry in task.caught:
         warnings.showwarning(entry.message, entry.category, entry.filename, entry.lineno)
 
