@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadanoff.cli import parsing
+from kadanoff.cli.folders import require_own_kind
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size or "32", dimension)
         options, side = {"samples": samples, "seed": seed}, 2 if b is None else b
         simulated = () if runs or any(files.values()) else of_updates(action)
-        with at_work(kernels=simulated + MEASUREMENTS) as task:
+        if out is not None:
+            require_own_kind(out)
+        with at_work(out=out, kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
                 _refuse(
