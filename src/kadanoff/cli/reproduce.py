@@ -122,9 +122,7 @@ def _require_own(folder: Path, request: dict[str, Any]) -> None:
     try:
         found = dict(json.loads(record.read_text()))
     except (ValueError, TypeError) as error:
-        raise StoreError(
-            f"{record} is damaged: reproduce the experiment again in another folder"
-        ) from error
+        raise StoreError(f"{record} is damaged: reproduce the experiment again in another folder") from error
     # A result of an older version tells its name alone.
     asked = {name: value for name, value in request.items() if name in found}
     require_same(folder, "reproduction", found, asked)
