@@ -17,7 +17,7 @@ from kadanoff.errors import KadanoffWarning, ThermalisationWarning
 if TYPE_CHECKING:
     from kadanoff.ensemble import Ensemble
 
-__all__ = ["Task", "at_work", "estimate_rows", "print_end"]
+__all__ = ["Task", "at_work", "drawn_figure", "estimate_rows", "print_end"]
 
 
 @dataclass
@@ -109,6 +109,20 @@ def _one_line(record: logging.LogRecord) -> bool:
         reason = " ".join(str(record.exc_info[1]).split())
         record.msg, record.args, record.exc_info = "no GPU can be used, and CPUs compute: %s", (reason,), None
     return True
+
+
+def drawn_figure(draw: Callable[[], Path]) -> list[Path]:
+    """The figure beside an answer, drawn; none, and a warning, where it cannot be written: the answer stands."""
+    try:
+        return [draw()]
+    except OSError as error:
+        warnings.warn(
+            f"no figure was written, since {error.filename or 'its folder'} cannot be used "
+            f"({error.strerror or error}): copy the folder to where it can be written",
+            KadanoffWarning,
+            stacklevel=2,
+        )
+        return []
 
 
 def print_end(task: Task, out: Path | None, figures: Sequence[Path] = ()) -> None:
