@@ -117,7 +117,7 @@ def register(app: typer.Typer) -> None:
                     found = _kept(out, request)
                 if found is None:
                     checkpoint = Checkpoint(out, _identity(request))
-                    ways = {"progress": task.kept_in(out), "checkpoint": checkpoint}
+                    ways = {"progress": task.progress, "checkpoint": checkpoint}
                     learnt, data, found = _learn(target, request, chains, array, ways)
                     if out is not None:
                         kept = {"request": request, "warnings": task.warnings, **found}

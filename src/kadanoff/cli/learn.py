@@ -98,7 +98,7 @@ def register(app: typer.Typer) -> None:
                     relaxation = None
                     if relax is not None:
                         relaxation = Relaxation(parsing.simulated_action(ensemble, run), sweeps=relax)
-                    options |= {"progress": task.kept_in(out), "checkpoint": Checkpoint(out, request)}
+                    options |= {"progress": task.progress, "checkpoint": Checkpoint(out, request)}
                     inverse = learn_inverse(ensemble, transformation, depth, relax=relaxation, **options)
                     if out is not None:
                         # First the request, last the header of the weights: what a kill leaves is known for its own.

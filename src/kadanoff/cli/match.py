@@ -231,7 +231,7 @@ def _simulated(
         folder = None if out is None else out / label
 
         def report(done: float, total: float | None, message: str, label: str = label) -> None:
-            task.kept_in(out)(done, total, f"{message.split(',')[0]} {label}")
+            task.progress(done, total, f"{message.split(',')[0]} {label}")
 
         keep = keeping_action(report, folder, action, given)
         seed = (2 * options["seed"] + number) % 2**32

@@ -90,7 +90,7 @@ def register(app: typer.Typer) -> None:
                     raise InputError(
                         f"--{option} belongs to another experiment; {name} has none: leave it out"
                     )
-            report = _keeping(request, folder, task.kept_in(folder))
+            report = _keeping(request, folder, task.progress)
             result = experiment.run(folder, quick=quick, seed=seed, progress=report, **own)
             _keep(request, folder)
             saved = result.save(folder)

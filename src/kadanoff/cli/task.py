@@ -51,21 +51,6 @@ class Task:
 
         return draw_run(ensemble, folder / "figures")
 
-    def kept_in(self, folder: Path | None) -> ProgressCallback:
-        """The progress callback, which also tells an interrupt that `folder` can be continued."""
-
-        def report(done: float, total: float | None, message: str) -> None:
-            if folder is not None and holds_work(folder):
-                keep(folder)
-            self.progress(done, total, message)
-
-        return report
-
-
-def holds_work(folder: Path) -> bool:
-    """Whether a folder holds anything to go on with: more than the lock of who writes it."""
-    return folder.is_dir() and any(file.name not in ("lock", ".lock") for file in folder.iterdir())
-
 
 @contextmanager
 def at_work(
@@ -76,8 +61,8 @@ def at_work(
 ) -> Iterator[Task]:
     """Scope of the work of one command: bars on a terminal, and warnings said once the bars are gone.
 
-    `display` shows the progress where bars are not enough. After the `wall_time` the process ends, to be continued
-    from the folder `out`.
+    `display` shows the progress where bars are not enough. After the `wall_time` the process ends. The folder `out` is
+    that from which a command that is stopped continues.
 
     Compiled code is cached between commands, unless the environment says where or whether. Of the `kernels` that are
     to be called, those that no cache has are compiled beside everything else.
@@ -87,6 +72,8 @@ def at_work(
     # Every program: commands start with a hundred small ones, which together take seconds.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     logging.getLogger("jax._src.xla_bridge").addFilter(_one_line)
+    if out is not None:
+        keep(out)
     if kernels:
         from kadanoff.compiled.compilation import compile_ahead
 
