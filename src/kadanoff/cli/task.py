@@ -1,5 +1,6 @@
 """One command at work: the clock, the bars, and the warnings that JSON repeats."""
 
+import errno
 import logging
 import os
 import time
@@ -67,10 +68,7 @@ def at_work(
     Compiled code is cached between commands, unless the environment says where or whether. Of the `kernels` that are
     to be called, those that no cache has are compiled beside everything else.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
-    # Every program: commands start with a hundred small ones, which together take seconds.
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    flaw = _use_cache()
     logging.getLogger("jax._src.xla_bridge").addFilter(_one_line)
     if out is not None:
         keep(out)
@@ -82,12 +80,34 @@ def at_work(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", KadanoffWarning)
             task = Task(report, caught=caught)
+            if flaw is not None:
+                warnings.warn(flaw, KadanoffWarning, stacklevel=3)
             try:
                 yield task
             finally:
                 task.seconds = time.monotonic() - task.began
     for entry in task.caught:
         warnings.showwarning(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+def _use_cache() -> str | None:
+    """Let JAX keep what it compiles, unless the environment says where or whether; tells why it cannot."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
+    # Every program: commands start with a hundred small ones, which together take seconds.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return None
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(cache, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        return (
+            f"the cache {cache} cannot be used ({error.strerror}), so every command compiles anew: "
+            "mend it, or set XDG_CACHE_HOME to another folder"
+        )
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
+    return None
 
 
 def _one_line(record: logging.LogRecord) -> bool:
