@@ -1,5 +1,6 @@
 """Match two lattices: the critical coupling and nu, from a simulation, from runs, or from columns of numbers."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -187,11 +188,17 @@ def _from_runs(
     from kadanoff.renormalization.matching import match_steps, rescaling_factor
     from kadanoff.response import simulated_action
     from kadanoff.runs import open_ensemble
+    from kadanoff.store import Store
 
     if len(runs) != 2:
         raise InputError(f"{len(runs)} folders are given: give two, the run of side b L and that of side L")
     if runs[0].resolve() == runs[1].resolve():
         raise InputError(f"{runs[0]} is given twice: the direct lattice is a simulation of its own")
+    for folder in runs:
+        store = Store.open(folder)
+        if store.kind != "simulate":
+            source = os.path.normpath(folder / store.attributes.get("source", ""))
+            raise InputError(f"{folder} is a folder of {store.kind}, made from {source}; give a simulation")
     large, small = (open_ensemble(folder) for folder in runs)
     varied = _coupling_of(simulated_action(large), vary)
     b = rescaling_factor(large.lattice, small.lattice) or 2 if b is None else b
