@@ -38,7 +38,9 @@ def test_learn_grow_exponents_report(kadanoff: Any, simulated: Path, tmp_path: P
     assert done.status == 0, done.err
     rows = json.loads(done.out)["rows"]
     assert rows[0]["label"] == "8/16" and np.shape(rows[0]["covariance"]) == (2, 2)
-    assert kadanoff("exponents", grown, "--samples", "20").out.strip()
+    table = kadanoff("exponents", grown, "--samples", "20").out
+    assert "│ 8/16 " in table and "gamma/nu" in table
+    assert f"such as {grown / 'level-01'}" in kadanoff("block", grown).err
 
     assert kadanoff("report", grown).status == 0
     page = (grown / "report.html").read_text()

@@ -35,7 +35,9 @@ def test_a_missing_driver_takes_one_line():
 def test_a_cache_that_cannot_be_used_is_told_once(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")  # so that the end of the test undoes what is set below
+    monkeypatch.setenv(
+        "JAX_COMPILATION_CACHE_DIR", ""
+    )  # so that the end of the test undoes what is set below
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     with (
         pytest.warns(KadanoffWarning, match="cannot be used .Not a directory.*set XDG_CACHE_HOME"),
