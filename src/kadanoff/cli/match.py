@@ -1,6 +1,5 @@
 """Match two lattices: the critical coupling and nu, from a simulation, from runs, or from columns of numbers."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadanoff.cli import parsing
-from kadanoff.cli.folders import require_own_kind
+from kadanoff.cli.folders import require_own_kind, require_simulation
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 
 if TYPE_CHECKING:
@@ -110,8 +109,7 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size or "32", dimension)
         options, side = {"samples": samples, "seed": seed}, 2 if b is None else b
         simulated = () if runs or any(files.values()) else of_updates(action)
-        if out is not None:
-            require_own_kind(out)
+        require_own_kind(out)
         with at_work(out=out, kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
@@ -188,17 +186,13 @@ def _from_runs(
     from kadanoff.renormalization.matching import match_steps, rescaling_factor
     from kadanoff.response import simulated_action
     from kadanoff.runs import open_ensemble
-    from kadanoff.store import Store
 
     if len(runs) != 2:
         raise InputError(f"{len(runs)} folders are given: give two, the run of side b L and that of side L")
     if runs[0].resolve() == runs[1].resolve():
         raise InputError(f"{runs[0]} is given twice: the direct lattice is a simulation of its own")
     for folder in runs:
-        store = Store.open(folder)
-        if store.kind != "simulate":
-            source = os.path.normpath(folder / store.attributes.get("source", ""))
-            raise InputError(f"{folder} is a folder of {store.kind}, made from {source}; give a simulation")
+        require_simulation(folder)
     large, small = (open_ensemble(folder) for folder in runs)
     varied = _coupling_of(simulated_action(large), vary)
     b = rescaling_factor(large.lattice, small.lattice) or 2 if b is None else b
