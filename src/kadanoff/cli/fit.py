@@ -1,6 +1,5 @@
 """Learn the couplings of an action: from data, or from another action."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from kadanoff.cli import data_files, parsing
-from kadanoff.cli.folders import require_same
+from kadanoff.cli.fit_folder import identity, kept_fit
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.stopping import WallTime
-from kadanoff.errors import InputError, KadanoffWarning, StoreError
+from kadanoff.errors import InputError
 
 __all__ = ["register"]
 
@@ -111,12 +110,12 @@ def register(app: typer.Typer) -> None:
             from kadanoff.store.durable import held
 
             request["data"] = data_files.digest(target)
-            found = None if out is None else _kept(out, request)
+            found = None if out is None else kept_fit(out, request)
             with held(out if found is None else None):
                 if out is not None and found is None:  # unless another process ended it in between
-                    found = _kept(out, request)
+                    found = kept_fit(out, request)
                 if found is None:
-                    checkpoint = Checkpoint(out, _identity(request))
+                    checkpoint = Checkpoint(out, identity(request))
                     ways = {"progress": task.progress, "checkpoint": checkpoint}
                     learnt, data, found = _learn(target, request, chains, array, ways)
                     if out is not None:
@@ -239,37 +238,6 @@ def _model(request: dict[str, Any], sides: tuple[int, ...], couplings: dict[str,
     from kadanoff.graph import Graph
 
     return InhomogeneousPhi4.random(Graph.grid(sides, request["graph"]), request["seed"])
-
-
-def _kept(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """What the folder tells of a fit that it holds; `StoreError` if that is another one than was asked for."""
-    from kadanoff.saved_models import load_model, model_record
-    from kadanoff.store.durable import visible_names
-    from kadanoff.store.layout import jsonable
-
-    if out.exists() and not out.is_dir():
-        raise StoreError(f"{out} is a file, but a model is kept in a folder: give another path")
-    if not (out / "model.json").exists():
-        if any(not name.startswith(("arrays-", "source.py")) for name in visible_names(out)):
-            raise StoreError(f"{out} holds something else than a model: give a new or empty folder")
-        return None
-    load_model(out)
-    record = dict(model_record(out)["record"])
-    there = record.pop("request", {})
-    asked = jsonable(_identity(request), "request")
-    if "data" not in there:  # a fit of an older version knows its data by name alone
-        asked = {name: value for name, value in jsonable(request, "request").items() if name in there}
-    if there.get("data", asked.get("data")) != asked.get("data"):
-        raise StoreError(f"{out} holds a fit of other data; give the same data, or another folder")
-    require_same(out, "fit", there, asked)
-    for text in record.pop("warnings", ()):
-        warnings.warn(text, KadanoffWarning, stacklevel=2)
-    return record
-
-
-def _identity(request: dict[str, Any]) -> dict[str, Any]:
-    """What tells a fit from others: data count by what they are, wherever they lie."""
-    return {name: value for name, value in request.items() if name != "target" or request["data"] is None}
 
 
 def _show(found: dict[str, Any]) -> None:

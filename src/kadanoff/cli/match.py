@@ -8,6 +8,7 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.folders import require_own_kind, require_simulation
+from kadanoff.cli.matchings import draw_matchings, print_matchings, require_crossing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def register(app: typer.Typer) -> None:
             else:
                 parsed = (action, given, shape, side, rule, steps or 3, chains or 64, draws or 100)
                 found = _simulated(parsed, names, vary, options, out, task)
-            _require_one(found)
-            figures = _draw(found, out)
+            require_crossing(found)
+            figures = draw_matchings(found, out)
         rows = [{"label": f"n = {step}", **each.row()} for step, line in enumerate(found) for each in line]
         if as_json:
             emit_json(
@@ -140,7 +141,7 @@ def register(app: typer.Typer) -> None:
                 }
             )
             return
-        _print(rows, task, out, figures)
+        print_matchings(rows, task, out, figures)
 
 
 def _from_files(
@@ -268,37 +269,3 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
             raise InputError(
                 f"{name if name.isupper() or name[0] == '-' else '--' + name} {reason}: leave one out"
             )
-
-
-def _require_one(found: "Sequence[Sequence[Matching]]") -> None:
-    """Refuse to answer without a single crossing; say what was searched."""
-    from kadanoff.errors import InputError
-
-    every = [(step, each) for step, line in enumerate(found) for each in line]
-    if all(each.critical is None for _, each in every):
-        said = "; ".join(f"{each.observable} (n = {step}): {each.reason}" for step, each in every)
-        raise InputError(
-            f"no observable crosses: {said}; simulate nearer to the critical point, or take more rows"
-        )
-
-
-def _draw(found: "Sequence[Sequence[Matching]]", out: Path | None) -> list[Path]:
-    """Draw curves and flow into the folder of the run."""
-    if out is None:
-        return []
-    from kadanoff.plots.matching import plot_flow, plot_matchings
-
-    figures, by_step = out / "figures", dict(enumerate(found))
-    return [plot_matchings(by_step, figures / "matching.png"), plot_flow(by_step, figures / "flow.png")]
-
-
-def _print(rows: list[dict[str, Any]], task: "Task", out: Path | None, figures: list[Path]) -> None:
-    """Tables, and the reasons of what was not found below them."""
-    from kadanoff.cli.rows import print_rows
-    from kadanoff.cli.task import print_end
-
-    print_rows("two-lattice matching", [{k: v for k, v in row.items() if k != "reason"} for row in rows])
-    for row in rows:
-        if row["reason"]:
-            print(f"{row['label']}, {row['observable']}: {row['reason']}")
-    print_end(task, out, figures)
