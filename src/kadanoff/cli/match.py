@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadanoff.cli import parsing
-from kadanoff.cli.folders import require_own_kind, require_simulation
-from kadanoff.cli.matchings import draw_matchings, print_matchings, require_crossing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 
 if TYPE_CHECKING:
@@ -99,6 +97,8 @@ def register(app: typer.Typer) -> None:
           kadanoff match --original l64.txt --blocked l64to32.txt --direct l32.txt --beta 0.440687 --size 64 --json
         """
         from kadanoff.cli.console import emit_json
+        from kadanoff.cli.folders import require_own_kind
+        from kadanoff.cli.matchings import draw_matchings, print_matchings, require_crossing
         from kadanoff.cli.task import at_work
         from kadanoff.compiled.purposes import MEASUREMENTS, of_updates
 
@@ -183,6 +183,7 @@ def _from_runs(
     options: dict[str, Any],
 ) -> "list[list[Matching]]":
     """Match the runs in two folders."""
+    from kadanoff.cli.folders import require_simulation
     from kadanoff.errors import InputError
     from kadanoff.renormalization.matching import match_steps, rescaling_factor
     from kadanoff.response import simulated_action

@@ -2,24 +2,15 @@
 
 import importlib
 import importlib.util
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from kadanoff.cli.folders import require_own_kind, require_same
 from kadanoff.cli.parsing import Json, Out, Seed
 from kadanoff.cli.stopping import WallTime
-from kadanoff.errors import InputError, StoreError
-
-if TYPE_CHECKING:
-    from kadanoff.cli.console import ProgressCallback
 
 __all__ = ["register"]
-
-#: Beside the result: the request that the folder answers.
-REQUEST = "reproduce.json"
 
 
 def register(app: typer.Typer) -> None:
@@ -57,8 +48,10 @@ def register(app: typer.Typer) -> None:
         import inspect
 
         from kadanoff.cli.console import emit_json
+        from kadanoff.cli.reproduce_folder import digest, keep, keeping, require_own
         from kadanoff.cli.rows import print_rows
         from kadanoff.cli.task import at_work
+        from kadanoff.errors import InputError
         from kadanoff.experiments import EXPERIMENTS
         from kadanoff.store.durable import held
 
@@ -79,10 +72,10 @@ def register(app: typer.Typer) -> None:
         folder = Path("runs") / (f"{name}-quick" if quick else name) if out is None else out
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file, but --out is a folder: give another path")
-        request = {"name": name, "quick": quick, "seed": seed, "image": _digest(image)}
-        _require_own(folder, request)
+        request = {"name": name, "quick": quick, "seed": seed, "image": digest(image)}
+        require_own(folder, request)
         with at_work(wall_time=wall_time, out=folder) as task, held(folder):
-            _require_own(folder, request)  # another process may have used it in between
+            require_own(folder, request)  # another process may have used it in between
             experiment = importlib.import_module(EXPERIMENTS[name])
             own = {"image": image} if image is not None else {}
             for option in own:
@@ -90,9 +83,9 @@ def register(app: typer.Typer) -> None:
                     raise InputError(
                         f"--{option} belongs to another experiment; {name} has none: leave it out"
                     )
-            report = _keeping(request, folder, task.progress)
+            report = keeping(request, folder, task.progress)
             result = experiment.run(folder, quick=quick, seed=seed, progress=report, **own)
-            _keep(request, folder)
+            keep(request, folder)
             saved = result.save(folder)
         if as_json:
             found = result.as_dict()
@@ -104,45 +97,6 @@ def register(app: typer.Typer) -> None:
         for path in (*result.figures, saved):
             print(f"wrote {path}")
         print(f"{result.seconds:.1f} s")
-
-
-def _digest(image: Path | None) -> str | None:
-    """A checksum of an image of the user's; None without one, and of one that cannot be read."""
-    from kadanoff.store.durable import checksum
-
-    return None if image is None or not image.is_file() else checksum(image.read_bytes())
-
-
-def _require_own(folder: Path, request: dict[str, Any]) -> None:
-    """Raise `StoreError` for a folder that holds something else, or an answer to another request."""
-    require_own_kind(folder, "an experiment")
-    record = next((path for path in (folder / REQUEST, folder / "result.json") if path.exists()), None)
-    if record is None:
-        return
-    try:
-        found = dict(json.loads(record.read_text()))
-    except (ValueError, TypeError) as error:
-        raise StoreError(f"{record} is damaged: reproduce the experiment again in another folder") from error
-    # A result of an older version tells its name alone.
-    asked = {name: value for name, value in request.items() if name in found}
-    require_same(folder, "reproduction", found, asked)
-
-
-def _keeping(request: dict[str, Any], folder: Path, report: "ProgressCallback") -> "ProgressCallback":
-    """Report progress, and keep the request once the work has begun: what is refused before leaves nothing."""
-
-    def keep_and_report(done: float, total: float | None, message: str) -> None:
-        _keep(request, folder)
-        report(done, total, message)
-
-    return keep_and_report
-
-
-def _keep(request: dict[str, Any], folder: Path) -> None:
-    from kadanoff.store.durable import atomic_write
-
-    if not (folder / REQUEST).exists():
-        atomic_write(folder / REQUEST, json.dumps(request).encode() + b"\n")
 
 
 def _first_line(module: str) -> str:
