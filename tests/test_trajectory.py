@@ -44,6 +44,25 @@ def test_lost_overlap_is_a_point_and_no_error(ensemble) -> None:
 
 
 @pytest.mark.exact
+def test_rows_without_overlap_are_blank_and_are_not_drawn(ensemble, tmp_path, monkeypatch) -> None:
+    from kadanoff.plots import trajectory
+
+    found = reweight_along(ensemble, gaussian, [0.001, 1.0, 100.0], ["phi2"], "mass2")
+    first, middle, last = found.rows()
+    assert list(first) == list(middle) == list(last)
+    for row in (first, last):
+        assert (
+            row["phi2"] is row["tail_shape"] is row["average_phase"] is None
+            and row["effective_fraction"] == 0
+        )
+    drawings = []
+    monkeypatch.setattr(trajectory, "save", lambda drawing, path: drawings.append(drawing))
+    plot_trajectories({"sample": found}, tmp_path / "path.png", ["phi2"])
+    curves = {line.get_label(): line.get_xdata() for line in drawings[0].axes[-1].lines}
+    assert list(curves["sample"]) == [1.0]
+
+
+@pytest.mark.exact
 def test_wrong_values_are_refused(ensemble) -> None:
     found = reweight_along(ensemble, gaussian, [1.0], ["phi2"])
     with pytest.raises(InputError, match="reweight there too"):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kadanoff import exact as exact
+    from kadanoff import store as store
     from kadanoff.actions import Action as Action
     from kadanoff.actions import FunctionAction as FunctionAction
     from kadanoff.actions import InhomogeneousIsing as InhomogeneousIsing
@@ -163,7 +164,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 #: Modules that are used by their own name, as in `kd.exact.kaufman`.
-_MODULES = ("exact",)
+_MODULES = ("exact", "store")
 
 __all__ = [*sorted(_HOME_OF), *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
 

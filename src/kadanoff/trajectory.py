@@ -44,12 +44,13 @@ class Point:
         return bool(enough and self.phase >= PHASE / np.sqrt(self.effective))
 
     def row(self) -> dict[str, Any]:
-        """The point as a row of a table."""
+        """The point as a row of a table; None for what is not known where the overlap is lost."""
+        lost = not self.observables
         return {
             **self.observables,
             "effective_fraction": self.effective / self.configurations,
-            "tail_shape": self.tail,
-            "average_phase": self.phase,
+            "tail_shape": None if lost else self.tail,
+            "average_phase": None if lost else self.phase,
             "trusted": self.trusted,
         }
 
@@ -82,8 +83,11 @@ class Trajectory:
         return (best[0].value, best[-1].value) if best else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a point."""
-        return [{"label": f"{self.coupling} = {point.value:g}", **point.row()} for point in self.points]
+        """One row a point, all with the same names."""
+        blank = {name: None for point in self.points for name in point.observables}
+        return [
+            {"label": f"{self.coupling} = {point.value:g}", **blank, **point.row()} for point in self.points
+        ]
 
     def __str__(self) -> str:
         """One line a point."""

@@ -171,3 +171,22 @@ def test_the_other_verbs(kadanoff: Any, simulated: Path, command: str, said: str
     before = sorted(simulated.rglob("*"))
     refused(kadanoff(*command.replace("RUN", str(simulated)).split()), said)
     assert sorted(simulated.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate --size 8",
+        "block RUN",
+        "learn RUN --kind linear",
+        "fit RUN --model phi4",
+        "reproduce blocking",
+    ],
+)
+def test_a_link_that_leads_nowhere(
+    kadanoff: Any, simulated: Path, tmp_path: Path, command: str, refused: Any
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone" / "away")
+    words = command.replace("RUN", str(simulated)).split()
+    refused(kadanoff(*words, "--out", link), f"{link} is a link that leads nowhere: mend it")

@@ -95,3 +95,13 @@ def test_keep_belongs_to_the_command_in_progress() -> None:
         assert outer.folder is None
         console.keep(Path("outer"))
     assert (outer.folder, inner.folder) == (Path("outer"), Path("inner"))
+
+
+def test_a_folder_is_kept_as_soon_as_it_holds_anything(tmp_path: Path) -> None:
+    run = console.KeptRun(tmp_path / "run")
+    assert run.kept() is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock").touch()
+    assert run.kept() is None
+    (tmp_path / "run" / "run.json").touch()
+    assert run.kept() == tmp_path / "run"

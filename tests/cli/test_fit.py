@@ -49,6 +49,25 @@ def test_couplings_that_are_told_are_those_of_the_saved_model(kadanoff: Any, tmp
 
 
 @pytest.mark.exact
+def test_a_kept_fit_is_that_of_its_data_wherever_they_lie(
+    kadanoff: Any, refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fields = np.random.default_rng(0).normal(size=(200, 8, 8)).astype(np.float32)
+    np.save("a.npy", fields)
+    options = ("--model", "phi4", "--method", "score-matching", "--out", "m", "--json")
+    first = kadanoff("fit", "a.npy", *options)
+    assert first.status == 0 and json.loads(first.out)["warnings"], first
+    again = kadanoff("fit", tmp_path / "a.npy", *options)
+    assert again.status == 0, again
+    for name in ("couplings", "warnings"):
+        assert json.loads(again.out)[name] == json.loads(first.out)[name]
+    refused(kadanoff("fit", "a.npy", *options, "--chains"), "its chains is False, True was asked for")
+    np.save("a.npy", 3 * fields)
+    refused(kadanoff("fit", "a.npy", *options), "m holds a fit of other data")
+
+
+@pytest.mark.exact
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -38,7 +38,9 @@ def test_learn_grow_exponents_report(kadanoff: Any, simulated: Path, tmp_path: P
     assert done.status == 0, done.err
     rows = json.loads(done.out)["rows"]
     assert rows[0]["label"] == "8/16" and np.shape(rows[0]["covariance"]) == (2, 2)
-    assert kadanoff("exponents", grown, "--samples", "20").out.strip()
+    table = kadanoff("exponents", grown, "--samples", "20").out
+    assert "│ 8/16 " in table and "gamma/nu" in table
+    assert f"such as {grown / 'level-01'}" in kadanoff("block", grown).err
 
     assert kadanoff("report", grown).status == 0
     page = (grown / "report.html").read_text()
@@ -102,6 +104,25 @@ def test_missing_and_damaged_inverses(
         refused(kadanoff("grow", simulated, "--inverse", broken), said)
     (tmp_path / "inverse" / "inverse.json").write_text("[]")
     refused(kadanoff("grow", simulated, "--inverse", tmp_path / "inverse"), "damaged")
+
+
+def test_an_inverse_that_python_saved_is_not_replaced(
+    kadanoff: Any, refused: Any, simulated: Path, weights: Path, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved"
+    shutil.copytree(weights, saved)
+    before = {path: path.read_bytes() for path in saved.iterdir()}
+    learn = ("learn", simulated, "--kind", "linear", "--seed", "5", "--out")
+    refused(kadanoff(*learn, saved), "is not empty (it holds 'inverse.json')")
+    assert {path: path.read_bytes() for path in saved.iterdir()} == before
+    # What a kill leaves between the request and the header of the weights is gone on with.
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    assert kadanoff(*learn, whole).status == 0
+    shutil.copytree(whole, half)
+    (half / "inverse.json").unlink()
+    refused(kadanoff(*learn[:-2], "6", "--out", half), "its seed is 5, 6 was asked for")
+    assert kadanoff(*learn, half).status == 0
+    assert (half / "weights.eqx").read_bytes() == (whole / "weights.eqx").read_bytes()
 
 
 @pytest.mark.parametrize(

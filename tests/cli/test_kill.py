@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from kadanoff.cli.console import holds_work
 from kadanoff.cli.stopping import limited, parse_duration
-from kadanoff.cli.task import holds_work
 from kadanoff.errors import InputError
 from kadanoff.store import Store
 from kadanoff.store.durable import WriterLock

@@ -3,11 +3,13 @@
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +35,16 @@ def register(app):
         kadanoff probe fine --mass2 -0.9515
         kadanoff probe warn
         """
-        if kind == "fine":
+        if kind == "bars":
+            from kadanoff.cli.console import progress
+            with progress() as report:
+                report(1, 2, "drawing")
+        if kind in ("fine", "bars"):
             emit_json({"mass2": mass2})
         if kind == "input":
             raise InputError("size (7, 7) is odd:\\n  b = 2 needs even sides; use --size 8")
+        if kind == "much":
+            print("x" * 200000)
         if kind == "bug":
             raise RuntimeError("a defect of ours")
         if kind == "file":
@@ -45,7 +53,8 @@ def register(app):
             warnings.warn("only 3 effective samples", OverlapWarning)
         if kind in ("wait", "wait-kept"):
             if kind == "wait-kept":
-                keep(out)
+                keep(out)  # before there is anything in it
+                (out / "fields").mkdir(parents=True)
             print("ready", flush=True)
             time.sleep(60)
 '''
@@ -60,6 +69,7 @@ cli.main()
 """
 
 Command = Callable[..., list[str]]
+PIPES: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60}
 
 
 @pytest.fixture
@@ -104,7 +114,7 @@ def test_help_of_a_verb_keeps_the_lines_of_its_example(command: Command) -> None
         (["probe", "fine", "--mass2", "heavy"], "--mass2"),
         (["probe"], "(see: kadanoff probe --help)"),
         (["--nonsense"], "--nonsense"),
-        (["probe", "file"], "cannot use /does/not/exist: No such file or directory"),
+        (["probe", "file"], "cannot use /does/not/exist: No such file or directory; give another path"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(command: Command, arguments: list[str], said: str) -> None:
@@ -133,9 +143,11 @@ def test_our_warnings_are_one_line(command: Command) -> None:
         ("wait", "nothing had been written"),
     ],
 )
-def test_ctrl_c_says_how_to_resume(command: Command, kind: str, said: str) -> None:
+def test_ctrl_c_says_how_to_resume(command: Command, kind: str, said: str, tmp_path: Path) -> None:
     line = command("probe", kind, "--out", "a run")
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
@@ -144,6 +156,30 @@ def test_ctrl_c_says_how_to_resume(command: Command, kind: str, said: str) -> No
     assert said in errors and errors.count("\n") == 1
     if kind == "wait-kept":
         assert errors.rstrip().endswith("--out 'a run'")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["probe", "fine"], ["probe", "much"]])
+def test_output_that_is_not_taken(command: Command, arguments: list[str]) -> None:
+    line = shlex.join(command(*arguments))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    full = subprocess.run(f"{line} > /dev/full", shell=True, env=environment, capture_output=True, text=True)
+    said = r"kadanoff: cannot use standard output( or a file)?: No space left on device; make room[^\n]*\n"
+    assert full.returncode == 2 and re.fullmatch(said, full.stderr), full
+    unread = subprocess.run(
+        ["bash", "-c", f"(sleep 0.1; {line}) | true; exit ${{PIPESTATUS[0]}}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (unread.returncode, unread.stderr) == (141, "")
+
+
+def test_closed_streams_are_silent(command: Command) -> None:
+    line = shlex.join(command("probe", "warn"))
+    done = subprocess.run(f"{line} 2>&-; {shlex.join(command('probe', 'bars'))} 2>&-", shell=True, **PIPES)
+    assert (done.returncode, done.stdout) == (0, '{"mass2": 0.0}\n')
+    done = subprocess.run(f"{line} >&-", shell=True, **PIPES)
+    assert (done.returncode, done.stderr) == (0, "kadanoff: warning: only 3 effective samples\n")
 
 
 def test_version() -> None:

@@ -136,6 +136,13 @@ def test_what_is_refused(
     assert sorted(folder.rglob("*")) == before
 
 
+def test_a_blocked_run_is_no_direct_one(kadanoff: Any, folder: Path, tmp_path: Path, refused: Any) -> None:
+    assert kadanoff("block", folder / "run/8x8", "--rule", "majority", "--out", tmp_path / "b").status == 0
+    said = f"{tmp_path / 'b'} is a folder of block, made from {folder / 'run/8x8'}; give a simulation"
+    refused(kadanoff("match", folder / "run/8x8", tmp_path / "b"), said)
+    refused(kadanoff("match", tmp_path / "b", folder / "run/4x4"), said)
+
+
 def test_without_any_crossing_the_range_is_said(
     kadanoff: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """`kadanoff rbm`: fit, sample, features, score; resumed, as JSON, and bad input in one line."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,21 @@ def test_sample_follows_the_seed(fitted: Path, kadanoff: Any, tmp_path: Path) ->
         draws.append(np.load(out))
     np.testing.assert_array_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).any()
+
+
+@pytest.mark.parametrize("words", ["sample --count 4 --steps 2", "features"])
+def test_the_answer_stands_where_the_figure_cannot_be_written(
+    fitted: Path, kadanoff: Any, tmp_path: Path, words: str
+) -> None:
+    net = tmp_path / "net"
+    shutil.copytree(fitted, net)
+    shutil.rmtree(net / "figures")
+    (net / "figures").write_text("no folder")
+    verb, *options = words.split()
+    answer = kadanoff("rbm", verb, net, *options, "--json")
+    found = json.loads(answer.out)
+    assert answer.status == 0 and found["figures"] == []
+    assert "no figure was written" in found["warnings"][-1]
 
 
 def test_features_are_the_means_of_the_hidden_units(fitted: Path, kadanoff: Any, tmp_path: Path) -> None:

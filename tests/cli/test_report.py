@@ -110,7 +110,7 @@ def test_reproduce_prints_keeps_and_reports(kadanoff: Any, demo: dict[str, Any],
     assert found["rows"][0]["gamma_over_nu"]["value"] == 1.744
     assert found["rows"][0]["reference"]["gamma_over_nu"]["value"] == 1.75
     assert json.loads((out / "result.json").read_text())["rows"] == found["rows"]
-    table = kadanoff("reproduce", "demo", "--out", out)
+    table = kadanoff("reproduce", "demo", "--out", tmp_path / "full")
     assert "1.744(4)" in table.out and "A <note>." in table.out and demo["quick"] is False
     moved = tmp_path / "moved"
     out.rename(moved)
@@ -119,6 +119,34 @@ def test_reproduce_prints_keeps_and_reports(kadanoff: Any, demo: dict[str, Any],
     self_contained(page)
     assert images(page) == [PNG + b"rest"]
     assert "<td>1.744(4)</td>" in page and "A &lt;note&gt;." in page
+
+
+def test_reproduce_keeps_to_the_request_of_its_folder(
+    kadanoff: Any, refused: Any, demo: dict[str, Any], tmp_path: Path
+) -> None:
+    line = ("reproduce", "demo", "--quick", "--out", tmp_path / "demo")
+    assert kadanoff(*line).status == 0 and kadanoff(*line).status == 0
+    kept = (tmp_path / "demo" / "result.json").read_bytes()
+    refused(kadanoff(*line, "--seed", "7"), "holds another reproduction: its seed is 0, 7 was asked for")
+    refused(kadanoff("reproduce", "demo", *line[3:]), "its quick is True, False was asked for")
+    refused(kadanoff("reproduce", "recovery", *line[2:]), "its name is 'demo', 'recovery' was asked for")
+    assert (tmp_path / "demo" / "result.json").read_bytes() == kept
+    # A folder of an older version, which tells the name alone.
+    (tmp_path / "demo" / "reproduce.json").unlink()
+    refused(kadanoff("reproduce", "recovery", *line[2:]), "its name is 'demo', 'recovery' was asked for")
+    assert kadanoff(*line, "--seed", "7").status == 0
+    refused(kadanoff(*line), "its seed is 7, 0 was asked for")
+
+
+@pytest.mark.parametrize("command", ["reproduce demo", "match --size 8 --steps 1 --action ising"])
+def test_folders_of_another_kind_are_refused(
+    kadanoff: Any, refused: Any, demo: dict[str, Any], simulated: Path, tmp_path: Path, command: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(simulated, run)
+    before = sorted(run.rglob("*"))
+    refused(kadanoff(*command.split(), "--out", run), f"{run} holds a run (run.json): give a new or empty")
+    assert sorted(run.rglob("*")) == before
 
 
 def test_reproduce_list_is_first_lines(kadanoff: Any) -> None:

@@ -1,6 +1,7 @@
 """`kadanoff reweight`: one target, a path, actions and fields of one's own, and what is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,21 @@ def test_fields_and_functions_of_ones_own(kadanoff, simulated: Path, own: Path, 
     )
     assert of_file["observables"]["phi2"] == of_run["observables"]["phi2"]
     assert of_file["figures"] == [] and "float32" in of_file["warnings"][0]
+
+
+@pytest.mark.parametrize("path", [("--mass2", -0.94), "--along mass2 --from -0.96 --to -0.94".split()])
+def test_the_answer_stands_where_the_figure_cannot_be_written(
+    kadanoff, simulated: Path, tmp_path: Path, path: tuple
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(simulated, run)
+    shutil.rmtree(run / "figures")
+    (run / "figures").write_text("no folder")
+    answer = kadanoff("reweight", run, *path, "--json")
+    found = json.loads(answer.out)
+    assert answer.status == 0 and found["figures"] == []
+    assert found["warnings"][-1].startswith(f"no figure was written, since {run / 'figures'} cannot be used")
+    assert found["warnings"][-1] in answer.err
 
 
 @pytest.mark.parametrize(

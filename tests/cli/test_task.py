@@ -2,10 +2,12 @@
 
 import io
 import logging
+import os
 
 import pytest
 
 from kadanoff.cli.task import at_work
+from kadanoff.errors import KadanoffWarning
 
 pytestmark = pytest.mark.exact
 
@@ -28,3 +30,25 @@ def test_a_missing_driver_takes_one_line():
     first, *others = heard.getvalue().splitlines()
     assert first == "no GPU can be used, and CPUs compute: no driver: libcuda.so.1"
     assert others[0] == "Something else: 1" and others[1].startswith("Traceback")
+
+
+def test_a_cache_that_cannot_be_used_is_told_once(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(
+        "JAX_COMPILATION_CACHE_DIR", ""
+    )  # so that the end of the test undoes what is set below
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    with (
+        pytest.warns(KadanoffWarning, match="cannot be used .Not a directory.*set XDG_CACHE_HOME"),
+        at_work() as task,
+    ):
+        pass
+    assert len(task.warnings) == 1 and "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "cache").unlink()
+    with at_work() as task:
+        pass
+    assert task.warnings == [] and os.environ["JAX_COMPILATION_CACHE_DIR"] == str(
+        tmp_path / "kadanoff" / "jax"
+    )

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -57,9 +59,12 @@ ON_OPENING = {
     "missing state": (lambda p: (p / "state/00000004.npz").unlink(), r"state.00000004\.npz is missing"),
 }
 BEFORE_GOING_ON = {
-    "flipped bit in the last chunk": (lambda p: flip(p / FIELD / "c.0.3.0.0"), "is damaged"),
-    "truncated last chunk": (lambda p: truncate(p / FIELD / "c.0.3.0.0"), "is damaged"),
-    "empty last chunk": (lambda p: truncate(p / FIELD / "c.0.3.0.0", 0), "is damaged"),
+    "flipped bit in the last chunk": (
+        lambda p: flip(p / FIELD / "c.0.3.0.0"),
+        r"c\.0\.3\.0\.0, .*is damaged",
+    ),
+    "truncated last chunk": (lambda p: truncate(p / FIELD / "c.0.3.0.0"), r"c\.0\.3\.0\.0, .*is damaged"),
+    "empty last chunk": (lambda p: truncate(p / FIELD / "c.0.3.0.0", 0), r"c\.0\.3\.0\.0, .*is damaged"),
     "flipped bit in the state": (lambda p: flip(p / "state/00000004.npz"), "does not match its checksum"),
     "truncated state": (lambda p: truncate(p / "state/00000004.npz"), "does not match its checksum"),
     "last chunk of another place": (
@@ -117,6 +122,17 @@ def test_repair_keeps_the_sound_beginning_and_the_run_can_go_on(folder, sound, c
     assert digest_tree(folder) == digest_tree(sound)
 
 
+def test_the_mend_that_an_error_names_works_as_it_is_written(folder):
+    flip(folder / FIELD / "c.0.3.0.0")
+    with pytest.raises(StoreError) as caught:
+        Store.open(folder, "a")
+    call = str(caught.value).rpartition(" with ")[2]
+    # In a process of its own: here the module has been imported.
+    code = f"import kadanoff; print({call})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "12\n", done.stderr
+
+
 def test_repair_leaves_a_sound_run_as_it_is(folder):
     before = digest_tree(folder)
     assert repair(folder) == 15
@@ -127,7 +143,7 @@ def test_damage_in_one_place_does_not_hide_the_rest(folder, sound):
     flip(folder / FIELD / "c.0.1.0.0")
     store = Store.open(folder)
     np.testing.assert_array_equal(store.field(8, 15), Store.open(sound).field(8, 15))
-    with pytest.raises(StoreError, match="draws 2 to 6 is damaged"):
+    with pytest.raises(StoreError, match=r"c\.0\.1\.0\.0, of draws 2 to 6, is damaged"):
         store.field(2, 6)
     with pytest.raises(StoreError, match="is damaged"):
         list(store.blocks())

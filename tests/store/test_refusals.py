@@ -74,7 +74,9 @@ def test_a_second_writer_is_told_and_readers_are_not_disturbed(tmp_path):
         store.append(fields_of(2))
         reader = Store.open(tmp_path / "run")
         assert reader.draws == 2
-        with pytest.raises(StoreError, match=r"being written by another process \(pid \d+ on .*mode='r'"):
+        with pytest.raises(
+            StoreError, match=r"being written by another process \(pid \d+ on .*to read it needs no lock"
+        ):
             Store.open(tmp_path / "run", "a")
         code = f"from kadanoff.store import Store; Store.open({str(tmp_path / 'run')!r}, 'a')"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -5,7 +5,9 @@ A verb is a module of this package named in ``VERBS``. The first line of its doc
 they are asked for and import the library inside their command, so that ``--help`` answers at once.
 """
 
+import errno
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -39,6 +41,16 @@ VERBS = (
 """The verbs in the order of a day's work, which is the order of ``kadanoff --help``."""
 
 WRONG_INPUT = 2
+UNREAD = 141  # as shells have it for SIGPIPE
+
+#: What can be done about an error of the operating system; about any other one: give another path.
+MENDS = {
+    errno.EACCES: "give a place that you may use",
+    errno.EDQUOT: "make room, and give the same command again",
+    errno.EEXIST: "it is no folder, or a link that leads nowhere: give another path",
+    errno.ENOSPC: "make room, and give the same command again",
+    errno.EROFS: "give a folder that can be written",
+}
 
 
 class Verbs(TyperGroup):
@@ -74,8 +86,17 @@ class Verbs(TyperGroup):
             ctx.fail(f"there is no verb {args[0]!r}; the verbs are: {known}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb, and see that its output arrives, while a failure can still be answered."""
+        found = super().invoke(ctx)
+        sys.stdout.flush()
+        return found
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        """Run, and exit: 0 done, 2 wrong usage or input (said in one line), 124, 130, 143 stopped (`stopping`)."""
+        """Run, and exit: 0 done, 2 wrong usage or input (said in one line), 124, 130, 143 stopped (`stopping`).
+
+        141, silently, where the output goes to a pipe that nobody reads to its end.
+        """
         argv = list(sys.argv[1:] if args is None else args)
         standalone = extra.pop("standalone_mode", True)
         with warnings.catch_warnings(), kept_run() as run:
@@ -92,9 +113,14 @@ class Verbs(TyperGroup):
             except typer.Abort:
                 status = _fail("stopped: the input ended before an answer was given", WRONG_INPUT)
             except OSError as error:
-                file = error.filename or "a file"
-                kept = "" if run.folder is None else f"; what was kept in {run.folder} before is safe"
-                status = _fail(f"cannot use {file}: {error.strerror or error}{kept}", WRONG_INPUT)
+                # A stream without a buffer has forgotten what it did not take.
+                nameless = "standard output" if _output_fails() else "standard output or a file"
+                file = error.filename or nameless
+                folder, mend = run.kept(), MENDS.get(error.errno or 0, "give another path")
+                kept = "" if folder is None else f"; what was kept in {folder} before is safe"
+                status = _fail(f"cannot use {file}: {error.strerror or error}; {mend}{kept}", WRONG_INPUT)
+            except SystemExit:  # Typer's answer, and no other one's, to a pipe that was closed
+                status = UNREAD
             # Where a caller keeps its own handler, Typer turns an interrupt into the status 130.
             if status == INTERRUPTED:
                 _fail(stopper.message(signal.SIGINT), INTERRUPTED)
@@ -107,6 +133,16 @@ def _fail(message: str, status: int) -> int:
     """Say in one line on stderr what was wrong, whatever line breaks the message carries."""
     print("kadanoff: " + " ".join(message.split()), file=sys.stderr)
     return status
+
+
+def _output_fails() -> bool:
+    """Whether standard output takes no more; what it did not take is then given up."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -128,7 +164,8 @@ def _print_version(wanted: bool) -> None:
 EPILOG = """kadanoff VERB --help shows a worked example.
 
 Exit status: 0 done; 2 wrong usage or input, or a file that cannot be used; 124 the --wall-time was over, 130 Ctrl-C,
-143 SIGTERM. After the last three the same command goes on with what --out kept."""
+143 SIGTERM; 141 nobody read the output to its end. After 124, 130 and 143 the same command goes on with what --out
+kept."""
 
 # Plain help: markup would import Rich, which alone takes as long as everything else that --help needs.
 app = typer.Typer(cls=Verbs, name="kadanoff", rich_markup_mode=None, add_completion=False)
@@ -148,4 +185,7 @@ def _root(
 
 def main() -> None:
     """Entry point of the ``kadanoff`` command."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us; a file opened later would take its place
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     app(prog_name="kadanoff")

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         from kadanoff.compiled.purposes import MEASUREMENTS
 
         parsing.require_positive(steps=steps)
-        with at_work(kernels=MEASUREMENTS) as task:
+        with at_work(out=out, kernels=MEASUREMENTS) as task:
             from kadanoff.renormalization.blocking import block as block_ensemble
             from kadanoff.runs import open_ensemble, save_ensemble
 

@@ -15,6 +15,7 @@ __all__ = [
     "KeptRun",
     "ProgressCallback",
     "emit_json",
+    "holds_work",
     "keep",
     "kept_run",
     "note",
@@ -148,9 +149,18 @@ def _plain(content: Any) -> Any:
 
 @dataclass
 class KeptRun:
-    """The run folder of the command in progress: None until something that can be resumed is on disk."""
+    """The folder of the command in progress, None where it keeps nothing."""
 
     folder: Path | None = None
+
+    def kept(self) -> Path | None:
+        """The folder, once it holds something to go on with."""
+        return self.folder if self.folder is not None and holds_work(self.folder) else None
+
+
+def holds_work(folder: Path) -> bool:
+    """Whether a folder holds anything to go on with: more than the lock of who writes it."""
+    return folder.is_dir() and any(file.name not in ("lock", ".lock") for file in folder.iterdir())
 
 
 _runs: list[KeptRun] = []
@@ -168,7 +178,7 @@ def kept_run() -> Iterator[KeptRun]:
 
 
 def keep(folder: Path) -> None:
-    """Say that this folder now holds a run that the same command continues."""
+    """Say that this is the folder from which the same command continues, as soon as it holds anything."""
     if _runs:
         _runs[-1].folder = folder
 

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         seed: Seed = 0,
         as_json: Json = False,
     ) -> None:
-        """Print gamma/nu and beta/nu of every pair of levels, with errors and their covariance.
+        """Print gamma/nu and beta/nu of every pair of levels, with errors; --json adds their covariance.
 
         Errors come from the bootstrap over simulated configurations, which the levels share; folders grown by
         inverses of several training seeds add the spread between them.
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
           kadanoff exponents runs/grown
           kadanoff exponents runs/grown-0 runs/grown-1 runs/grown-2 runs/grown-3 --json
         """
-        from kadanoff.cli.console import emit_json
+        from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.task import at_work
         from kadanoff.compiled.purposes import MEASUREMENTS
         from kadanoff.errors import InputError
@@ -72,4 +72,6 @@ def register(app: typer.Typer) -> None:
             ]
             emit_json({"rows": rows, "source": grown, "seconds": task.seconds, "warnings": task.warnings})
             return
-        print(table)
+        columns = ("levels", "estimator", "gamma/nu", "beta/nu")
+        cells = [(row.label, row.estimator, row.gamma_over_nu, row.beta_over_nu) for row in table.rows()]
+        print_table("Exponents", columns, cells)

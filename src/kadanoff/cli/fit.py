@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from kadanoff.cli import data_files, parsing
+from kadanoff.cli.fit_folder import identity, kept_fit
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.stopping import WallTime
-from kadanoff.errors import InputError, StoreError
+from kadanoff.errors import InputError
 
 __all__ = ["register"]
 
@@ -99,6 +100,8 @@ def register(app: typer.Typer) -> None:
             "size": size,
             "couplings": given,
             "seed": seed,
+            "chains": chains,
+            "array": array,
         }
         called = GRAPH_UPDATES if target in parsing.ACTIONS and model == _GRID else ()
         with at_work(wall_time=wall_time, out=out, kernels=called) as task:
@@ -106,16 +109,18 @@ def register(app: typer.Typer) -> None:
             from kadanoff.store.checkpoint import Checkpoint
             from kadanoff.store.durable import held
 
-            found = None if out is None else _kept(out, request)
+            request["data"] = data_files.digest(target)
+            found = None if out is None else kept_fit(out, request)
             with held(out if found is None else None):
                 if out is not None and found is None:  # unless another process ended it in between
-                    found = _kept(out, request)
+                    found = kept_fit(out, request)
                 if found is None:
-                    checkpoint = Checkpoint(out, {**request, "data": data_files.digest(target)})
-                    ways = {"progress": task.kept_in(out), "checkpoint": checkpoint}
+                    checkpoint = Checkpoint(out, identity(request))
+                    ways = {"progress": task.progress, "checkpoint": checkpoint}
                     learnt, data, found = _learn(target, request, chains, array, ways)
                     if out is not None:
-                        save_model(learnt, out, seed=seed, data=data, record={"request": request, **found})
+                        kept = {"request": request, "warnings": task.warnings, **found}
+                        save_model(learnt, out, seed=seed, data=data, record=kept)
                         checkpoint.clear()
         if as_json:
             about = {"target": target, "seed": seed, "store": out, "warnings": task.warnings}
@@ -233,30 +238,6 @@ def _model(request: dict[str, Any], sides: tuple[int, ...], couplings: dict[str,
     from kadanoff.graph import Graph
 
     return InhomogeneousPhi4.random(Graph.grid(sides, request["graph"]), request["seed"])
-
-
-def _kept(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """What the folder tells of a fit that it holds; `StoreError` if that is another one than was asked for."""
-    from kadanoff.saved_models import load_model, model_record
-    from kadanoff.store.durable import visible_names
-    from kadanoff.store.layout import jsonable
-
-    if out.exists() and not out.is_dir():
-        raise StoreError(f"{out} is a file, but a model is kept in a folder: give another path")
-    if not (out / "model.json").exists():
-        if any(not name.startswith(("arrays-", "source.py")) for name in visible_names(out)):
-            raise StoreError(f"{out} holds something else than a model: give a new or empty folder")
-        return None
-    load_model(out)
-    record = dict(model_record(out)["record"])
-    there = record.pop("request", {})
-    for name, value in jsonable(request, "request").items():
-        if there.get(name) != value:
-            raise StoreError(
-                f"{out} holds another fit: its {name} is {there.get(name)!r}, {value!r} was asked for; "
-                "give another folder"
-            )
-    return record
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ def register(app: typer.Typer) -> None:
                 configurations=configurations,
                 out=out,
                 amplitude=amplitude,
-                progress=task.kept_in(out),
+                progress=task.progress,
                 devices=devices,
             )
             rows = certificate(levels, simulations or None)

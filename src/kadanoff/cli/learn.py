@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kadanoff.cli import parsing
+from kadanoff.cli.folders import require_same
 from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
 from kadanoff.cli.stopping import WallTime
 from kadanoff.errors import StoreError
@@ -97,12 +98,12 @@ def register(app: typer.Typer) -> None:
                     relaxation = None
                     if relax is not None:
                         relaxation = Relaxation(parsing.simulated_action(ensemble, run), sweeps=relax)
-                    options |= {"progress": task.kept_in(out), "checkpoint": Checkpoint(out, request)}
+                    options |= {"progress": task.progress, "checkpoint": Checkpoint(out, request)}
                     inverse = learn_inverse(ensemble, transformation, depth, relax=relaxation, **options)
                     if out is not None:
-                        inverse.save(out)
-                        # The request comes last: without it, a half-saved folder is gone on with.
+                        # First the request, last the header of the weights: what a kill leaves is known for its own.
                         atomic_write(out / REQUEST, json.dumps(request, indent=1).encode() + b"\n")
+                        inverse.save(out)
                         options["checkpoint"].clear()
         record = inverse.record
         numbers = {
@@ -136,7 +137,7 @@ def _is_done(out: Path, request: dict[str, Any]) -> bool:
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file, but weights are kept in a folder: give another path")
     if not (out / REQUEST).exists():
-        foreign = [name for name in visible_names(out) if name not in ("inverse.json", "weights.eqx")]
+        foreign = [name for name in visible_names(out) if name != "weights.eqx"]
         if foreign:
             raise StoreError(f"{out} is not empty (it holds {foreign[0]!r}): give a new or empty folder")
         return False
@@ -145,10 +146,5 @@ def _is_done(out: Path, request: dict[str, Any]) -> bool:
         there = {name: found[name] for name in request}
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{out / REQUEST} is damaged: learn the inverse again in another folder") from error
-    for name, value in request.items():
-        if there[name] != value:
-            raise StoreError(
-                f"{out} holds another inverse: its {name} is {there[name]!r}, {value!r} was asked for; "
-                "give another folder"
-            )
-    return True
+    require_same(out, "inverse", there, request)
+    return (out / "inverse.json").exists()

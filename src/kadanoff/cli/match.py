@@ -97,6 +97,8 @@ def register(app: typer.Typer) -> None:
           kadanoff match --original l64.txt --blocked l64to32.txt --direct l32.txt --beta 0.440687 --size 64 --json
         """
         from kadanoff.cli.console import emit_json
+        from kadanoff.cli.folders import require_own_kind
+        from kadanoff.cli.matchings import draw_matchings, print_matchings, require_crossing
         from kadanoff.cli.task import at_work
         from kadanoff.compiled.purposes import MEASUREMENTS, of_updates
 
@@ -108,7 +110,8 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size or "32", dimension)
         options, side = {"samples": samples, "seed": seed}, 2 if b is None else b
         simulated = () if runs or any(files.values()) else of_updates(action)
-        with at_work(kernels=simulated + MEASUREMENTS) as task:
+        require_own_kind(out)
+        with at_work(out=out, kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
                 _refuse(
@@ -121,8 +124,8 @@ def register(app: typer.Typer) -> None:
             else:
                 parsed = (action, given, shape, side, rule, steps or 3, chains or 64, draws or 100)
                 found = _simulated(parsed, names, vary, options, out, task)
-            _require_one(found)
-            figures = _draw(found, out)
+            require_crossing(found)
+            figures = draw_matchings(found, out)
         rows = [{"label": f"n = {step}", **each.row()} for step, line in enumerate(found) for each in line]
         if as_json:
             emit_json(
@@ -138,7 +141,7 @@ def register(app: typer.Typer) -> None:
                 }
             )
             return
-        _print(rows, task, out, figures)
+        print_matchings(rows, task, out, figures)
 
 
 def _from_files(
@@ -180,6 +183,7 @@ def _from_runs(
     options: dict[str, Any],
 ) -> "list[list[Matching]]":
     """Match the runs in two folders."""
+    from kadanoff.cli.folders import require_simulation
     from kadanoff.errors import InputError
     from kadanoff.renormalization.matching import match_steps, rescaling_factor
     from kadanoff.response import simulated_action
@@ -189,6 +193,8 @@ def _from_runs(
         raise InputError(f"{len(runs)} folders are given: give two, the run of side b L and that of side L")
     if runs[0].resolve() == runs[1].resolve():
         raise InputError(f"{runs[0]} is given twice: the direct lattice is a simulation of its own")
+    for folder in runs:
+        require_simulation(folder)
     large, small = (open_ensemble(folder) for folder in runs)
     varied = _coupling_of(simulated_action(large), vary)
     b = rescaling_factor(large.lattice, small.lattice) or 2 if b is None else b
@@ -228,7 +234,7 @@ def _simulated(
         folder = None if out is None else out / label
 
         def report(done: float, total: float | None, message: str, label: str = label) -> None:
-            task.kept_in(out)(done, total, f"{message.split(',')[0]} {label}")
+            task.progress(done, total, f"{message.split(',')[0]} {label}")
 
         keep = keeping_action(report, folder, action, given)
         seed = (2 * options["seed"] + number) % 2**32
@@ -264,37 +270,3 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
             raise InputError(
                 f"{name if name.isupper() or name[0] == '-' else '--' + name} {reason}: leave one out"
             )
-
-
-def _require_one(found: "Sequence[Sequence[Matching]]") -> None:
-    """Refuse to answer without a single crossing; say what was searched."""
-    from kadanoff.errors import InputError
-
-    every = [(step, each) for step, line in enumerate(found) for each in line]
-    if all(each.critical is None for _, each in every):
-        said = "; ".join(f"{each.observable} (n = {step}): {each.reason}" for step, each in every)
-        raise InputError(
-            f"no observable crosses: {said}; simulate nearer to the critical point, or take more rows"
-        )
-
-
-def _draw(found: "Sequence[Sequence[Matching]]", out: Path | None) -> list[Path]:
-    """Draw curves and flow into the folder of the run."""
-    if out is None:
-        return []
-    from kadanoff.plots.matching import plot_flow, plot_matchings
-
-    figures, by_step = out / "figures", dict(enumerate(found))
-    return [plot_matchings(by_step, figures / "matching.png"), plot_flow(by_step, figures / "flow.png")]
-
-
-def _print(rows: list[dict[str, Any]], task: "Task", out: Path | None, figures: list[Path]) -> None:
-    """Tables, and the reasons of what was not found below them."""
-    from kadanoff.cli.rows import print_rows
-    from kadanoff.cli.task import print_end
-
-    print_rows("two-lattice matching", [{k: v for k, v in row.items() if k != "reason"} for row in rows])
-    for row in rows:
-        if row["reason"]:
-            print(f"{row['label']}, {row['observable']}: {row['reason']}")
-    print_end(task, out, figures)

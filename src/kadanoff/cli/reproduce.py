@@ -51,6 +51,7 @@ def register(app: typer.Typer) -> None:
         import inspect
 
         from kadanoff.cli.console import emit_json
+        from kadanoff.cli.reproduce_folder import digest, keep, keeping, require_own
         from kadanoff.cli.rows import print_rows
         from kadanoff.cli.task import at_work
         from kadanoff.errors import InputError
@@ -79,7 +80,10 @@ def register(app: typer.Typer) -> None:
         folder = Path("runs") / (f"{name}-quick" if quick else name) if out is None else out
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file, but --out is a folder: give another path")
+        request = {"name": name, "quick": quick, "seed": seed, "image": digest(image)}
+        require_own(folder, request)
         with at_work(wall_time=wall_time, out=folder) as task, held(folder):
+            require_own(folder, request)  # another process may have used it in between
             experiment = importlib.import_module(EXPERIMENTS[name])
             own = {"image": image} if image is not None else {}
             for option in own:
@@ -87,7 +91,9 @@ def register(app: typer.Typer) -> None:
                     raise InputError(
                         f"--{option} belongs to another experiment; {name} has none: leave it out"
                     )
-            result = experiment.run(folder, quick=quick, seed=seed, progress=task.kept_in(folder), **own)
+            report = keeping(request, folder, task.progress)
+            result = experiment.run(folder, quick=quick, seed=seed, progress=report, **own)
+            keep(request, folder)
             saved = result.save(folder)
         if as_json:
             found = result.as_dict()

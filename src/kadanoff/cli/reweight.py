@@ -171,6 +171,7 @@ def _to_one(
 ) -> dict[str, Any]:
     """Reweight to one target."""
     from kadanoff.actions.base import couplings
+    from kadanoff.cli.task import drawn_figure
     from kadanoff.plots.reweighted import plot_reweighted
     from kadanoff.reweighting import reweight
 
@@ -182,7 +183,9 @@ def _to_one(
         "effective_sample_size": there.effective_sample_size,
         "configurations": there.chains * there.draws,
         "average_phase": there.average_phase,
-        "figures": [] if folder is None else [plot_reweighted(ensemble, there, folder / "reweighting.png")],
+        "figures": []
+        if folder is None
+        else drawn_figure(lambda: plot_reweighted(ensemble, there, folder / "reweighting.png")),
     }
 
 
@@ -190,6 +193,7 @@ def _along(
     ensemble: "Ensemble", target: Any, names: list[str] | None, path: tuple[str, Any], folder: Path | None
 ) -> dict[str, Any]:
     """Reweight along a coupling of the target."""
+    from kadanoff.cli.task import drawn_figure
     from kadanoff.plots.trajectory import plot_trajectories
     from kadanoff.response import with_coupling
     from kadanoff.trajectory import reweight_along
@@ -201,7 +205,8 @@ def _along(
     )
     figures = []
     if folder is not None:
-        figures = [plot_trajectories({"sample": found}, folder / "reweighting.png", chosen)]
+        file = folder / "reweighting.png"
+        figures = drawn_figure(lambda: plot_trajectories({"sample": found}, file, chosen))
     where = found.trusted()
     doubt = _doubt(found.points) if where is None else None
     return {

@@ -115,7 +115,7 @@ def register(app: typer.Typer) -> None:
                 seed=seed,
                 out=out,
                 max_draws=max_draws,
-                progress=keeping_action(task.kept_in(out), out if speaks else None, action, given),
+                progress=keeping_action(task.progress, out if speaks else None, action, given),
                 devices=devices,
             )
             table = ensemble.observables(wanted)

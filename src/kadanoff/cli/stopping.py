@@ -105,12 +105,11 @@ class Stopper:
     def message(self, number: int) -> str:
         """Say what ended the command, what is kept, and which command continues it."""
         why = _ENDS[signal.Signals(number)][1]
-        if self._run.folder is None:
+        folder = self._run.kept()
+        if folder is None:
             return f"{why}; nothing had been written, so there is nothing to resume"
         again = shlex.join(["kadanoff", *self._argv])
-        return (
-            f"{why}; what was done is kept in {self._run.folder}, and the same command continues it: {again}"
-        )
+        return f"{why}; what was done is kept in {folder}, and the same command continues it: {again}"
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         # An exception instead could be raised within a host callback or a garbage collection, and be lost there.

@@ -1,5 +1,6 @@
 """One command at work: the clock, the bars, and the warnings that JSON repeats."""
 
+import errno
 import logging
 import os
 import time
@@ -17,7 +18,7 @@ from kadanoff.errors import KadanoffWarning, ThermalisationWarning
 if TYPE_CHECKING:
     from kadanoff.ensemble import Ensemble
 
-__all__ = ["Task", "at_work", "estimate_rows", "print_end"]
+__all__ = ["Task", "at_work", "drawn_figure", "estimate_rows", "print_end"]
 
 
 @dataclass
@@ -51,21 +52,6 @@ class Task:
 
         return draw_run(ensemble, folder / "figures")
 
-    def kept_in(self, folder: Path | None) -> ProgressCallback:
-        """The progress callback, which also tells an interrupt that `folder` can be continued."""
-
-        def report(done: float, total: float | None, message: str) -> None:
-            if folder is not None and holds_work(folder):
-                keep(folder)
-            self.progress(done, total, message)
-
-        return report
-
-
-def holds_work(folder: Path) -> bool:
-    """Whether a folder holds anything to go on with: more than the lock of who writes it."""
-    return folder.is_dir() and any(file.name not in ("lock", ".lock") for file in folder.iterdir())
-
 
 @contextmanager
 def at_work(
@@ -76,32 +62,52 @@ def at_work(
 ) -> Iterator[Task]:
     """Scope of the work of one command: bars on a terminal, and warnings said once the bars are gone.
 
-    `display` shows the progress where bars are not enough. After the `wall_time` the process ends, to be continued
-    from the folder `out`.
+    `display` shows the progress where bars are not enough. After the `wall_time` the process ends. The folder `out` is
+    that from which a command that is stopped continues.
 
     Compiled code is cached between commands, unless the environment says where or whether. Of the `kernels` that are
     to be called, those that no cache has are compiled beside everything else.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
-    # Every program: commands start with a hundred small ones, which together take seconds.
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    flaw = _use_cache()
     logging.getLogger("jax._src.xla_bridge").addFilter(_one_line)
+    if out is not None:
+        keep(out)
     if kernels:
         from kadanoff.compiled.compilation import compile_ahead
 
         compile_ahead(*kernels)
     with limited(wall_time, out), (display or progress)() as report:
-        task = Task(report)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", KadanoffWarning)
+            task = Task(report, caught=caught)
+            if flaw is not None:
+                warnings.warn(flaw, KadanoffWarning, stacklevel=3)
             try:
                 yield task
             finally:
                 task.seconds = time.monotonic() - task.began
-                task.caught = list(caught or [])
     for entry in task.caught:
         warnings.showwarning(entry.message, entry.category, entry.filename, entry.lineno)
+
+
+def _use_cache() -> str | None:
+    """Let JAX keep what it compiles, unless the environment says where or whether; tells why it cannot."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kadanoff" / "jax"
+    # Every program: commands start with a hundred small ones, which together take seconds.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return None
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(cache, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        return (
+            f"the cache {cache} cannot be used ({error.strerror}), so every command compiles anew: "
+            "mend it, or set XDG_CACHE_HOME to another folder"
+        )
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
+    return None
 
 
 def _one_line(record: logging.LogRecord) -> bool:
@@ -110,6 +116,20 @@ def _one_line(record: logging.LogRecord) -> bool:
         reason = " ".join(str(record.exc_info[1]).split())
         record.msg, record.args, record.exc_info = "no GPU can be used, and CPUs compute: %s", (reason,), None
     return True
+
+
+def drawn_figure(draw: Callable[[], Path]) -> list[Path]:
+    """The figure beside an answer, drawn; none, and a warning, where it cannot be written: the answer stands."""
+    try:
+        return [draw()]
+    except OSError as error:
+        warnings.warn(
+            f"no figure was written, since {error.filename or 'its folder'} cannot be used "
+            f"({error.strerror or error}): copy the folder to where it can be written",
+            KadanoffWarning,
+            stacklevel=2,
+        )
+        return []
 
 
 def print_end(task: Task, out: Path | None, figures: Sequence[Path] = ()) -> None:

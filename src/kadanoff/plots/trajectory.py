@@ -25,7 +25,8 @@ def plot_trajectories(
 
     `found` are trajectories from one sample by the names of their targets, drawn as bands; `simulated` are others, by
     the same names, of samples made at each point, drawn as points. Imaginary parts and phases have a second row where
-    there are any. The background is grey where a band is not to be trusted, the darker the more bands.
+    there are any. The background is grey where a band is not to be trusted, the darker the more bands; points without
+    overlap are left out.
     """
     entries = [observable(each) for each in observables]
     are_complex = {name: any(_is_complex(point) for point in line) for name, line in found.items()}
@@ -46,8 +47,8 @@ def plot_trajectories(
                     drawn = [_part(point.observables[entry.name], part) for point in direct]
                     points(axis, [p.value for p in direct], drawn, f"{name}, simulated there", colour, marker)
         axes[0, -1].plot(
-            [point.value for point in line],
-            [max(point.effective, 1) / point.configurations for point in line],
+            [point.value for point in shown],
+            [point.effective / point.configurations for point in shown],
             color=colour,
             marker=marker,
             markersize=3,
@@ -55,7 +56,7 @@ def plot_trajectories(
             label=name,
         )
         if are_complex[name]:
-            _phase(axes[1, -1], line, name, colour, marker)
+            _phase(axes[1, -1], shown, name, colour, marker)
     for row, word in enumerate(("Re ", "Im ")[:rows]):
         for axis, entry in zip(axes[row], entries, strict=False):
             axis.set_ylabel((word if rows == 2 else "") + entry.symbol)
@@ -72,11 +73,11 @@ def plot_trajectories(
     return save(drawing, path)
 
 
-def _phase(axis: Axes, line: Trajectory, name: str, colour: str, marker: str) -> None:
+def _phase(axis: Axes, line: Sequence[Point], name: str, colour: str, marker: str) -> None:
     """The average phase beside what it has to exceed."""
     x = [point.value for point in line]
     axis.plot(x, [point.phase for point in line], color=colour, marker=marker, markersize=3, label=name)
-    noise = [PHASE / np.sqrt(max(point.effective, 1)) for point in line]
+    noise = [PHASE / np.sqrt(point.effective) for point in line]
     axis.plot(x, noise, color=colour, linestyle=":", label=f"{PHASE:g} times its noise")
     axis.set(ylabel="average phase", ylim=(0, 1.02))
     legend(axis, fontsize=8)

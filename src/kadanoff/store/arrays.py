@@ -143,12 +143,23 @@ class DrawArray:
         if absent is not None:
             raise StoreError(f"{self.folder / absent} is missing")
         store = StorePath(LocalStore(self.folder, read_only=True))
+        array = zarr.Array.from_dict(store, self.metadata(stop))
         try:
-            return np.asarray(zarr.Array.from_dict(store, self.metadata(stop))[:, start:stop])
+            return np.asarray(array[:, start:stop])
         except Exception as error:  # the codecs raise whatever they like
-            raise StoreError(
-                f"a chunk of {self.folder} that holds draws {start} to {stop} is damaged"
-            ) from error
+            damaged = next((key for key in self._keys(start, stop) if not self._readable(array, key)), "")
+            raise StoreError(f"{self.folder / damaged}, of draws {start} to {stop}, is damaged") from error
+
+    def _readable(self, array: zarr.Array, key: str) -> bool:
+        """Whether a chunk can be decoded."""
+        places = [
+            int(number) * length for number, length in zip(key.split(".")[1:], self.chunks, strict=True)
+        ]
+        try:
+            array[tuple(slice(place, place + 1) for place in places)]
+        except Exception:  # as above
+            return False
+        return True
 
 
 def _group_metadata(root: Path, layout: Layout, draws: int) -> bytes:

@@ -21,6 +21,7 @@ __all__ = [
     "checksum",
     "deferred_interrupt",
     "held",
+    "require_no_dangling",
     "sync_folder",
     "visible_names",
 ]
@@ -79,7 +80,7 @@ class WriterLock:
     Raises `StoreError` when another writer holds it.
     """
 
-    def __init__(self, path: Path, otherwise: str = ", or open the run with mode='r'") -> None:
+    def __init__(self, path: Path, otherwise: str = "; to read it needs no lock") -> None:
         """Take the lock at once; the file remembers the holder for the message to the next one.
 
         `otherwise` ends that message: what else than to wait can be done.
@@ -113,6 +114,12 @@ def visible_names(folder: Path) -> list[str]:
     return sorted(f.name for f in folder.iterdir() if not f.name.startswith(".")) if folder.is_dir() else []
 
 
+def require_no_dangling(folder: Path) -> None:
+    """Raise `StoreError` for a link that leads nowhere, which is neither there nor can be made."""
+    if folder.is_symlink() and not folder.exists():
+        raise StoreError(f"{folder} is a link that leads nowhere: mend it, or give another path")
+
+
 @contextmanager
 def held(folder: Path | None) -> Iterator[None]:
     """Hold a folder for writing, which is made if it is absent; None holds nothing.
@@ -122,6 +129,7 @@ def held(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
+    require_no_dangling(folder)
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, but results are kept in a folder: give another path")
     made = not folder.exists()

@@ -185,7 +185,11 @@ def read_layout(path: Path) -> Layout:
             raise StoreError(
                 f"{path} is damaged: it holds blocks but run.json is missing; restore it from a copy"
             )
-        raise StoreError(f"{path} is not a kadanoff run: it has no run.json; give the folder that holds one")
+        inner = sorted(path.glob("*/run.json"))
+        hint = f", such as {inner[-1].parent}" if inner else ""
+        raise StoreError(
+            f"{path} is not a kadanoff run: it has no run.json; give the folder that holds one{hint}"
+        )
     try:
         content = json.loads(file.read_bytes())
     except ValueError as error:

@@ -7,7 +7,7 @@ import numpy as np
 
 from kadanoff.errors import InputError, StoreError
 from kadanoff.store.arrays import declare
-from kadanoff.store.durable import WriterLock, atomic_write
+from kadanoff.store.durable import WriterLock, atomic_write, require_no_dangling
 from kadanoff.store.layout import WEIGHT_DTYPES, Layout
 
 __all__ = ["create_folder", "prepare_fields", "prepare_log_weight"]
@@ -17,6 +17,7 @@ OWN_NAMES = {"fields.zarr", "manifest", "state", "lock"}
 
 def _check_free(path: Path) -> None:
     """Raise `StoreError` unless `path` is absent, empty, or where a creation was cut short."""
+    require_no_dangling(path)
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file, but a run is a folder: give another path")
     if (path / "run.json").exists():

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
         from kadanoff.cli.console import emit_json, print_table
         from kadanoff.cli.rbm.data import array_out, image_shape, load, read_source, saved_source
-        from kadanoff.cli.task import at_work, print_end
+        from kadanoff.cli.task import at_work, drawn_figure, print_end
 
         array_out(out)
         with at_work() as task:
@@ -52,7 +52,8 @@ def register(app: typer.Typer) -> None:
             if out is not None:
                 np.save(out, means)
             w = np.asarray(model.network_.w)
-            figure = feature_images(w, image_shape(record), folder / "figures" / "features.png")
+            path = folder / "figures" / "features.png"
+            figures = drawn_figure(lambda: feature_images(w, image_shape(record), path))
         strength = np.linalg.norm(w, axis=0)
         rows = [
             {
@@ -70,7 +71,7 @@ def register(app: typer.Typer) -> None:
                     "units": rows,
                     "samples": len(means),
                     "file": out,
-                    "figures": [figure],
+                    "figures": figures,
                     "seconds": task.seconds,
                     "source": folder,
                     "warnings": task.warnings,
@@ -85,4 +86,4 @@ def register(app: typer.Typer) -> None:
                 for row in rows[:_SHOWN]
             ],
         )
-        print_end(task, out, [figure])
+        print_end(task, out, figures)

@@ -131,7 +131,7 @@ def register(app: typer.Typer) -> None:
                 likelihood_every=likelihood_every,
                 random_state=seed,
             )
-            report = task.kept_in(out)
+            report = task.progress
 
             def watch(state: Any, record: Any) -> None:
                 view.history = model.history_

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.rbm.data import array_out, image_shape, load
-        from kadanoff.cli.task import at_work, print_end
+        from kadanoff.cli.task import at_work, drawn_figure, print_end
 
         parsing.require_positive(count=count, steps=steps)
         array_out(out)
@@ -46,7 +46,8 @@ def register(app: typer.Typer) -> None:
             drawn = model.sample(count, steps, seed)
             if out is not None:
                 np.save(out, drawn)
-            figure = sample_images(drawn, image_shape(record), folder / "figures" / "samples.png")
+            path = folder / "figures" / "samples.png"
+            figures = drawn_figure(lambda: sample_images(drawn, image_shape(record), path))
         if as_json:
             emit_json(
                 {
@@ -57,7 +58,7 @@ def register(app: typer.Typer) -> None:
                     "steps": steps,
                     "seed": seed,
                     "file": out,
-                    "figures": [figure],
+                    "figures": figures,
                     "seconds": task.seconds,
                     "source": folder,
                     "warnings": task.warnings,
@@ -67,4 +68,4 @@ def register(app: typer.Typer) -> None:
         print(
             f"{count} samples of {model.network_}: mean {drawn.mean():.4g}, standard deviation {drawn.std():.4g}"
         )
-        print_end(task, out, [figure])
+        print_end(task, out, figures)
