@@ -81,7 +81,8 @@ def test_fields_and_functions_of_ones_own(kadanoff, simulated: Path, own: Path, 
     arguments = ("--action", f"{own}:mine", "--observables", "phi2", "--json")
     file = ("reweight", fields, "--simulated", "phi4", "--simulated-coupling", "mass2=-0.9515")
     of_file, of_run = (
-        json.loads(kadanoff(*first, *arguments).out) for first in (file, ("reweight", simulated))
+        json.loads(kadanoff(*first, *arguments).out)
+        for first in (file, ("reweight", simulated, "--out", tmp_path / "out"))
     )
     assert of_file["observables"]["phi2"] == of_run["observables"]["phi2"]
     assert of_file["figures"] == [] and "float32" in of_file["warnings"][0]
