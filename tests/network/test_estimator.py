@@ -74,6 +74,10 @@ def test_known_features_are_kept_in_a_completion(fitted: Phi4RBM) -> None:
     filled = fitted.complete(X[:4], known, steps=20)
     np.testing.assert_array_equal(filled[:, :3], X[:4, :3])
     assert np.isfinite(filled).all() and not np.array_equal(filled[:, 3:], X[:4, 3:])
+    # what stands where nothing is known does not matter
+    np.testing.assert_array_equal(fitted.complete(np.where(known, X[:4], np.nan), known, steps=20), filled)
+    with pytest.raises(InputError, match="NaN"):
+        fitted.complete(np.where(known, np.nan, X[:4]), known, steps=20)
 
 
 @pytest.mark.exact

@@ -174,10 +174,11 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def complete(self, X: Any, known: Any, steps: int = 500, seed: int | None = None) -> np.ndarray:  # noqa: N803
         """Fill in what is not `known` (a mask of the data's shape, or of one sample): means given the known.
 
-        Known features come back as they are, or as the level that the scaling makes of them for two-level units, which
-        is what the means of the others compare with. The same ones again, unless another `seed` is given.
+        What `X` holds in place of the unknown, NaN for instance, does not matter. Known features come back as they
+        are, or as the level that the scaling makes of them for two-level units, which is what the means of the others
+        compare with. The same ones again, unless another `seed` is given.
         """
-        v, steps = self._features(X), whole("steps", steps, least=1)
+        v, steps = self._features(X, known), whole("steps", steps, least=1)
         mask, state = known_mask(known, v.shape), jnp.asarray(v, jnp.float32)
         key = self._key(3, seed)
         found = completed(key, self.network_, self.state_.base, state, jnp.asarray(mask), steps)
@@ -227,7 +228,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         callbacks_of(self.callbacks)
         kind = unit_type(self.visible)
         unit_type(self.hidden)
-        table = self._table(data, reset=True)
+        table = self._table(data, True)
         if len(table) < 2:
             raise InputError("learning needs 2 samples or more, got one sample (n_samples = 1)")
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -269,20 +270,25 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._log_partition = None
         return self
 
-    def _features(self, data: Any) -> np.ndarray:
+    def _features(self, data: Any, known: Any = True) -> np.ndarray:
         check_is_fitted(self)
-        table = self._table(data, reset=False)
+        table = self._table(data, False, known)
         v = require_single(self.scaling_.apply(table))
         type(self.network_.visible).check_data(v)
         return v
 
-    def _table(self, data: Any, reset: bool) -> np.ndarray:
+    def _table(self, data: Any, reset: bool, known: Any = True) -> np.ndarray:
         try:
             table = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
         except InputError:
             raise
         except ValueError as error:  # scikit-learn's own words, as its checks want them
             raise InputError(str(error)) from None
+        if known is not True:
+            levels = type(self.network_.visible).levels
+            table = np.where(
+                known_mask(known, table.shape), table, levels[0] if levels else self.scaling_.shift
+            )
         return checked(table)
 
     def _given_back(self, v: Any) -> np.ndarray:
