@@ -279,7 +279,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _table(self, data: Any, reset: bool, known: Any = True) -> np.ndarray:
         try:
-            table = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
+            table: Any = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
         except InputError:
             raise
         except ValueError as error:  # scikit-learn's own words, as its checks want them
