@@ -179,9 +179,9 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         compare with. The same ones again, unless another `seed` is given.
         """
         v, steps = self._features(X, known), whole("steps", steps, least=1)
-        mask, state = known_mask(known, v.shape), jnp.asarray(v, jnp.float32)
-        key = self._key(3, seed)
-        found = completed(key, self.network_, self.state_.base, state, jnp.asarray(mask), steps)
+        mask, given = known_mask(known, v.shape), jnp.asarray(v, jnp.float32)
+        start = (self._key(3, seed), self.network_, self.state_.base)
+        found = completed(*start, given, jnp.asarray(mask), steps)
         seen = np.asarray(X, np.float64) if self.scaling_.levels is None else v
         return np.where(mask, seen, self._given_back(found))
 
@@ -286,9 +286,8 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InputError(str(error)) from None
         if known is not True:
             levels = type(self.network_.visible).levels
-            table = np.where(
-                known_mask(known, table.shape), table, levels[0] if levels else self.scaling_.shift
-            )
+            other = levels[0] if levels else self.scaling_.shift
+            table = np.where(known_mask(known, table.shape), table, other)
         return checked(table)
 
     def _given_back(self, v: Any) -> np.ndarray:
