@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from kadanoff import quartic
-from kadanoff.actions import Action, InhomogeneousIsing, InhomogeneousPhi4, Ising, MarkovRandomField, Phi4
+from kadanoff.actions import (
+    Action,
+    InhomogeneousIsing,
+    InhomogeneousPhi4,
+    Ising,
+    LongerRangePhi4,
+    MarkovRandomField,
+    Phi4,
+)
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.exact import enumerate_spins, kaufman
 from kadanoff.graph import Graph
@@ -131,7 +139,9 @@ def test_what_is_refused() -> None:
         "the uniform mode has the eigenvalue -0.95": lambda: free_energy(talk, lattice, start="gaussian"),
         "peak at site 1 has the eigenvalue": lambda: free_energy(unlike, start="gaussian"),
         "no Gaussian": lambda: free_energy(Ising(0.3), lattice, start="gaussian"),
-        "site 0 alone has no normalisable": lambda: free_energy(Sextic(Phi4(0.1, 0.0, -0.1), 0.1), lattice),
+        r"site \(0, 0\) alone has no normalisable": lambda: free_energy(
+            LongerRangePhi4(-9.0, 0.0, sextic=0.1), Lattice((4, 4))
+        ),
         "path of your own": lambda: free_energy(
             MarkovRandomField(SQUARE, lambda x: x.prod(axis=1), log=True, spins=True)
         ),
