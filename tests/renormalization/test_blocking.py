@@ -57,7 +57,7 @@ def test_every_rule_by_the_letter(shape, b):
         np.testing.assert_allclose(rule(key(0), phi), value, rtol=2e-5, atol=1e-6, err_msg=repr(rule))
 
 
-@pytest.mark.parametrize("name", BLOCKING_RULES)
+@pytest.mark.parametrize("name", [name for name in BLOCKING_RULES if name != "soft-majority"])
 def test_rules_are_homogeneous_odd_and_follow_translations_by_a_block(name):
     rule, phi = BLOCKING_RULES[name](), field((8, 8))
     coarse = rule(key(1), phi)
@@ -174,6 +174,11 @@ def test_a_soft_majority_has_its_probability_and_hardens_into_the_majority():
     assert not rule.homogeneous and not rule.deterministic
     with pytest.raises(InputError, match="positive, got -1"):
         SoftMajority(b=2, weight=-1.0)
+
+
+def test_a_soft_majority_is_odd_in_law():
+    sums, rule = jnp.arange(-4.0, 5.0, 2.0), SoftMajority(weight=0.3)
+    np.testing.assert_allclose(rule.probability(sums), 1 - rule.probability(-sums), atol=1e-7)
 
 
 def test_a_soft_majority_of_infinite_weight_is_the_majority_rule():

@@ -231,6 +231,7 @@ BLOCKING_RULES: dict[str, type[BlockingRule]] = {
     "random-majority-site": RandomMajoritySite,
     "decimation": Decimation,
     "majority": Majority,
+    "soft-majority": SoftMajority,
 }
 
 
