@@ -199,3 +199,10 @@ def test_a_block_without_a_sum_stays_no_number(name, wrong):
 def test_the_majority_mean_of_tied_spins_is_no_spin():
     spins = jnp.asarray([[1, 1, -1, -1], [1, 1, 1, -1]], jnp.int8)
     assert MajorityMean().reduce(None, spins).tolist() == [0.0, 1.0]
+
+
+def test_a_rescaling_factor_is_a_whole_number():
+    assert repr(Majority(b=np.int64(3)).b) == "3"
+    for b, said in ((2.5, "must be a whole number, got 2.5"), (1, "must be 2 or more, got 1")):
+        with pytest.raises(InputError, match=said):
+            Majority(b=b)

@@ -16,6 +16,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.random import along_one_axis
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocks import from_blocks, to_blocks
+from kadanoff.whole import whole
 
 __all__ = [
     "BLOCKING_RULES",
@@ -39,9 +40,13 @@ class BlockingRule(eqx.Module):
 
     A rule turns the sites of one block into one value by `reduce`; `__call__(key, field)` blocks a whole
     field. `deterministic` tells whether it draws random numbers, `homogeneous` whether RG(c phi) = c RG(phi).
+
+    Raises `InputError` for a b that is no whole number of 2 or more.
     """
 
-    b: int = eqx.field(static=True, default=2)
+    b: int = eqx.field(
+        static=True, default=2, converter=lambda b: whole("the rescaling factor b", b, least=2)
+    )
 
     @property
     def deterministic(self) -> bool:
