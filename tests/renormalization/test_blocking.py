@@ -57,7 +57,7 @@ def test_every_rule_by_the_letter(shape, b):
         np.testing.assert_allclose(rule(key(0), phi), value, rtol=2e-5, atol=1e-6, err_msg=repr(rule))
 
 
-@pytest.mark.parametrize("name", BLOCKING_RULES)
+@pytest.mark.parametrize("name", [name for name in BLOCKING_RULES if name != "soft-majority"])
 def test_rules_are_homogeneous_odd_and_follow_translations_by_a_block(name):
     rule, phi = BLOCKING_RULES[name](), field((8, 8))
     coarse = rule(key(1), phi)
@@ -174,3 +174,35 @@ def test_a_soft_majority_has_its_probability_and_hardens_into_the_majority():
     assert not rule.homogeneous and not rule.deterministic
     with pytest.raises(InputError, match="positive, got -1"):
         SoftMajority(b=2, weight=-1.0)
+
+
+def test_a_soft_majority_is_odd_in_law():
+    sums, rule = jnp.arange(-4.0, 5.0, 2.0), SoftMajority(weight=0.3)
+    np.testing.assert_allclose(rule.probability(sums), 1 - rule.probability(-sums), atol=1e-7)
+
+
+def test_a_soft_majority_of_infinite_weight_is_the_majority_rule():
+    sums = jnp.arange(-4.0, 5.0, 2.0)
+    np.testing.assert_array_equal(SoftMajority(weight=np.inf).probability(sums), Majority().probability(sums))
+    tied = jnp.asarray([[1, 1, -1, -1]] * 1000, jnp.int8)
+    assert abs(float(SoftMajority(weight=np.inf).reduce(key(0), tied).mean())) < 0.16
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKING_RULES if name != "decimation"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_block_without_a_sum_stays_no_number(name, wrong):
+    phi = field((8, 8)).at[1, 1].set(wrong).at[0, 1].set(-wrong)
+    coarse = np.asarray(BLOCKING_RULES[name](b=2)(key(0), phi))
+    assert np.isnan(coarse[0, 0]) and np.isfinite(coarse).sum() == 15
+
+
+def test_the_majority_mean_of_tied_spins_is_no_spin():
+    spins = jnp.asarray([[1, 1, -1, -1], [1, 1, 1, -1]], jnp.int8)
+    assert MajorityMean().reduce(None, spins).tolist() == [0.0, 1.0]
+
+
+def test_a_rescaling_factor_is_a_whole_number():
+    assert repr(Majority(b=np.int64(3)).b) == "3"
+    for b, said in ((2.5, "must be a whole number, got 2.5"), (1, "must be 2 or more, got 1")):
+        with pytest.raises(InputError, match=said):
+            Majority(b=b)

@@ -8,7 +8,9 @@ import pytest
 import kadanoff as kd
 from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import to_blocks
-from kadanoff.renormalization.fixed_points import newton_step
+from kadanoff.renormalization.fixed_points import _require_kind
+from kadanoff.renormalization.newton import newton_step
+from kadanoff.renormalization.operators import pattern
 
 RULE = kd.SoftMajority(b=2, weight=1.0)
 NAMES = ("nearest", "diagonal")
@@ -152,3 +154,76 @@ def test_what_cannot_be_solved_is_refused_in_one_line():
         with pytest.raises(InputError, match=said) as error:
             call()
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.exact
+def test_what_could_never_be_solved_is_refused_before_anything_is_simulated(monkeypatch):
+    monkeypatch.setattr("kadanoff.renormalization.fixed_points.sample", None)
+    start, phi4, ring = kd.LongerRangeIsing(0.2), kd.Phi4(-0.95, 0.7), kd.Lattice(8)
+    plaquette = pattern("plaquette", (1, 0), (0, 1), (1, 1))
+    for call, said in (
+        (
+            lambda: kd.fixed_point(kd.Majority(), phi4, FINE),
+            "Phi4 is an action of real numbers, and Majority makes",
+        ),
+        (
+            lambda: kd.fixed_point(kd.BlockMean(), start, FINE, NAMES),
+            "is an action of spins, and BlockMean makes",
+        ),
+        (lambda: kd.fixed_point(RULE, start, FINE, ["nearest", "nearest"]), "names one twice"),
+        (lambda: kd.fixed_point(RULE, start, FINE, "nearest"), "names takes a sequence"),
+        (lambda: kd.fixed_point(RULE, start, FINE, NAMES, held_out="binder"), "held_out takes a sequence"),
+        (
+            lambda: kd.fixed_point(RULE, start, ring, NAMES, held_out=[plaquette]),
+            "'plaquette' has sites in more than 1 dimension:",
+        ),
+    ):
+        with pytest.raises(InputError, match=said) as error:
+            call()
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.exact
+def test_rules_that_keep_the_kind_of_the_sites_pass():
+    for rule, action, dimension in (
+        (kd.Decimation(), kd.Ising(0.3), 1),
+        (kd.MajorityMean(b=3), kd.Ising(0.3), 2),
+        (kd.BlockSum(), kd.Phi4(-0.95, 0.7), 3),
+        (kd.Decimation(), kd.Phi4(-0.95, 0.7), 2),
+    ):
+        _require_kind(rule, action, dimension)
+
+
+@pytest.mark.exact
+@pytest.mark.filterwarnings("ignore::kadanoff.errors.ThermalisationWarning")
+def test_fields_that_do_not_fluctuate_are_named_as_such():
+    with pytest.raises(InputError, match="'nearest' couples is alike in all configurations of"):
+        kd.fixed_point(
+            kd.Decimation(),
+            kd.LongerRangeIsing(3.0),
+            kd.Lattice(8),
+            ["nearest"],
+            chains=4,
+            thermalize=20,
+            thin=2,
+        )
+
+
+@pytest.mark.exact
+def test_operators_that_tell_no_couplings_apart_are_named_as_such():
+    with pytest.raises(InputError, match="do not tell 1 couplings apart"):
+        newton_step(np.array([1.0, 0.0, 0.0, 0.0, 0.0]), 1, np.zeros((2, 1)))
+
+
+@pytest.mark.exact
+@pytest.mark.filterwarnings("ignore::kadanoff.errors.ThermalisationWarning")
+def test_what_is_compared_by_default_fits_into_one_dimension():
+    found = kd.fixed_point(
+        kd.Decimation(), kd.LongerRangeIsing(0.1), kd.Lattice(8), ["nearest"], draws=64, thin=2
+    )
+    assert [row.name for row in found.agreement] == [
+        "abs_magnetization",
+        "magnetization_squared",
+        "binder",
+        "third",
+    ]

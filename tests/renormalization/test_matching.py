@@ -156,6 +156,8 @@ def test_what_cannot_be_matched_is_refused(lattices: tuple[Ensemble, Ensemble]) 
     large, small = lattices
     with pytest.raises(InputError, match="must be positive"):
         match_steps(large, small, Majority(b=2), steps=0)
+    with pytest.raises(InputError, match="names takes a sequence, and 'neighbours' is one name"):
+        match_steps(large, small, Majority(b=2), steps=1, names="neighbours")
     with pytest.raises(InputError, match="is not b=2 times"):
         match_steps(small, large, Majority(b=2))
     with pytest.raises(InputError, match="is not b=3 times"):

@@ -120,3 +120,11 @@ def test_the_benchmark_in_three_dimensions_runs_and_is_near():
         value, digits = float(row[2]), row[3]
         error = int(digits) / 10 ** len(row[2].partition(".")[2])
         assert abs(value - exact) < bias + 4 * error and error < 0.1
+
+
+@pytest.mark.exact
+def test_default_operators_fit_into_the_dimension_and_given_ones_must():
+    table = kd.stability_matrix(ring(0.3, 16), kd.Decimation(b=2), 1, samples=20)
+    assert table.select("even")[-1].operators == ("nearest", "third")
+    with pytest.raises(InputError, match="'diagonal' has sites in more than 1 dimension:"):
+        kd.stability_matrix(ring(0.3), kd.Decimation(b=2), 1, [pattern("diagonal", (1, 1))], samples=20)

@@ -71,7 +71,10 @@ CouplingPairs = Annotated[
 ]
 RuleName = Annotated[
     str,
-    typer.Option("--rule", help="majority-mean, majority, sum, mean, random-majority-site or decimation."),
+    typer.Option(
+        "--rule",
+        help="majority-mean, majority, soft-majority, sum, mean, random-majority-site or decimation.",
+    ),
 ]
 Scale = Annotated[int, typer.Option("--b", help="Rescaling factor: the side of a block.")]
 Factor = Annotated[float | None, typer.Option("--factor", help="Factor of the block sum (--rule sum).")]

@@ -15,6 +15,8 @@ from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.random import along_one_axis
 from kadanoff.random import key as make_key
+from kadanoff.renormalization.blocks import from_blocks, to_blocks
+from kadanoff.whole import whole
 
 __all__ = [
     "BLOCKING_RULES",
@@ -33,36 +35,18 @@ __all__ = [
 ]
 
 
-def to_blocks(field: Num[Array, "..."], b: int) -> Num[Array, "..."]:
-    """Gather one field into blocks: (*lattice) to (*lattice/b, b**d), sites of a block in row-major order.
-
-    >>> import jax.numpy as jnp
-    >>> to_blocks(jnp.arange(16.0).reshape(4, 4), 2)[0, 0].tolist()
-    [0.0, 1.0, 4.0, 5.0]
-    """
-    d = field.ndim
-    split = field.reshape([n for side in field.shape for n in (side // b, b)])
-    return split.transpose([*range(0, 2 * d, 2), *range(1, 2 * d, 2)]).reshape(
-        *[side // b for side in field.shape], b**d
-    )
-
-
-def from_blocks(blocks: Num[Array, "..."], b: int) -> Num[Array, "..."]:
-    """Undo `to_blocks`."""
-    d = blocks.ndim - 1
-    split = blocks.reshape(*blocks.shape[:-1], *[b] * d)
-    order = [axis for pair in zip(range(d), range(d, 2 * d), strict=True) for axis in pair]
-    return split.transpose(order).reshape([side * b for side in blocks.shape[:-1]])
-
-
 class BlockingRule(eqx.Module):
     """A standard renormalization group transformation with rescaling factor b.
 
     A rule turns the sites of one block into one value by `reduce`; `__call__(key, field)` blocks a whole
     field. `deterministic` tells whether it draws random numbers, `homogeneous` whether RG(c phi) = c RG(phi).
+
+    Raises `InputError` for a b that is no whole number of 2 or more.
     """
 
-    b: int = eqx.field(static=True, default=2)
+    b: int = eqx.field(
+        static=True, default=2, converter=lambda b: whole("the rescaling factor b", b, least=2)
+    )
 
     @property
     def deterministic(self) -> bool:
@@ -88,7 +72,8 @@ class MajorityMean(BlockingRule):
     """Mean of those sites of the block that share the sign of the block's sum.
 
     It reduces to the majority rule in the Ising limit and its amplitude has a fixed point, so that
-    magnetisations of blocked and direct lattices cross at the critical point.
+    magnetisations of blocked and direct lattices cross at the critical point. Spins that add up to zero have no such
+    sites and give 0, no spin: block spins by `Majority`.
 
     >>> import jax.numpy as jnp, kadanoff as kd
     >>> field = jnp.array([[2.0, 1.0], [-0.5, 3.0]])
@@ -98,7 +83,8 @@ class MajorityMean(BlockingRule):
 
     def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Mean over the sites with the sign of the sum."""
-        member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) > 0
+        # a sum that is no number compares with nothing: all sites are members then, and the mean is none either
+        member = ~(blocks * jnp.sum(blocks, axis=-1, keepdims=True) <= 0)
         count = jnp.maximum(jnp.sum(member, axis=-1), 1)
         return jnp.sum(jnp.where(member, blocks, 0), axis=-1) / count
 
@@ -142,9 +128,11 @@ class RandomMajoritySite(BlockingRule):
     def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """Choose among the majority by the largest of independent uniforms."""
         # where spins add up to zero every one of them is a member
-        member = blocks * jnp.sum(blocks, axis=-1, keepdims=True) >= 0
+        total = jnp.sum(blocks, axis=-1)
+        member = blocks * total[..., None] >= 0
         lot = jnp.where(member, along_one_axis(jax.random.uniform, _required(key), blocks.shape), -1.0)
-        return jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
+        chosen = jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
+        return _or_no_number(total, chosen).astype(blocks.dtype)
 
 
 class SpinRule(BlockingRule):
@@ -189,7 +177,7 @@ class Majority(SpinRule):
         if not self.deterministic:
             coin = along_one_axis(jax.random.uniform, _required(key), total.shape) < 0.5
             sign = jnp.where(total == 0, jnp.where(coin, 1, -1), sign)
-        return sign.astype(blocks.dtype)
+        return _or_no_number(total, sign).astype(blocks.dtype)
 
 
 class SoftMajority(SpinRule):
@@ -221,13 +209,15 @@ class SoftMajority(SpinRule):
 
     def probability(self, aligned: Float[Array, "..."]) -> Float[Array, "..."]:
         """exp(w a)/(2 cosh(w a)) for the aligned sum a."""
-        return jax.nn.sigmoid(2 * self.weight * aligned)
+        # an infinite weight times no majority is no number, and a tie is one by half at any weight
+        return jnp.where(aligned == 0, 0.5, jax.nn.sigmoid(2 * self.weight * aligned))
 
     def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
         """A drawn spin, of the type of the sites."""
-        up = self.probability(jnp.sum(blocks, axis=-1, dtype=jnp.float32))
+        total = jnp.sum(blocks, axis=-1, dtype=jnp.float32)
+        up = self.probability(total)
         spin = jnp.where(along_one_axis(jax.random.uniform, _required(key), up.shape) < up, 1, -1)
-        return spin.astype(blocks.dtype)
+        return _or_no_number(total, spin).astype(blocks.dtype)
 
 
 class Decimation(BlockingRule):
@@ -246,6 +236,7 @@ BLOCKING_RULES: dict[str, type[BlockingRule]] = {
     "random-majority-site": RandomMajoritySite,
     "decimation": Decimation,
     "majority": Majority,
+    "soft-majority": SoftMajority,
 }
 
 
@@ -253,6 +244,11 @@ def _required(key: PRNGKeyArray | None) -> PRNGKeyArray:
     if key is None:
         raise InputError("this rule draws random numbers and needs a random key")
     return key
+
+
+def _or_no_number(total: Num[Array, "*coarse"], value: Num[Array, "*coarse"]) -> Num[Array, "*coarse"]:
+    """The value, or NaN where the sum of a block is NaN, which has no sign to follow."""
+    return jnp.where(jnp.isnan(total), total, value)
 
 
 @eqx.filter_jit

@@ -14,20 +14,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.actions.base import couplings
-from kadanoff.ensemble import Ensemble
+from kadanoff.actions.base import couplings, has_spins
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
-from kadanoff.observables import Observable, evaluate, observable
+from kadanoff.observables import Observable, observable
+from kadanoff.random import key
 from kadanoff.renormalization.blocking import BlockingRule, block
-from kadanoff.renormalization.operators import Operator, pattern
-from kadanoff.response import conjugate_series, with_coupling
+from kadanoff.renormalization.names import several
+from kadanoff.renormalization.newton import newton
+from kadanoff.renormalization.operators import Operator, fitting, pattern
+from kadanoff.response import with_coupling
 from kadanoff.sampling.run import Progress, sample
 from kadanoff.sampling.state import Sampler
-from kadanoff.statistics import Estimate, Resampled, bootstrap
+from kadanoff.statistics import Estimate, Resampled
 
 __all__ = ["Agreement", "FixedPoint", "fixed_point"]
 
@@ -114,11 +118,13 @@ def fixed_point(
     at the couplings of `start` and solves for those in `names`, or for all scalar ones; the rest stay. Steps are
     shortened to where reweighting still overlaps, and take an eighth of the draws until they are short; then both
     lattices are simulated with all draws, and the last step from there gives the couplings. Errors are a bootstrap
-    over the chains of both. `held_out` are observables or operators that are compared beside. Begin near criticality:
-    deep in a phase the search wanders, or ends in no order or in full one, which are fixed points, too.
+    over the chains of both. `held_out` are observables or operators that are compared beside; of the default, what
+    fits into the dimension. Begin near criticality: deep in a phase the search wanders, or ends in no order or in full
+    one, which are fixed points, too.
 
-    Raises `InputError` for a coupling that the action does not have or that couples nothing on the lattice, and when
-    no fixed point is found in so many steps.
+    Raises `InputError` for a coupling that the action does not have, that is named twice or that couples nothing on
+    the lattice, a rule that makes no fields of the action's kind (spins or real numbers), an operator that needs more
+    dimensions, fields that do not fluctuate, and when no fixed point is found in so many steps.
 
     >>> import kadanoff as kd
     >>> ring = kd.fixed_point(kd.Decimation(b=2), kd.LongerRangeIsing(0.3), kd.Lattice(8), ["nearest"], held_out=())
@@ -128,14 +134,18 @@ def fixed_point(
     if steps < 1:
         raise InputError(f"the number of steps must be positive, got {steps}")
     scalars = [name for name, value in couplings(start).items() if not isinstance(value, list)]
-    asked = tuple(scalars if names is None else names)
+    asked = tuple(scalars if names is None else several("names", names))
     unknown = [name for name in asked if name not in scalars]
     if unknown or not asked:
         raise InputError(
             f"{type(start).__name__} has no scalar coupling {unknown[0] if unknown else ''!r}; choose from "
             f"{', '.join(scalars) or 'none'}"
         )
-    entries = tuple(map(_observable, _HELD_OUT if held_out is None else held_out))
+    if len(set(asked)) < len(asked):
+        raise InputError(f"a coupling is solved for once, and {asked} names one twice: leave it out")
+    _require_kind(rule, start, lattice.dimension)
+    compared = None if held_out is None else several("held_out", held_out)
+    entries = tuple(map(_observable, fitting(compared, _HELD_OUT, lattice.dimension)))
     coarse = lattice.blocked(rule.b)
     values = np.array([float(couplings(start)[name]) for name in asked])  # pyright: ignore[reportArgumentType]
     history: list[tuple[dict[str, float], float]] = []
@@ -159,13 +169,13 @@ def fixed_point(
             for number, space in enumerate((lattice, coarse))
         )
         blocked = block(fine, rule, seed=seed + step)
-        return _newton(fine, blocked, direct, asked, entries, seed, samples)
+        return newton(fine, blocked, direct, asked, entries, seed, samples)
 
     for step in range(steps):
         report(step, steps, "searching the fixed point")
         found, length = solve(step, max(8, draws // _ROUGH), (), 2)
         history.append((dict(zip(asked, map(float, values), strict=True)), length))
-        values = values + found.values[: len(asked)] * min(1.0, _FARTHEST / length)
+        values = values + found.values[: len(asked)] * (1.0 if length <= _FARTHEST else _FARTHEST / length)
         if length < _NEAR:
             break
     else:
@@ -201,84 +211,18 @@ def _result(
     )
 
 
-def _newton(
-    fine: Ensemble,
-    blocked: Ensemble,
-    direct: Ensemble,
-    names: tuple[str, ...],
-    entries: tuple[Observable, ...],
-    seed: int,
-    samples: int,
-) -> tuple[Resampled, float]:
-    """Newton's step, the held-out observables after it (blocked, direct, their difference), and the step's length."""
-    action = direct.action
-    before, after, plain = (
-        np.stack([each[name] for name in names])
-        for each in map(conjugate_series, (fine, Ensemble(blocked.fields, action), direct))
-    )
-    others = [
-        [each.primaries(entry) for entry in entries] for each in (blocked, direct)
-    ]  # of the same observables in the same order
-    sizes = [len(part) for part in others[0]]
-    observed, expected = (
-        np.concatenate([own, *parts]) for own, parts in zip((after, plain), others, strict=True)
-    )
-    origin = np.array([part.mean(axis=(1, 2)) for part in (observed, expected)])
-    observed, expected = (part - part.mean(axis=(1, 2), keepdims=True) for part in (observed, expected))
-    before = before - before.mean(axis=(1, 2), keepdims=True)
-    if not np.all(plain.std(axis=(1, 2)) > 0):
-        name = names[int(np.argmin(plain.std(axis=(1, 2))))]
+def _require_kind(rule: BlockingRule, action: Any, dimension: int) -> None:
+    """`InputError` unless the rule makes spins of spins, or real numbers of real numbers."""
+    blocks = jax.random.normal(key(0), (64, *[1] * (dimension - 1), rule.b**dimension))
+    spins = has_spins(action)
+    made = rule.reduce(key(1), jnp.where(blocks > 0, 1, -1).astype(jnp.int8) if spins else blocks)
+    if bool(jnp.all(jnp.abs(made) == 1)) != spins:
+        kinds = ("real numbers", "spins")
         raise InputError(
-            f"the coupling {name!r} couples nothing on {direct.lattice.shape}: leave it out of `names`"
+            f"{type(action).__name__} is an action of {kinds[spins]}, and {type(rule).__name__} makes "
+            f"{kinds[not spins]} of them: give a rule that keeps their kind, such as "
+            f"{'kd.Majority' if spins else 'kd.MajorityMean'}"
         )
-    own = expected[: len(names)]
-    products = [_products(observed, before), _products(expected, own), _products(before, before)]
-    stacked = np.concatenate([observed, expected, before, *products])
-
-    def function(means: np.ndarray) -> np.ndarray:
-        step, shifted = newton_step(means, len(names), origin)
-        held = [
-            [
-                evaluate(entry, direct.lattice)(part)
-                for entry, part in zip(entries, _cut(row, sizes), strict=True)
-            ]
-            for row in shifted
-        ]
-        values = np.reshape(np.array(held, dtype=np.float64), (2, -1))
-        return np.concatenate([step, *values, values[0] - values[1]])
-
-    result = bootstrap(function, stacked, seed, samples)
-    step = result.values[: len(names)]
-    variance = np.cov(before.reshape(len(names), -1)).reshape(len(names), len(names))
-    return result, float(np.sqrt(step @ variance @ step))
-
-
-def newton_step(
-    means: Float[np.ndarray, " m"], count: int, origin: Float[np.ndarray, "2 n"]
-) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "2 rest"]]:
-    """Newton's step of k = `count` couplings, and what the means besides the first k become after it.
-
-    `means` are, in this order, those of n blocked and n direct observables less their `origin`, of the k operators of
-    fine fields, and of their products: blocked with fine operators (n, k), direct with direct ones (n, k). The first k
-    observables are the operators themselves. More means may follow.
-    """
-    size = origin.shape[1]
-    parts = _cut(means, [size, size, count, size * count, size * count])
-    blocked, direct, before = parts[:3]
-    of_blocked = np.outer(blocked, before) - parts[3].reshape(size, count)
-    of_direct = np.outer(direct, direct[:count]) - parts[4].reshape(size, count)
-    gap = blocked + origin[0] - direct - origin[1]
-    step = -np.linalg.solve((of_blocked - of_direct)[:count], gap[:count])
-    after = (blocked + origin[0] + of_blocked @ step, direct + origin[1] + of_direct @ step)
-    return step, np.array([part[count:] for part in after])
-
-
-def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return (first[:, None] * second).reshape(-1, *first.shape[1:])
-
-
-def _cut(vector: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
-    return np.split(vector, np.cumsum(sizes))[: len(sizes)]
 
 
 def _observable(entry: str | Observable | Operator) -> Observable:

@@ -23,6 +23,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.observables import Observable
 from kadanoff.renormalization.blocking import BlockingRule, block
 from kadanoff.renormalization.crossing import Crossing, find_crossing
+from kadanoff.renormalization.names import several
 from kadanoff.statistics import Estimate
 from kadanoff.whole import whole
 
@@ -203,6 +204,7 @@ def match_steps(
             f"the original lattice {original.lattice.shape} is not b={rule.b} times the direct one "
             f"{direct.lattice.shape}"
         )
+    names = several("names", names)
     found = []
     for step in range(steps):
         original = block(original, rule, seed=seed)

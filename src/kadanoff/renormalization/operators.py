@@ -4,10 +4,11 @@ An operator has the symmetry of the lattice: it is summed over all translations 
 rotations and reflections.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations, product
+from typing import TypeVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Num
@@ -20,11 +21,13 @@ __all__ = [
     "SPIN_OPERATORS",
     "Operator",
     "default_operators",
+    "fitting",
     "pattern",
     "power",
 ]
 
 Offset = tuple[int, ...]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def images(offsets: tuple[Offset, ...], dimension: int) -> tuple[tuple[Offset, .
     >>> images(((0, 0), (1, 0)), 2)
     (((0, 0), (0, 1)), ((0, 0), (1, 0)))
     """
-    if any(any(offset[dimension:]) for offset in offsets):
+    if not _fit(offsets, dimension):
         raise InputError(f"the pattern {offsets} does not fit into {dimension} dimensions")
     padded = [(offset + (0,) * dimension)[:dimension] for offset in offsets]
     found = set()
@@ -128,6 +131,10 @@ def images(offsets: tuple[Offset, ...], dimension: int) -> tuple[tuple[Offset, .
             first = turned[0]
             found.add(tuple(tuple(a - b for a, b in zip(offset, first, strict=True)) for offset in turned))
     return tuple(sorted(found))
+
+
+def _fit(offsets: tuple[Offset, ...], dimension: int) -> bool:
+    return not any(any(offset[dimension:]) for offset in offsets)
 
 
 def _spin_patterns(signs: bool) -> tuple[Operator, ...]:
@@ -173,3 +180,25 @@ SITE_OPERATORS: tuple[Operator, ...] = (
 def default_operators(spins: bool) -> tuple[Operator, ...]:
     """The family that is taken unless another is given: of spins, or of the signs of a real field."""
     return SPIN_OPERATORS if spins else SIGN_OPERATORS
+
+
+def fitting(given: Sequence[Entry] | None, default: Sequence[Entry], dimension: int) -> tuple[Entry, ...]:
+    """What was given, or of a default what fits into the dimension; entries that are no operators always do.
+
+    Raises `InputError` for an operator that was given and does not fit.
+
+    >>> [operator.name for operator in fitting(None, SPIN_OPERATORS, 1)]
+    ['nearest', 'third', 'magnetization', 'line']
+    """
+    entries = tuple(default if given is None else given)
+    fits = [
+        not (isinstance(entry, Operator) and isinstance(entry.terms, _Pattern))
+        or _fit(entry.terms.offsets, dimension)
+        for entry in entries
+    ]
+    if given is not None and not all(fits):
+        name = getattr(entries[fits.index(False)], "name", None)
+        raise InputError(
+            f"the operator {name!r} has sites in more than {dimension} dimension{'s' * (dimension > 1)}: leave it out"
+        )
+    return tuple(entry for entry, fit in zip(entries, fits, strict=True) if fit)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import BlockingRule, block
-from kadanoff.renormalization.operators import Operator, default_operators
+from kadanoff.renormalization.operators import Operator, default_operators, fitting
 from kadanoff.statistics import Estimate, autocorrelation, bootstrap
 
 __all__ = ["StabilityRow", "StabilityTable", "stability_matrix"]
@@ -102,12 +102,12 @@ def stability_matrix(
 
     The ensemble is blocked `steps` times, once and for all: both sides of every covariance come from the same blocked
     configurations, ties of the rule included. `operators` are taken in their order, even and odd ones apart; the
-    default are patterns of spins, or of the signs of real fields (a homogeneous rule leaves the amplitude of a real
-    field free, a redundant direction that signs do not see). Weights are honoured; errors are from a bootstrap over
-    chains, or over blocks of draws where chains are few.
+    default are patterns of spins, or of the signs of real fields, that fit into the dimension (a homogeneous rule
+    leaves the amplitude of a real field free, a redundant direction that signs do not see). Weights are honoured;
+    errors are from a bootstrap over chains, or over blocks of draws where chains are few.
 
-    Raises `InputError` when the lattice cannot be blocked that often, and for too few configurations or operators that
-    depend on each other: no eigenvalue of the family means anything then.
+    Raises `InputError` when the lattice cannot be blocked that often, for operators that need more dimensions, and for
+    too few configurations or operators that depend on each other: no eigenvalue of the family means anything then.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Ising(0.4407), kd.Lattice((16, 16)), chains=64, draws=32, seed=1)
@@ -117,7 +117,7 @@ def stability_matrix(
     """
     if steps < 1:
         raise InputError(f"the number of blocking steps must be positive, got {steps}")
-    operators = default_operators(ensemble.spins) if operators is None else tuple(operators)
+    operators = fitting(operators, default_operators(ensemble.spins), ensemble.lattice.dimension)
     if not operators:
         raise InputError("no operators were given: name at least one even or odd one")
     sectors = {

@@ -24,6 +24,7 @@ CRITICAL = float(np.log(1 + np.sqrt(2)) / 2)
         (kd.Ising(CRITICAL), kd.Majority(b=2)),
         (kd.LongerRangeIsing(0.3, 0.08), kd.Majority(b=2)),
         (kd.LongerRangeIsing(0.3, 0.08), kd.SoftMajority(b=2, weight=0.5)),
+        (kd.LongerRangeIsing(0.3, 0.08), kd.SoftMajority(b=2, weight=np.inf)),
     ],
     ids=repr,
 )

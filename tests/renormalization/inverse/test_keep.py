@@ -5,12 +5,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
+import numpy as np
 import pytest
 
+from kadanoff.actions import Ising
+from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
-from kadanoff.renormalization import BlockSum, Decimation, LearntInverse, MajorityMean, grow
+from kadanoff.renormalization import (
+    BlockSum,
+    CompatibleMonteCarlo,
+    Decimation,
+    LearntInverse,
+    Majority,
+    MajorityMean,
+    SoftMajority,
+    grow,
+)
+from kadanoff.renormalization.inverse.given import as_grower
 
-pytestmark = pytest.mark.exact
+pytestmark = [pytest.mark.exact, pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")]
 
 
 @pytest.mark.parametrize("kind", ["linear", "deterministic", "stochastic", "density"])
@@ -25,7 +38,10 @@ def test_saved_inverses_come_back(made_up, tmp_path, kind, consistent):
     assert made_up(kind, consistent=consistent, depth=1, relaxed_pairs=3, seed=5).digest != learnt.digest
 
 
-@pytest.mark.parametrize("rule", [BlockSum(factor=0.3), BlockSum(b=3, factor=0.2), Decimation(b=3)])
+@pytest.mark.parametrize(
+    "rule",
+    [BlockSum(factor=0.3), BlockSum(b=3, factor=0.2), Decimation(b=3), SoftMajority(weight=float("inf"))],
+)
 @pytest.mark.parametrize("dimension", [1, 3])
 def test_rules_dimensions_and_temperatures_come_back(made_up, tmp_path, rule, dimension):
     for kind in ("linear", "stochastic"):
@@ -99,3 +115,27 @@ def test_inverses_of_another_dimension_or_factor_are_refused(made_up, small):
     learnt.check(2, 3)
     with pytest.raises(InputError, match="trained for b=3, not b=2"):
         learnt.check(2, 2)
+
+
+class OwnMean(MajorityMean):
+    """A rule that the library does not know."""
+
+
+class OwnMajority(Majority):
+    """A rule of spins that it does not know."""
+
+
+def test_an_inverse_of_ones_own_rule_is_refused_before_anything_is_written(made_up, small, tmp_path):
+    learnt = made_up("linear", rule=OwnMean(b=2))
+    given = as_grower(CompatibleMonteCarlo(Ising(0.4), OwnMajority(b=2)))
+    spins = Ensemble(np.ones((2, 3, 4, 4), np.int8), depth=1)
+    for keep in (
+        lambda: learnt.save(tmp_path / "inverse"),
+        lambda: grow(small, learnt, out=tmp_path / "grown"),
+        lambda: given.save(tmp_path / "inverse"),
+        lambda: grow(spins, given, out=tmp_path / "grown"),
+    ):
+        with pytest.raises(InputError, match=r"Own.* cannot be kept in a folder") as caught:
+            keep()
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -67,15 +67,19 @@ class GivenInverse:
         """`InputError` unless the inverse was made for this dimension (and this b)."""
         require_fit(self.map.dimension, self.b, dimension, b)
 
-    def save(self, path: str | Path) -> Path:
-        """Write what it takes to make it again; `InputError` for a map that only its author can make."""
+    def header(self) -> dict[str, Any]:
+        """What it takes to make it again; `InputError` for a map that only its author can make."""
         inverse = self.map
-        if not isinstance(inverse, CompatibleMonteCarlo) or type(inverse.action).__name__ not in ACTIONS:
+        if not (
+            isinstance(inverse, CompatibleMonteCarlo)
+            and type(inverse.action).__name__ in ACTIONS
+            and type(inverse.rule) in (Majority, SoftMajority)
+        ):
             raise InputError(
                 f"{self.describe()} cannot be kept in a folder: grow with out=None, or by a learnt inverse or "
-                "compatible Monte Carlo of an action of the library"
+                "compatible Monte Carlo of an action and a rule of the library"
             )
-        header = {
+        return {
             "format": _FORMAT,
             "kind": "compatible",
             "action": type(inverse.action).__name__,
@@ -85,6 +89,10 @@ class GivenInverse:
             "dimension": inverse.dimension,
             "sweeps": int(inverse.sweeps),
         }
+
+    def save(self, path: str | Path) -> Path:
+        """Write what it takes to make it again; `InputError` for a map that only its author can make."""
+        header = self.header()
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write(folder / "inverse.json", (json.dumps(header, indent=1) + "\n").encode())

@@ -62,8 +62,11 @@ def open_level(out: Path, level: int, below: Ensemble, shape: tuple[int, ...]) -
 def growth_folder(out: Path | None, start: Ensemble, asked: Request) -> Iterator[None]:
     """Hold the folder of a growth, with its record, the inverse and level 0 in it; None holds nothing.
 
-    Raises `StoreError` when the folder holds another growth or something else, or another process writes it.
+    Raises `StoreError` when the folder holds another growth or something else, or another process writes it, and
+    `InputError` for an inverse that no folder keeps, before anything is written.
     """
+    if out is not None:
+        asked.inverse.header()
     if out is not None and out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file, but a growth is a folder: give another path")
     if out is not None and visible_names(out) and not (out / "levels.json").exists():

@@ -1,6 +1,6 @@
 """A learnt inverse with all that is known of its training, and how it is kept on disk."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from kadanoff.errors import InputError, StoreError
 from kadanoff.random import key as make_key
-from kadanoff.renormalization.blocking import BLOCKING_RULES, BlockingRule, BlockSum
+from kadanoff.renormalization.blocking import BLOCKING_RULES, BlockingRule
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.consistent import ConsistentInverse
 from kadanoff.renormalization.inverse.network import OddNetwork
@@ -106,19 +106,31 @@ class LearntInverse:
             f"({yardstick} {r.linear:.4f}, better by {r.advantage_sigma:.0f} sigma), {r.seconds:.0f} s"
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write the weights and the record into a folder; `StoreError` when the path is a file."""
+    def header(self) -> dict[str, Any]:
+        """What is kept beside the weights; `InputError` for a rule that only its author can make."""
         names = {cls: name for name, cls in BLOCKING_RULES.items()}
-        header = {
+        if type(self.rule) not in names:
+            raise InputError(
+                f"an inverse of {self.rule!r} cannot be kept in a folder, which knows the rules of the library alone: "
+                "keep it in memory, and grow with out=None"
+            )
+        return {
             "rule": names[type(self.rule)],
             "b": self.b,
             "factor": getattr(self.rule, "factor", None),
+            "weight": getattr(self.rule, "weight", None),
             "dimension": self.map.dimension,
             "depth": self.depth,
             "temperature": self.temperature,
             "record": asdict(self.record),
         }
-        return write_weights(path, "inverse", self.map, header)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the weights and the record into a folder.
+
+        Raises `StoreError` when the path is a file, `InputError` for a rule of one's own.
+        """
+        return write_weights(path, "inverse", self.map, self.header())
 
     @property
     def digest(self) -> str:
@@ -182,7 +194,7 @@ def _tempered(inverse: Inverse, temperature: float) -> Inverse:
 
 def _rule(header: dict[str, Any]) -> BlockingRule:
     cls = BLOCKING_RULES[header["rule"]]
-    return BlockSum(b=header["b"], factor=header["factor"]) if cls is BlockSum else cls(b=header["b"])
+    return cls(**{field.name: header[field.name] for field in fields(cls)})
 
 
 def _skeleton(record: TrainingRecord, rule: BlockingRule, dimension: int) -> Inverse:
