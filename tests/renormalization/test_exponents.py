@@ -197,6 +197,17 @@ def test_seeds_are_averaged_and_their_spread_joins_the_error():
 
 
 @pytest.mark.exact
+def test_systematic_errors_outlive_the_mean_over_seeds():
+    table = critical_exponents(upsampled(normals(0), [0.9]), samples=20).with_systematic("ratio", 0.1, -0.1)
+    for same in (combine_seeds([table] * 3), combine_seeds([table])):
+        np.testing.assert_allclose(same.covariance("ratio"), table.covariance("ratio"), rtol=1e-12)
+    with pytest.raises(InputError, match="no estimator 'ratoi'; choose from ratio"):
+        table.with_systematic("ratoi", 0.1, -0.1)
+    with pytest.raises(InputError, match="no estimator 'foo'"):
+        table.rows("foo")
+
+
+@pytest.mark.exact
 def test_tables_of_other_levels_or_estimators_are_not_combined():
     one = critical_exponents(upsampled(normals(0), [0.9]), samples=20)
     two = critical_exponents(upsampled(normals(0), [0.9, 0.9]), samples=20)

@@ -62,16 +62,24 @@ class ExponentTable:
     def with_systematic(self, estimator: str, gamma_over_nu: float, beta_over_nu: float) -> "ExponentTable":
         """The table with a systematic error common to all pairs, fully correlated between the two exponents.
 
-        Signs matter: an amplitude that is too large makes gamma/nu larger and beta/nu smaller.
+        Signs matter: an amplitude that is too large makes gamma/nu larger and beta/nu smaller. `InputError` for an
+        estimator that was not computed.
         """
+        self._require(estimator)
         shift = np.array([gamma_over_nu, beta_over_nu])
         known = dict(self.spread or {})
         old = known.get(estimator, np.zeros((len(self.pairs), 2, 2)))
         spread = {name: known.get(name, np.zeros((len(self.pairs), 2, 2))) for name in self.values}
         return replace(self, spread={**spread, estimator: old + np.outer(shift, shift)})
 
+    def _require(self, estimator: str) -> None:
+        if estimator not in self.values:
+            raise InputError(f"the table has no estimator {estimator!r}; choose from {', '.join(self.values)}")
+
     def rows(self, estimator: str | None = None) -> list[ExponentRow]:
-        """One row a pair and estimator."""
+        """One row a pair and estimator; `InputError` for an estimator that was not computed."""
+        if estimator is not None:
+            self._require(estimator)
         chosen = [estimator] if estimator is not None else list(self.values)
         found: list[ExponentRow] = []
         for name in chosen:
@@ -199,7 +207,9 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
 
     Replicas are averaged one by one: tables of the same configurations, resampled with the same seed, keep the
     correlation between them; give tables of different configurations different seeds. The variance of the mean over
-    training seeds is added. Where configurations differ it counts their noise again, on the safe side.
+    training seeds is added. Where configurations differ it counts their noise again, on the safe side. Errors that
+    the tables already have beside their replicas', such as systematic ones, count as common to all: their covariances
+    are averaged.
 
     Raises `InputError` for no tables, and for tables of other levels or estimators.
     """
@@ -217,15 +227,16 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
     samples = {
         name: np.mean([table.samples[name][:count] for table in tables], axis=0) for name in first.values
     }
-    spread = None
+    spread: dict[str, np.ndarray] = {}
+    known = [table.spread for table in tables if table.spread is not None]
+    if known:
+        spread = {name: sum(found[name] for found in known) / len(tables) for name in first.values}
     if len(tables) > 1:
-        spread = {}
         for name in first.values:
             deviations = np.stack([table.values[name] for table in tables]) - values[name]
-            spread[name] = np.einsum("spi,spj->pij", deviations, deviations) / (
-                len(tables) * (len(tables) - 1)
-            )
-    return ExponentTable(first.sides, values, samples, spread)
+            between = np.einsum("spi,spj->pij", deviations, deviations) / (len(tables) * (len(tables) - 1))
+            spread[name] = spread.get(name, 0.0) + between
+    return ExponentTable(first.sides, values, samples, spread or None)
 
 
 Function = Callable[[np.ndarray], np.ndarray]
