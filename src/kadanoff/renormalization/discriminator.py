@@ -13,6 +13,7 @@ from kadanoff.products import linear
 from kadanoff.random import key as make_key
 from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
+from kadanoff.renormalization.weights import require_equal_weights
 from kadanoff.statistics import Estimate
 
 __all__ = ["Discriminator", "discriminate"]
@@ -49,7 +50,8 @@ def discriminate(
     0.5 means that it cannot tell, 1 that it always can. The last half of the chains of each ensemble is held out and
     never trained on; the error is DeLong's.
 
-    Raises `InputError` for different lattices and for fewer than two chains or 32 configurations.
+    Raises `InputError` for different lattices and for fewer than two chains or 32 configurations, and for log-weights
+    that differ.
 
     >>> import kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -64,6 +66,7 @@ def discriminate(
             f"the lattices {first.lattice.shape} and {second.lattice.shape} differ: compare equal ones"
         )
     for ensemble in (first, second):
+        require_equal_weights(ensemble, "telling ensembles apart")
         if ensemble.chains < 2 or ensemble.chains * ensemble.draws < 32:
             raise InputError(
                 "telling ensembles apart needs two chains and 32 configurations of each: give more"

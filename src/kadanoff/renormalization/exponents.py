@@ -74,7 +74,9 @@ class ExponentTable:
 
     def _require(self, estimator: str) -> None:
         if estimator not in self.values:
-            raise InputError(f"the table has no estimator {estimator!r}; choose from {', '.join(self.values)}")
+            raise InputError(
+                f"the table has no estimator {estimator!r}; choose from {', '.join(self.values)}"
+            )
 
     def rows(self, estimator: str | None = None) -> list[ExponentRow]:
         """One row a pair and estimator; `InputError` for an estimator that was not computed."""

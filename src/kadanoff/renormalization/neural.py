@@ -31,6 +31,7 @@ from kadanoff.products import linear, matmul
 from kadanoff.random import key as make_key
 from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
+from kadanoff.renormalization.weights import require_equal_weights
 from kadanoff.store.weights_folder import read_header, read_weights, write_weights
 
 __all__ = ["NeuralObservable", "PhaseNetwork", "PhaseRecord", "learn_phase"]
@@ -186,7 +187,8 @@ def learn_phase(
     quarter of the chains of every ensemble is held out and judged. Where all ensembles have spins, the network sees
     only the signs of whatever it is given later.
 
-    Raises `InputError` for an unknown kind, no ensemble of a phase, different lattices, or a single chain.
+    Raises `InputError` for an unknown kind, no ensemble of a phase, different lattices, a single chain, or log-weights
+    that differ.
 
     >>> import kadanoff as kd
     >>> cold, hot = ([kd.sample(kd.Ising(b), kd.Lattice((8, 8)), chains=16, draws=16, seed=1)] for b in (0.6, 0.2))
@@ -232,6 +234,8 @@ def _check(ordered: Sequence[Ensemble], disordered: Sequence[Ensemble], kind: st
         raise InputError(f"unknown kind of network {kind!r}; choose from {', '.join(KINDS)}")
     if not ordered or not disordered:
         raise InputError("a classifier needs both phases: give ordered and disordered ensembles")
+    for ensemble in (*ordered, *disordered):
+        require_equal_weights(ensemble, "learning a phase")
     shapes = {ensemble.lattice.shape for ensemble in (*ordered, *disordered)}
     if len(shapes) > 1:
         raise InputError(f"the lattices {', '.join(map(str, sorted(shapes)))} differ: train on one size")

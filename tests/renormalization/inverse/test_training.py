@@ -9,10 +9,19 @@ from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key
-from kadanoff.renormalization import MajorityMean, RandomMajoritySite, Relaxation, block, learn_inverse
+from kadanoff.renormalization import (
+    MajorityMean,
+    RandomMajoritySite,
+    Relaxation,
+    block,
+    learn_inverse,
+    learn_phase,
+)
+from kadanoff.renormalization.discriminator import discriminate
 from kadanoff.renormalization.inverse import descent, training
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.pairs import training_pairs
+from kadanoff.reweighting import reweight
 
 # A few steps do not make a good inverse.
 pytestmark = pytest.mark.filterwarnings("ignore:on held-out pairs:kadanoff.errors.KadanoffWarning")
@@ -206,6 +215,21 @@ def test_ensembles_that_are_too_small_or_odd_are_refused(critical):
         learn_inverse(critical, MajorityMean(b=3))
     with pytest.raises(InputError, match="7 is not a multiple of 2"):
         learn_inverse(Ensemble(np.ones((16, 2, 7, 7), dtype=np.float32)), RULE)
+
+
+@pytest.mark.exact
+def test_log_weights_that_differ_are_refused(critical):
+    even = Ensemble(critical.fields, critical.action, np.full((critical.chains, critical.draws), 0.5))
+    assert (
+        learn_inverse(even, RULE, kind="linear").digest == learn_inverse(critical, RULE, kind="linear").digest
+    )
+    weighted = reweight(critical, Phi4(-0.9, 0.7))
+    with pytest.raises(InputError, match="learning an inverse counts every configuration alike"):
+        learn_inverse(weighted, RULE, kind="linear")
+    with pytest.raises(InputError, match="telling ensembles apart counts every configuration alike"):
+        discriminate(critical, weighted)
+    with pytest.raises(InputError, match="learning a phase counts every configuration alike"):
+        learn_phase([critical], [weighted])
 
 
 @pytest.mark.exact

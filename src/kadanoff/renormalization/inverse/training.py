@@ -72,7 +72,8 @@ def learn_inverse(
     the same call goes on from it after a kill.
 
     Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field
-    wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide. Warns
+    wraps around the coarse training lattice, fewer than 16 configurations, log-weights that differ, and sides that b
+    does not divide. Warns
     (`KadanoffWarning`) of an inverse that does clearly worse on held-out pairs than the best linear map, or for spins
     than blocks that know their own majority only.
 
