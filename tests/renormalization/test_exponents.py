@@ -169,6 +169,43 @@ def test_what_cannot_be_estimated_is_refused():
 
 
 @pytest.mark.exact
+def test_levels_of_different_simulations_have_no_derivative():
+    direct = Levels((Ensemble(normals(0), PHI4), Ensemble(normals(1, side=8), PHI4)))
+    assert set(critical_exponents(direct, samples=20).values) == {"ratio"}
+    with pytest.raises(InputError, match="come of different simulations"):
+        critical_exponents(direct, ("derivative",))
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("sides", "options", "said"),
+    [
+        ((4, 8), {"b": 3}, r"level 1 has the lattice \(8, 8\), and 3 times \(4, 4\) is \(12, 12\)"),
+        ((8, 4), {}, "from small to large"),
+        ((4, 8), {"b": 1}, "b, the rescaling factor of a step, must be 2 or more, got 1"),
+        ((4, 8), {"b": 2.5}, "must be a whole number, got 2.5"),
+        ((), {}, "give one or more"),
+    ],
+)
+def test_levels_that_are_no_growth_are_refused(sides, options, said):
+    with pytest.raises(InputError, match=said):
+        Levels(tuple(Ensemble(normals(0, side=side)) for side in sides), **options)
+
+
+@pytest.mark.exact
+def test_levels_correspond_configuration_by_configuration():
+    start, weight = Ensemble(normals(0)), np.zeros((32, 8))
+    with pytest.raises(InputError, match="level 1 has 32 chains of 4 draws, level 0 has 32 of 8"):
+        Levels((start, Ensemble(normals(0, draws=4, side=8))))
+    with pytest.raises(InputError, match="other log-weights than level 0"):
+        Levels((start, Ensemble(normals(0, side=8), log_weight=weight)))
+    with pytest.raises(InputError, match="levels are ensembles"):
+        Levels((start, normals(0, side=8)))
+    alike = (Ensemble(normals(0, side=side), log_weight=weight.copy()) for side in (4, 8))
+    assert len(Levels(alike)) == 2
+
+
+@pytest.mark.exact
 def test_seeds_are_averaged_and_their_spread_joins_the_error():
     factors = [0.80, 0.85, 0.95]
     tables = [critical_exponents(upsampled(normals(0), [f]), samples=40) for f in factors]

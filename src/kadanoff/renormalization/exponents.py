@@ -161,7 +161,8 @@ def critical_exponents(
     share; log-weights are honoured.
 
     Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on
-    relaxed levels or without a simulated ancestor.
+    relaxed levels, those of different simulations, or without a simulated ancestor. By default 'derivative' is left
+    out of these.
 
     >>> import numpy as np, kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -180,7 +181,7 @@ def critical_exponents(
     if len(levels) < 2:
         raise InputError("exponents compare levels, and there is only one: grow at least once")
     if estimators is None:
-        known = not levels.relaxed and levels[0].simulated.action is not None
+        known = not levels.relaxed and levels[0].simulated.action is not None and _related(levels)
         estimators = ESTIMATORS if known else ("ratio",)
     for name in estimators:
         if name not in ESTIMATORS:
@@ -189,6 +190,11 @@ def critical_exponents(
         raise InputError(
             f"the levels were {RELAXED}, which erases their response to it: use the 'ratio' estimator, or grow by the "
             "pure map (relax=None)"
+        )
+    if "derivative" in estimators and not _related(levels):
+        raise InputError(
+            "the levels come of different simulations, and only what was made from one responds to its coupling: use "
+            "the 'ratio' estimator, or make each level from the one before, as `kd.grow` does"
         )
     primaries = np.stack([level.series(name) for level in levels for name in ("abs_m", "m2")])
     values: dict[str, np.ndarray] = {}
@@ -239,6 +245,11 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
             between = np.einsum("spi,spj->pij", deviations, deviations) / (len(tables) * (len(tables) - 1))
             spread[name] = spread.get(name, 0.0) + between
     return ExponentTable(first.sides, values, samples, spread or None)
+
+
+def _related(levels: Levels) -> bool:
+    """Whether all levels descend from the simulation of the first."""
+    return all(level.simulated is levels[0].simulated for level in levels)
 
 
 Function = Callable[[np.ndarray], np.ndarray]
