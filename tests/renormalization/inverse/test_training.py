@@ -10,6 +10,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key
 from kadanoff.renormalization import (
+    Decimation,
     MajorityMean,
     RandomMajoritySite,
     Relaxation,
@@ -85,6 +86,15 @@ def test_the_linear_map_is_scored_as_the_inverse_is(critical):
         expected = descent.held_out_losses(kind, linear, key(0), pairs)
         found = training._linear_score(kind, linear, linear, key(0), pairs)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("consistent", [True, False])
+def test_a_rule_that_keeps_a_site_has_a_finite_yardstick(critical, consistent):
+    options = {"consistent": consistent, "width": 2, "kernels": (3,), "components": 1, "steps": 2}
+    record = learn_inverse(critical, Decimation(b=2), **options).record
+    # The other three sites spread by about 0.6: minus their log-density, and a quarter of that of a spread of 0.006.
+    assert 0 < record.linear < 1 if consistent else -1 < record.linear < 0
 
 
 @pytest.mark.exact

@@ -35,6 +35,7 @@ __all__ = ["learn_inverse", "linear_density"]
 
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _CLEARLY = 3.0  # standard errors by which an inverse may do worse than the yardstick without a word
+_LEAST_VARIANCE = 1e-4  # of the yardstick's residual, relative to the largest: what float32 resolves
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
 
@@ -222,13 +223,18 @@ def _linear_score(
 def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule | None) -> np.ndarray:
     """Minus the log-likelihood a site of held-out blocks under the linear map with Gaussian residuals.
 
-    With `rule`, of blocks rescaled to their coarse value, on the surface that a consistent density lives on.
+    Residuals spread by at least a hundredth of the largest spread in every direction, so that a part of the block
+    that is known exactly counts as well known. With `rule`, of blocks rescaled to their coarse value, on the surface
+    that a consistent density lives on.
     """
     mean, blocks, count = _forecast(linear, pairs)
     n, coarse = blocks.shape[-1], np.asarray(pairs.held_out_coarse)
     residual = (blocks[count:] - mean[count:]).astype(np.float64).reshape(-1, n)
     # The precision is A^T A, A lower triangular: the Cholesky factor in reversed order, reversed again.
-    precision = np.linalg.inv(residual.T @ residual / len(residual))
+    variances, directions = np.linalg.eigh(residual.T @ residual / len(residual))
+    # A rule that keeps a site, or the mean, leaves no residual there, and an infinite likelihood.
+    variances = np.maximum(variances, _LEAST_VARIANCE * variances.max())
+    precision = (directions / variances) @ directions.T
     reverse = np.linalg.cholesky(precision[::-1, ::-1])
     factor = reverse.T[::-1, ::-1]
     lower = [factor[i, j] for i in range(n) for j in range(i)]
