@@ -18,6 +18,7 @@ from kadanoff.renormalization import (
     critical_exponents,
     grow,
 )
+from kadanoff.renormalization.certificate import certificate
 from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.reweighting import reweight
 from kadanoff.sampling import sample
@@ -166,6 +167,14 @@ def test_what_cannot_be_estimated_is_refused():
         critical_exponents(levels, ("derivative",), coupling="beta")
     with pytest.raises(InputError, match="at least 2"):
         critical_exponents(levels, samples=1)
+
+
+@pytest.mark.exact
+def test_complex_weights_are_refused():
+    levels = upsampled(Ensemble(normals(0), PHI4, np.full((32, 8), 0.1j)), [0.9])
+    for analysis in (critical_exponents, certificate):
+        with pytest.raises(InputError, match=f"`{analysis.__name__}` has errors for real log-weights only"):
+            analysis(levels)
 
 
 @pytest.mark.exact

@@ -9,6 +9,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap
 
@@ -158,11 +159,11 @@ def critical_exponents(
     'derivative' has dm/dg and dchi/dg instead, -Cov with the operator conjugate to a coupling of the simulated
     action (`coupling`, by default the first): the talk's form, for pure maps, since relaxation at a fixed coupling
     erases the response. Errors are a bootstrap over simulated configurations, which all levels
-    share; log-weights are honoured.
+    share; real log-weights are honoured.
 
-    Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on
-    relaxed levels, those of different simulations, or without a simulated ancestor. By default 'derivative' is left
-    out of these.
+    Raises `InputError` for what are no levels, an unknown estimator, complex log-weights, fewer than two levels,
+    and for 'derivative' on relaxed levels, those of different simulations, or without a simulated ancestor. By
+    default 'derivative' is left out of these.
 
     >>> import numpy as np, kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -180,6 +181,7 @@ def critical_exponents(
         )
     if len(levels) < 2:
         raise InputError("exponents compare levels, and there is only one: grow at least once")
+    require_real_weights(levels[0], "`critical_exponents`")
     if estimators is None:
         known = not levels.relaxed and levels[0].simulated.action is not None and _related(levels)
         estimators = ESTIMATORS if known else ("ratio",)
@@ -238,7 +240,9 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
     spread: dict[str, np.ndarray] = {}
     known = [table.spread for table in tables if table.spread is not None]
     if known:
-        spread = {name: sum(found[name] for found in known) / len(tables) for name in first.values}
+        spread = {
+            name: np.sum([found[name] for found in known], axis=0) / len(tables) for name in first.values
+        }
     if len(tables) > 1:
         for name in first.values:
             deviations = np.stack([table.values[name] for table in tables]) - values[name]

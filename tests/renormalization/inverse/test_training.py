@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key
@@ -168,6 +168,14 @@ def test_relaxed_pairs_relax_the_coarse_member_only(critical):
 
 
 @pytest.mark.exact
+@pytest.mark.parametrize("kind", ["linear", "deterministic"])
+def test_a_map_without_noise_has_no_temperature(critical, kind):
+    with pytest.raises(InputError, match="draws nothing, so temperature 0.5 would change nothing"):
+        learn_inverse(critical, RULE, **{**QUICK, "kind": kind}, temperature=0.5)
+    assert learn_inverse(critical, RULE, kind="linear", temperature=1.0).temperature == 1.0
+
+
+@pytest.mark.exact
 def test_the_temperature_is_that_of_the_draws(made_up, gaussians):
     coarse, number = gaussians((2, 4, 4)), np.arange(2, dtype=np.uint32)
     for kind in ("stochastic", "density"):
@@ -200,6 +208,7 @@ def test_the_temperature_is_that_of_the_draws(made_up, gaussians):
         ({"width": 0}, "width must be positive"),
         ({"components": -1}, "components must be positive"),
         ({"noise": 0, "kind": "stochastic"}, "at least one noise channel"),
+        ({"relax": Relaxation(Ising(0.3))}, "Ising is no action of real numbers: relax by one that is"),
         ({"temperature": 0.0, "steps": 10**9}, "temperature must be positive"),
         ({"temperature": float("nan"), "kind": "linear"}, "temperature must be positive"),
     ],
