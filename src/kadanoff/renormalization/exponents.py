@@ -185,6 +185,8 @@ def critical_exponents(
     if estimators is None:
         known = not levels.relaxed and levels[0].simulated.action is not None and _related(levels)
         estimators = ESTIMATORS if known else ("ratio",)
+    if isinstance(estimators, str):
+        raise InputError(f"estimators are several names, got {estimators!r}: give [{estimators!r}]")
     for name in estimators:
         if name not in ESTIMATORS:
             raise InputError(f"unknown estimator {name!r}; choose from {', '.join(ESTIMATORS)}")

@@ -33,6 +33,7 @@ from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
 from kadanoff.renormalization.weights import require_equal_weights
 from kadanoff.store.weights_folder import read_header, read_weights, write_weights
+from kadanoff.whole import whole
 
 __all__ = ["NeuralObservable", "PhaseNetwork", "PhaseRecord", "learn_phase"]
 
@@ -63,7 +64,12 @@ class PhaseNetwork(eqx.Module):
         return cls(features, eqx.nn.Linear(width, 1, key=two), kind, signs)
 
     def __call__(self, fields: Num[Array, "n ..."]) -> Float[Array, " n"]:
-        """Log-odds of each field."""
+        """Log-odds of each field; `InputError` for a lattice of another dimension."""
+        dimension = self.features.network.dimension
+        if fields.ndim - 1 != dimension:
+            raise InputError(
+                f"the network was trained in dimension {dimension}, and the fields have dimension {fields.ndim - 1}"
+            )
         local = self.features(jnp.sign(fields) if self.signs else fields)
         axes = tuple(range(1, fields.ndim))
         if self.kind == "global":
@@ -201,6 +207,7 @@ def learn_phase(
     begun = time.perf_counter()
     both = [*ordered, *disordered]
     _check(ordered, disordered, kind)
+    steps, width = whole("steps", steps, least=1), whole("width", width, least=1)
     signs = all(ensemble.spins for ensemble in both)
     train, held = zip(*(_split(phase) for phase in (disordered, ordered)), strict=True)
     start, draw = split(make_key(seed, 47))
