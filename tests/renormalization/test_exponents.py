@@ -18,6 +18,7 @@ from kadanoff.renormalization import (
     critical_exponents,
     grow,
 )
+from kadanoff.renormalization.certificate import certificate
 from kadanoff.renormalization.inverse.network import OddNetwork
 from kadanoff.reweighting import reweight
 from kadanoff.sampling import sample
@@ -154,6 +155,8 @@ def test_what_cannot_be_estimated_is_refused():
         critical_exponents(list(levels))
     with pytest.raises(InputError, match="unknown estimator 'guess'; choose from ratio, derivative"):
         critical_exponents(levels, ("guess",))
+    with pytest.raises(InputError, match=r"estimators are several names, got 'ratio': give \['ratio'\]"):
+        critical_exponents(levels, "ratio")
     relaxed = Levels(levels.ensembles, relaxation=Relaxation(PHI4, sweeps=1))
     with pytest.raises(InputError, match="erases their response"):
         critical_exponents(relaxed, ("derivative",))
@@ -166,6 +169,51 @@ def test_what_cannot_be_estimated_is_refused():
         critical_exponents(levels, ("derivative",), coupling="beta")
     with pytest.raises(InputError, match="at least 2"):
         critical_exponents(levels, samples=1)
+
+
+@pytest.mark.exact
+def test_complex_weights_are_refused():
+    levels = upsampled(Ensemble(normals(0), PHI4, np.full((32, 8), 0.1j)), [0.9])
+    for analysis in (critical_exponents, certificate):
+        with pytest.raises(InputError, match=f"`{analysis.__name__}` has errors for real log-weights only"):
+            analysis(levels)
+
+
+@pytest.mark.exact
+def test_levels_of_different_simulations_have_no_derivative():
+    direct = Levels((Ensemble(normals(0), PHI4), Ensemble(normals(1, side=8), PHI4)))
+    assert set(critical_exponents(direct, samples=20).values) == {"ratio"}
+    with pytest.raises(InputError, match="come of different simulations"):
+        critical_exponents(direct, ("derivative",))
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("sides", "options", "said"),
+    [
+        ((4, 8), {"b": 3}, r"level 1 has the lattice \(8, 8\), and 3 times \(4, 4\) is \(12, 12\)"),
+        ((8, 4), {}, "from small to large"),
+        ((4, 8), {"b": 1}, "b, the rescaling factor of a step, must be 2 or more, got 1"),
+        ((4, 8), {"b": 2.5}, "must be a whole number, got 2.5"),
+        ((), {}, "give one or more"),
+    ],
+)
+def test_levels_that_are_no_growth_are_refused(sides, options, said):
+    with pytest.raises(InputError, match=said):
+        Levels(tuple(Ensemble(normals(0, side=side)) for side in sides), **options)
+
+
+@pytest.mark.exact
+def test_levels_correspond_configuration_by_configuration():
+    start, weight = Ensemble(normals(0)), np.zeros((32, 8))
+    with pytest.raises(InputError, match="level 1 has 32 chains of 4 draws, level 0 has 32 of 8"):
+        Levels((start, Ensemble(normals(0, draws=4, side=8))))
+    with pytest.raises(InputError, match="other log-weights than level 0"):
+        Levels((start, Ensemble(normals(0, side=8), log_weight=weight)))
+    with pytest.raises(InputError, match="levels are ensembles"):
+        Levels((start, normals(0, side=8)))
+    alike = (Ensemble(normals(0, side=side), log_weight=weight.copy()) for side in (4, 8))
+    assert len(Levels(alike)) == 2
 
 
 @pytest.mark.exact
@@ -194,6 +242,17 @@ def test_seeds_are_averaged_and_their_spread_joins_the_error():
     np.testing.assert_allclose(both.covariance("ratio")[0], own + np.outer(*2 * [deviations[0]]) / 4)
     alone = combine_seeds(tables[:1])
     np.testing.assert_array_equal(alone.covariance("ratio"), tables[0].covariance("ratio"))
+
+
+@pytest.mark.exact
+def test_systematic_errors_outlive_the_mean_over_seeds():
+    table = critical_exponents(upsampled(normals(0), [0.9]), samples=20).with_systematic("ratio", 0.1, -0.1)
+    for same in (combine_seeds([table] * 3), combine_seeds([table])):
+        np.testing.assert_allclose(same.covariance("ratio"), table.covariance("ratio"), rtol=1e-12)
+    with pytest.raises(InputError, match="no estimator 'ratoi'; choose from ratio"):
+        table.with_systematic("ratoi", 0.1, -0.1)
+    with pytest.raises(InputError, match="no estimator 'foo'"):
+        table.rows("foo")
 
 
 @pytest.mark.exact

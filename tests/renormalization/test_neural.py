@@ -174,6 +174,18 @@ def test_what_cannot_be_learnt_is_refused():
         learn_phase([fields], [noisy(0, 0.1, 4)])
     with pytest.raises(InputError, match="two chains"):
         learn_phase([fields.select(chains=slice(1))], [fields])
+    for name, wrong in {"steps": 0, "width": 0}.items():
+        with pytest.raises(InputError, match=f"{name} must be 1 or more, got 0"):
+            learn_phase([fields], [fields], **{name: wrong})
+    with pytest.raises(InputError, match="a network needs a kernel"):
+        learn_phase([fields], [fields], kernels=())
+
+
+@pytest.mark.exact
+def test_another_dimension_than_that_of_training_is_refused(networks):
+    solid = Ensemble(np.ones((2, 3, 4, 4, 4), np.int8))
+    with pytest.raises(InputError, match="trained in dimension 2, and the fields have dimension 3"):
+        solid.observe(networks["global"])
 
 
 @pytest.mark.exact

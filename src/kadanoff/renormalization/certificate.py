@@ -8,6 +8,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError
 from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.statistics import Estimate, bootstrap
 
 __all__ = ["CERTIFIED", "certificate"]
@@ -31,7 +32,7 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     relative difference 'deviation' and the difference in standard errors 'pull'. The residual is <phi dS/dphi> - 1;
     `inconsistency` is relative to the root mean square of x. Quantities that do not exist are left out.
 
-    Raises `InputError` for a direct simulation of another lattice.
+    Raises `InputError` for a direct simulation of another lattice, and for complex log-weights.
 
     >>> import numpy as np, kadanoff as kd
     >>> fields = np.random.default_rng(0).normal(size=(16, 8, 4, 4)).astype(np.float32)
@@ -39,6 +40,8 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     >>> row["side"], abs(row["phi2"].pull(1.0)) < 4
     (4, True)
     """
+    for ensemble in (levels[0], *(direct or {}).values()):
+        require_real_weights(ensemble, "`certificate`")
     rows: list[dict[str, Any]] = []
     for number, level in enumerate(levels):
         row: dict[str, Any] = {"level": number, "side": level.lattice.longest}

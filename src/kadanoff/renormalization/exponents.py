@@ -9,6 +9,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap
 
@@ -62,16 +63,26 @@ class ExponentTable:
     def with_systematic(self, estimator: str, gamma_over_nu: float, beta_over_nu: float) -> "ExponentTable":
         """The table with a systematic error common to all pairs, fully correlated between the two exponents.
 
-        Signs matter: an amplitude that is too large makes gamma/nu larger and beta/nu smaller.
+        Signs matter: an amplitude that is too large makes gamma/nu larger and beta/nu smaller. `InputError` for an
+        estimator that was not computed.
         """
+        self._require(estimator)
         shift = np.array([gamma_over_nu, beta_over_nu])
         known = dict(self.spread or {})
         old = known.get(estimator, np.zeros((len(self.pairs), 2, 2)))
         spread = {name: known.get(name, np.zeros((len(self.pairs), 2, 2))) for name in self.values}
         return replace(self, spread={**spread, estimator: old + np.outer(shift, shift)})
 
+    def _require(self, estimator: str) -> None:
+        if estimator not in self.values:
+            raise InputError(
+                f"the table has no estimator {estimator!r}; choose from {', '.join(self.values)}"
+            )
+
     def rows(self, estimator: str | None = None) -> list[ExponentRow]:
-        """One row a pair and estimator."""
+        """One row a pair and estimator; `InputError` for an estimator that was not computed."""
+        if estimator is not None:
+            self._require(estimator)
         chosen = [estimator] if estimator is not None else list(self.values)
         found: list[ExponentRow] = []
         for name in chosen:
@@ -148,10 +159,11 @@ def critical_exponents(
     'derivative' has dm/dg and dchi/dg instead, -Cov with the operator conjugate to a coupling of the simulated
     action (`coupling`, by default the first): the talk's form, for pure maps, since relaxation at a fixed coupling
     erases the response. Errors are a bootstrap over simulated configurations, which all levels
-    share; log-weights are honoured.
+    share; real log-weights are honoured.
 
-    Raises `InputError` for what are no levels, an unknown estimator, fewer than two levels, and for 'derivative' on
-    relaxed levels or without a simulated ancestor.
+    Raises `InputError` for what are no levels, an unknown estimator, complex log-weights, fewer than two levels,
+    and for 'derivative' on relaxed levels, those of different simulations, or without a simulated ancestor. By
+    default 'derivative' is left out of these.
 
     >>> import numpy as np, kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -169,9 +181,12 @@ def critical_exponents(
         )
     if len(levels) < 2:
         raise InputError("exponents compare levels, and there is only one: grow at least once")
+    require_real_weights(levels[0], "`critical_exponents`")
     if estimators is None:
-        known = not levels.relaxed and levels[0].simulated.action is not None
+        known = not levels.relaxed and levels[0].simulated.action is not None and _related(levels)
         estimators = ESTIMATORS if known else ("ratio",)
+    if isinstance(estimators, str):
+        raise InputError(f"estimators are several names, got {estimators!r}: give [{estimators!r}]")
     for name in estimators:
         if name not in ESTIMATORS:
             raise InputError(f"unknown estimator {name!r}; choose from {', '.join(ESTIMATORS)}")
@@ -179,6 +194,11 @@ def critical_exponents(
         raise InputError(
             f"the levels were {RELAXED}, which erases their response to it: use the 'ratio' estimator, or grow by the "
             "pure map (relax=None)"
+        )
+    if "derivative" in estimators and not _related(levels):
+        raise InputError(
+            "the levels come of different simulations, and only what was made from one responds to its coupling: use "
+            "the 'ratio' estimator, or make each level from the one before, as `kd.grow` does"
         )
     primaries = np.stack([level.series(name) for level in levels for name in ("abs_m", "m2")])
     values: dict[str, np.ndarray] = {}
@@ -199,7 +219,9 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
 
     Replicas are averaged one by one: tables of the same configurations, resampled with the same seed, keep the
     correlation between them; give tables of different configurations different seeds. The variance of the mean over
-    training seeds is added. Where configurations differ it counts their noise again, on the safe side.
+    training seeds is added. Where configurations differ it counts their noise again, on the safe side. Errors that
+    the tables already have beside their replicas', such as systematic ones, count as common to all: their covariances
+    are averaged.
 
     Raises `InputError` for no tables, and for tables of other levels or estimators.
     """
@@ -217,15 +239,23 @@ def combine_seeds(tables: Sequence[ExponentTable]) -> ExponentTable:
     samples = {
         name: np.mean([table.samples[name][:count] for table in tables], axis=0) for name in first.values
     }
-    spread = None
+    spread: dict[str, np.ndarray] = {}
+    known = [table.spread for table in tables if table.spread is not None]
+    if known:
+        spread = {
+            name: np.sum([found[name] for found in known], axis=0) / len(tables) for name in first.values
+        }
     if len(tables) > 1:
-        spread = {}
         for name in first.values:
             deviations = np.stack([table.values[name] for table in tables]) - values[name]
-            spread[name] = np.einsum("spi,spj->pij", deviations, deviations) / (
-                len(tables) * (len(tables) - 1)
-            )
-    return ExponentTable(first.sides, values, samples, spread)
+            between = np.einsum("spi,spj->pij", deviations, deviations) / (len(tables) * (len(tables) - 1))
+            spread[name] = spread.get(name, 0.0) + between
+    return ExponentTable(first.sides, values, samples, spread or None)
+
+
+def _related(levels: Levels) -> bool:
+    """Whether all levels descend from the simulation of the first."""
+    return all(level.simulated is levels[0].simulated for level in levels)
 
 
 Function = Callable[[np.ndarray], np.ndarray]

@@ -31,7 +31,9 @@ from kadanoff.products import linear, matmul
 from kadanoff.random import key as make_key
 from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
+from kadanoff.renormalization.weights import require_equal_weights
 from kadanoff.store.weights_folder import read_header, read_weights, write_weights
+from kadanoff.whole import whole
 
 __all__ = ["NeuralObservable", "PhaseNetwork", "PhaseRecord", "learn_phase"]
 
@@ -62,7 +64,12 @@ class PhaseNetwork(eqx.Module):
         return cls(features, eqx.nn.Linear(width, 1, key=two), kind, signs)
 
     def __call__(self, fields: Num[Array, "n ..."]) -> Float[Array, " n"]:
-        """Log-odds of each field."""
+        """Log-odds of each field; `InputError` for a lattice of another dimension."""
+        dimension = self.features.network.dimension
+        if fields.ndim - 1 != dimension:
+            raise InputError(
+                f"the network was trained in dimension {dimension}, and the fields have dimension {fields.ndim - 1}"
+            )
         local = self.features(jnp.sign(fields) if self.signs else fields)
         axes = tuple(range(1, fields.ndim))
         if self.kind == "global":
@@ -186,7 +193,8 @@ def learn_phase(
     quarter of the chains of every ensemble is held out and judged. Where all ensembles have spins, the network sees
     only the signs of whatever it is given later.
 
-    Raises `InputError` for an unknown kind, no ensemble of a phase, different lattices, or a single chain.
+    Raises `InputError` for an unknown kind, no ensemble of a phase, different lattices, a single chain, or log-weights
+    that differ.
 
     >>> import kadanoff as kd
     >>> cold, hot = ([kd.sample(kd.Ising(b), kd.Lattice((8, 8)), chains=16, draws=16, seed=1)] for b in (0.6, 0.2))
@@ -199,6 +207,7 @@ def learn_phase(
     begun = time.perf_counter()
     both = [*ordered, *disordered]
     _check(ordered, disordered, kind)
+    steps, width = whole("steps", steps, least=1), whole("width", width, least=1)
     signs = all(ensemble.spins for ensemble in both)
     train, held = zip(*(_split(phase) for phase in (disordered, ordered)), strict=True)
     start, draw = split(make_key(seed, 47))
@@ -232,6 +241,8 @@ def _check(ordered: Sequence[Ensemble], disordered: Sequence[Ensemble], kind: st
         raise InputError(f"unknown kind of network {kind!r}; choose from {', '.join(KINDS)}")
     if not ordered or not disordered:
         raise InputError("a classifier needs both phases: give ordered and disordered ensembles")
+    for ensemble in (*ordered, *disordered):
+        require_equal_weights(ensemble, "learning a phase")
     shapes = {ensemble.lattice.shape for ensemble in (*ordered, *disordered)}
     if len(shapes) > 1:
         raise InputError(f"the lattices {', '.join(map(str, sorted(shapes)))} differ: train on one size")

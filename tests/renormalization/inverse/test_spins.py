@@ -131,3 +131,5 @@ def test_kinds_that_do_not_fit_the_sites_are_refused(ensemble):
     ):
         with pytest.raises(InputError, match=said):
             kd.learn_inverse(start, rule, kind=kind)
+    with pytest.raises(InputError, match="keeps every majority by construction: leave consistent=False out"):
+        kd.learn_inverse(ensemble, kd.Majority(b=2), kind="minimal", consistent=False)

@@ -5,14 +5,24 @@ import jax
 import numpy as np
 import pytest
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key
-from kadanoff.renormalization import MajorityMean, RandomMajoritySite, Relaxation, block, learn_inverse
+from kadanoff.renormalization import (
+    Decimation,
+    MajorityMean,
+    RandomMajoritySite,
+    Relaxation,
+    block,
+    learn_inverse,
+    learn_phase,
+)
+from kadanoff.renormalization.discriminator import discriminate
 from kadanoff.renormalization.inverse import descent, training
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.pairs import training_pairs
+from kadanoff.reweighting import reweight
 
 # A few steps do not make a good inverse.
 pytestmark = pytest.mark.filterwarnings("ignore:on held-out pairs:kadanoff.errors.KadanoffWarning")
@@ -76,6 +86,15 @@ def test_the_linear_map_is_scored_as_the_inverse_is(critical):
         expected = descent.held_out_losses(kind, linear, key(0), pairs)
         found = training._linear_score(kind, linear, linear, key(0), pairs)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("consistent", [True, False])
+def test_a_rule_that_keeps_a_site_has_a_finite_yardstick(critical, consistent):
+    options = {"consistent": consistent, "width": 2, "kernels": (3,), "components": 1, "steps": 2}
+    record = learn_inverse(critical, Decimation(b=2), **options).record
+    # The other three sites spread by about 0.6: minus their log-density, and a quarter of that of a spread of 0.006.
+    assert 0 < record.linear < 1 if consistent else -1 < record.linear < 0
 
 
 @pytest.mark.exact
@@ -149,6 +168,14 @@ def test_relaxed_pairs_relax_the_coarse_member_only(critical):
 
 
 @pytest.mark.exact
+@pytest.mark.parametrize("kind", ["linear", "deterministic"])
+def test_a_map_without_noise_has_no_temperature(critical, kind):
+    with pytest.raises(InputError, match="draws nothing, so temperature 0.5 would change nothing"):
+        learn_inverse(critical, RULE, **{**QUICK, "kind": kind}, temperature=0.5)
+    assert learn_inverse(critical, RULE, kind="linear", temperature=1.0).temperature == 1.0
+
+
+@pytest.mark.exact
 def test_the_temperature_is_that_of_the_draws(made_up, gaussians):
     coarse, number = gaussians((2, 4, 4)), np.arange(2, dtype=np.uint32)
     for kind in ("stochastic", "density"):
@@ -181,6 +208,7 @@ def test_the_temperature_is_that_of_the_draws(made_up, gaussians):
         ({"width": 0}, "width must be positive"),
         ({"components": -1}, "components must be positive"),
         ({"noise": 0, "kind": "stochastic"}, "at least one noise channel"),
+        ({"relax": Relaxation(Ising(0.3))}, "Ising is no action of real numbers: relax by one that is"),
         ({"temperature": 0.0, "steps": 10**9}, "temperature must be positive"),
         ({"temperature": float("nan"), "kind": "linear"}, "temperature must be positive"),
     ],
@@ -206,6 +234,21 @@ def test_ensembles_that_are_too_small_or_odd_are_refused(critical):
         learn_inverse(critical, MajorityMean(b=3))
     with pytest.raises(InputError, match="7 is not a multiple of 2"):
         learn_inverse(Ensemble(np.ones((16, 2, 7, 7), dtype=np.float32)), RULE)
+
+
+@pytest.mark.exact
+def test_log_weights_that_differ_are_refused(critical):
+    even = Ensemble(critical.fields, critical.action, np.full((critical.chains, critical.draws), 0.5))
+    assert (
+        learn_inverse(even, RULE, kind="linear").digest == learn_inverse(critical, RULE, kind="linear").digest
+    )
+    weighted = reweight(critical, Phi4(-0.9, 0.7))
+    with pytest.raises(InputError, match="learning an inverse counts every configuration alike"):
+        learn_inverse(weighted, RULE, kind="linear")
+    with pytest.raises(InputError, match="telling ensembles apart counts every configuration alike"):
+        discriminate(critical, weighted)
+    with pytest.raises(InputError, match="learning a phase counts every configuration alike"):
+        learn_phase([critical], [weighted])
 
 
 @pytest.mark.exact

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, overload
 
@@ -10,12 +11,13 @@ import numpy as np
 
 from kadanoff.actions import ACTIONS
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import KadanoffError, StoreError
+from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.renormalization.inverse.given import load_inverse
 from kadanoff.renormalization.inverse.relaxation import Relaxation
 from kadanoff.response import RELAXED
 from kadanoff.runs import open_ensemble
 from kadanoff.store import Store
+from kadanoff.whole import whole
 
 __all__ = ["FORMAT", "Levels", "level_folder", "read_record", "recorded", "thinned"]
 
@@ -41,6 +43,14 @@ class Levels(Sequence[Ensemble]):
     - `inverse`, `relaxation`: what made them; None where it is not known. `amplitude`: factor on the start.
     - `before`: for each level, series (chain, draw) taken before relaxation: `schwinger_dyson` (with the target
         or simulated action) and `inconsistency`, the mean square of RG(inverse(x)) - x; empty for level 0.
+
+    Raises `InputError` for what cannot be the levels of one growth: other sides, numbers of chains or draws, or
+    log-weights than these, no ensemble at all, and b below 2.
+
+    >>> import numpy as np, kadanoff as kd
+    >>> small, large = (kd.Ensemble(np.ones((2, 3, side, side), dtype=np.float32)) for side in (4, 8))
+    >>> [level.lattice.shape for level in Levels((small, large), b=2)]
+    [(4, 4), (8, 8)]
     """
 
     ensembles: tuple[Ensemble, ...]
@@ -49,6 +59,32 @@ class Levels(Sequence[Ensemble]):
     relaxation: "Relaxation | UnknownRelaxation | None" = None
     amplitude: float = 1.0
     before: tuple[dict[str, np.ndarray], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no growth."""
+        object.__setattr__(self, "b", whole("b, the rescaling factor of a step,", self.b, least=2))
+        object.__setattr__(self, "ensembles", tuple(self.ensembles))
+        if not self.ensembles or not all(isinstance(level, Ensemble) for level in self.ensembles):
+            raise InputError(
+                "levels are ensembles, the smallest first: give one or more, kd.Levels((small, large), b=2)"
+            )
+        start = self.ensembles[0]
+        for number, (below, level) in enumerate(pairwise(self.ensembles), start=1):
+            expected = tuple(self.b * side for side in below.lattice.shape)
+            if level.lattice.shape != expected:
+                raise InputError(
+                    f"level {number} has the lattice {level.lattice.shape}, and {self.b} times {below.lattice.shape} "
+                    f"is {expected}: give the levels from small to large, and the b between them"
+                )
+            if (level.chains, level.draws) != (start.chains, start.draws):
+                raise InputError(
+                    f"level {number} has {level.chains} chains of {level.draws} draws, level 0 has {start.chains} of "
+                    f"{start.draws}: configurations correspond one to one, so `select` as many of each"
+                )
+            if not _same_weights(level.log_weight, start.log_weight):
+                raise InputError(
+                    f"level {number} has other log-weights than level 0: give all levels the same, those of the start"
+                )
 
     @property
     def relaxed(self) -> bool:
@@ -110,6 +146,10 @@ class Levels(Sequence[Ensemble]):
             ensembles.append(ensembles[-1].derive(store.fields, told, depths[level], action))
             before.append(recorded(store))
         return cls(tuple(ensembles), b, inverse, relaxation, amplitude, tuple(before))
+
+
+def _same_weights(one: np.ndarray | None, two: np.ndarray | None) -> bool:
+    return one is two or (one is not None and two is not None and np.array_equal(one, two))
 
 
 def level_folder(folder: Path, level: int) -> Path:

@@ -37,7 +37,10 @@ class Mixture(NamedTuple):
         return jnp.stack(rows, axis=-1)
 
     def tempered(self, temperature: float) -> "Mixture":
-        """The same mixture with the spread of every component multiplied by `temperature`."""
+        """The same mixture with the spread of every component multiplied by `temperature`.
+
+        Weights and means stay, and so does the spread between components.
+        """
         if temperature == 1.0:
             return self
         return self._replace(diagonal=self.diagonal / temperature, lower=self.lower / temperature)

@@ -38,6 +38,8 @@ class OddNetwork(eqx.Module):
         cls, key: PRNGKeyArray, dimension: int, channels: int, width: int, out: int, sides: Sequence[int]
     ) -> "OddNetwork":
         """Random kernels of the given odd sides, `width` channels between them; the skip starts as a copy."""
+        if not sides:
+            raise InputError("a network needs a kernel: give kernels one odd side or more, such as (3,)")
         if any(side < 1 or side % 2 == 0 for side in sides):
             raise InputError(f"kernel sides must be odd and positive, got {tuple(sides)}")
         counts = [channels, *[width] * (len(sides) - 1), out]

@@ -12,6 +12,7 @@ from kadanoff.errors import InputError
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, block
 from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.renormalization.weights import require_equal_weights
 
 __all__ = ["Pairs", "training_pairs"]
 
@@ -40,10 +41,11 @@ def training_pairs(
 
     With `relax` the coarse member is relaxed, so that the inverse learns to read the fields that growth with
     relaxation hands it; `meanwhile` sees the pairs before, which have the same shapes. Raises `InputError` when the
-    ensemble is too small to hold anything out.
+    ensemble is too small to hold anything out, or has log-weights that differ.
     """
     if depth < 0:
         raise InputError(f"depth counts blocking steps and cannot be negative, got {depth}")
+    require_equal_weights(ensemble, "learning an inverse")
     configurations = ensemble.chains * ensemble.draws
     if configurations < 16:
         raise InputError(f"learning needs at least 16 configurations, the ensemble has {configurations}")

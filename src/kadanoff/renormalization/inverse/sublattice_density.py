@@ -43,7 +43,7 @@ class SublatticeDensity(Inverse):
     coarse field for the `first` colour, the coarse field and the sites of all blocks drawn before for the `second`
     (and, with an odd side, the third); outputs of both have the same shapes. Which sublattice comes
     first is drawn for each configuration, so the law is exactly translation-equivariant.
-    `temperature` multiplies the spread, in draws and in the density alike.
+    `temperature` multiplies the spread of every component, not that between them, in draws and in the density alike.
     """
 
     first: eqx.AbstractVar[Any]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
+from kadanoff.actions.base import has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.random import key as make_key
@@ -35,6 +36,7 @@ __all__ = ["learn_inverse", "linear_density"]
 
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _CLEARLY = 3.0  # standard errors by which an inverse may do worse than the yardstick without a word
+_LEAST_VARIANCE = 1e-4  # of the yardstick's residual, relative to the largest: what float32 resolves
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
 
@@ -64,17 +66,18 @@ def learn_inverse(
     parameters for each colour of blocks; both keep every majority. `consistent` rescales each
     block so that RG(inverse(x)) = x; by default it is on for stochastic kinds when the rule is deterministic and the
     coarse fields are not relaxed. `relax` relaxes the coarse member of each pair, for growth with relaxation.
-    `temperature` multiplies the spread of what the trained map draws, by default 0.9 for a density learnt on relaxed
-    pairs and 1 else: local relaxation repairs the spread, and at 0.9 the long modes that it leaves come out right
-    (grown 16 -> 32 and 32 -> 64 phi^4 lattices beside direct ones; `reproduce certificate` shows it).
-    Training takes at most `steps` steps and stops early when held-out pairs stop improving; the best weights are
-    kept. No critical exponent or coupling enters. With a `checkpoint` the state of training is kept on the way, and
-    the same call goes on from it after a kill.
+    `temperature` multiplies the noise of a stochastic map, and the spread of every component of a density, not
+    that between components (of spins it divides their fields and couplings); maps without noise have none. It is
+    by default 0.9 for a density learnt on relaxed pairs and 1 else: local relaxation repairs the spread, and at
+    0.9 the long modes that it leaves come out right (grown 16 -> 32 and 32 -> 64 phi^4 lattices beside direct
+    ones; `reproduce certificate` shows it). Training takes at most `steps` steps and stops early when held-out
+    pairs stop improving; the best weights are kept. No critical exponent or coupling enters. With a `checkpoint`
+    the state of training is kept on the way, and the same call goes on from it after a kill.
 
-    Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive field
-    wraps around the coarse training lattice, fewer than 16 configurations, and sides that b does not divide. Warns
-    (`KadanoffWarning`) of an inverse that does clearly worse on held-out pairs than the best linear map, or for spins
-    than blocks that know their own majority only.
+    Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive
+    field wraps around the coarse training lattice, fewer than 16 configurations, log-weights that differ, and
+    sides that b does not divide. Warns (`KadanoffWarning`) of an inverse that does clearly worse on held-out pairs
+    than the best linear map, or for spins than blocks that know their own majority only.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((16, 16)), chains=16, draws=4, seed=0)
@@ -91,12 +94,23 @@ def learn_inverse(
             raise InputError(f"{name} must be positive, got {count}")
     if noise < (1 if kind == "stochastic" else 0):
         raise InputError(f"a stochastic inverse needs at least one noise channel, got {noise}")
+    if relax is not None and has_spins(relax.action) != ensemble.spins:
+        sites = "spins" if ensemble.spins else "real numbers"
+        raise InputError(f"{type(relax.action).__name__} is no action of {sites}: relax by one that is")
     if kind in SPIN_KINDS:
-        consistent = True  # by construction
+        if consistent is False:
+            raise InputError(
+                f"kind {kind!r} keeps every majority by construction: leave consistent=False out"
+            )
+        consistent = True
     elif consistent:
         require_function(rule)
     if temperature is not None:
         require_temperature(temperature)
+        if temperature != 1 and kind in ("linear", "deterministic"):
+            raise InputError(
+                f"kind {kind!r} draws nothing, so temperature {temperature} would change nothing: leave it out"
+            )
     clock = time.perf_counter()
     lattice = ensemble.lattice
     for _ in range(depth + 1):
@@ -221,13 +235,18 @@ def _linear_score(
 def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule | None) -> np.ndarray:
     """Minus the log-likelihood a site of held-out blocks under the linear map with Gaussian residuals.
 
-    With `rule`, of blocks rescaled to their coarse value, on the surface that a consistent density lives on.
+    Residuals spread by at least a hundredth of the largest spread in every direction, so that a part of the block
+    that is known exactly counts as well known. With `rule`, of blocks rescaled to their coarse value, on the surface
+    that a consistent density lives on.
     """
     mean, blocks, count = _forecast(linear, pairs)
     n, coarse = blocks.shape[-1], np.asarray(pairs.held_out_coarse)
     residual = (blocks[count:] - mean[count:]).astype(np.float64).reshape(-1, n)
     # The precision is A^T A, A lower triangular: the Cholesky factor in reversed order, reversed again.
-    precision = np.linalg.inv(residual.T @ residual / len(residual))
+    variances, directions = np.linalg.eigh(residual.T @ residual / len(residual))
+    # A rule that keeps a site, or the mean, leaves no residual there, and an infinite likelihood.
+    variances = np.maximum(variances, _LEAST_VARIANCE * variances.max())
+    precision = (directions / variances) @ directions.T
     reverse = np.linalg.cholesky(precision[::-1, ::-1])
     factor = reverse.T[::-1, ::-1]
     lower = [factor[i, j] for i in range(n) for j in range(i)]
