@@ -3,9 +3,11 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import settings
 
@@ -32,6 +34,15 @@ gc.set_threshold(50_000, 20, 100)
 # The same examples every time, and no deadline: the first call of anything compiles.
 settings.register_profile("kadanoff", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("kadanoff")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """For tests that hand over what is of a wrong type, or NumPy's: no types are checked at calls."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

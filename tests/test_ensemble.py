@@ -86,6 +86,7 @@ def test_stored_whole_numbers_are_looked_at_when_they_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("number", [3, -2, np.int64(0)])
+@pytest.mark.usefixtures("unchecked")
 def test_a_number_selects_one_draw_or_chain(number):
     root = Ensemble(FIELDS, Phi4(0.5, 0.5), log_weight=np.arange(40.0).reshape(4, 10) / 40)
     child = root.derive(FIELDS[..., ::2, ::2], "halved", 1)
@@ -99,6 +100,7 @@ def test_a_number_selects_one_draw_or_chain(number):
 @pytest.mark.parametrize(
     ("chosen", "said"), [(10, "draws=10 is out of range"), (-11, "range"), ([0, 1], "whole")]
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_selects_nothing_is_refused(chosen, said):
     with pytest.raises(InputError, match=said):
         Ensemble(FIELDS).select(draws=chosen)

@@ -50,6 +50,7 @@ def test_paths_of_a_seed_make_different_keys():
 
 @pytest.mark.exact
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**32 + 7, 2**70, 1.0, None, "7"])
+@pytest.mark.usefixtures("unchecked")
 def test_seeds_that_keys_cannot_tell_apart_are_refused(seed):
     with pytest.raises(InputError, match="seed"):
         key(seed)

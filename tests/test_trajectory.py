@@ -56,7 +56,7 @@ def test_rows_without_overlap_are_blank_and_are_not_drawn(ensemble, tmp_path, mo
             and row["effective_fraction"] == 0
         )
     drawings = []
-    monkeypatch.setattr(trajectory, "save", lambda drawing, path: drawings.append(drawing))
+    monkeypatch.setattr(trajectory, "save", lambda drawing, path: drawings.append(drawing) or path)
     plot_trajectories({"sample": found}, tmp_path / "path.png", ["phi2"])
     curves = {line.get_label(): line.get_xdata() for line in drawings[0].axes[-1].lines}
     assert list(curves["sample"]) == [1.0]

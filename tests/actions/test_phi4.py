@@ -99,6 +99,7 @@ def test_it_prints_its_couplings_and_survives_tracing():
 
 
 @pytest.mark.parametrize("value", [1j, "a", None, [0.1, "b"]])
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_no_real_number_is_no_coupling(value):
     for make in (lambda: Phi4(value, 1.0), lambda: Phi4(1.0, 1.0, value), lambda: Ising(value)):
         with pytest.raises(InputError, match="real number|is complex"):

@@ -117,6 +117,7 @@ def test_what_training_is_built_on_cannot_change_between_partial_fits() -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_whole_numbers_of_numpy_are_options(tmp_path: Path) -> None:
     options = {"n_hidden": 3, "steps": 2, "batch_size": 30, "epochs": 2, "likelihood_every": 1}
     plain = Phi4RBM(visible="gaussian", random_state=0, **options).fit(X)
@@ -248,6 +249,7 @@ def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
         ({"visible": "ising", "scaling": "none"}, X, "-1 and 1 only"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_cannot_be_fitted_is_refused_in_one_line(options: dict, data: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         Phi4RBM(**{"epochs": 1, **options}).fit(data)

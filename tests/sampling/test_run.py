@@ -38,6 +38,7 @@ class Tilted(kd.NearestNeighbourAction):
         (Tilted(), {"seed": None}, "seed must be a whole number"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_cannot_run_leaves_no_folder(tmp_path, action, options, said):
     with pytest.raises(InputError, match=said):
         sample(action, kd.Lattice((4, 4)), draws=2, chains=2, out=tmp_path / "run", **options)
@@ -135,6 +136,7 @@ def test_couplings_given_as_numbers_or_arrays_are_the_same_action():
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_counts_and_seeds_of_numpy_are_those_of_python():
     plan = {"chains": 2, "draws": 3, "thin": 2, "thermalize": 2, "seed": 7}
     one = sample(kd.Phi4(-0.9515, 0.7), kd.Lattice((4, 4)), **plan)

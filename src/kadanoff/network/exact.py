@@ -114,7 +114,7 @@ def _is_resolved(values: Float[np.ndarray, "..."]) -> bool:
     second = weights[(slice(None, None, 2),) * weights.ndim]
     ratio = second.sum() * 2**weights.ndim / weights.sum()
     faces = max(np.take(weights, [0, -1], axis=axis).max() for axis in range(weights.ndim))
-    return abs(np.log(max(ratio, 1e-300))) < _RESOLVED and faces < np.exp(-_DEPTH / 2)
+    return bool(abs(np.log(max(ratio, 1e-300))) < _RESOLVED and faces < np.exp(-_DEPTH / 2))
 
 
 def _box(dimension: int, energy: Callable[[Array], Array]) -> list[float]:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from kadanoff.actions.base import NearestNeighbourAction
 from kadanoff.compiled.clusters import clusters
@@ -60,14 +60,14 @@ class _EmbeddedCluster(eqx.Module):
         fields = either(self._compiled, self._generic, *given, when=single, shards=True)
         return eqx.tree_at(lambda s: s.fields, state, fields), Info(jnp.ones(()))
 
-    def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
+    def _compiled(self, keys: Array, fields: Array, chain: Array, kappa: ArrayLike) -> Array:
         chains = len(fields)
         work = Work(max(min(threads(), chains), 1), shared=chains > 1, form=int(self.single))
         result = jax.ShapeDtypeStruct(fields.shape, fields.dtype)
         strength = jnp.asarray(kappa, jnp.float32).reshape(1)
         return call(clusters, result, (fields, chain, keys, strength), work)
 
-    def _generic(self, keys: Array, fields: Array, chain: Array, kappa: Array) -> Array:
+    def _generic(self, keys: Array, fields: Array, chain: Array, kappa: ArrayLike) -> Array:
         bond_key, flip_key = jax.random.wrap_key_data(keys)
         lattice = Lattice(fields.shape[1:])
         site = jnp.arange(lattice.volume, dtype=jnp.uint32).reshape(lattice.shape)
