@@ -96,8 +96,6 @@ def test_what_gives_no_matrix_is_refused():
     ):
         with pytest.raises(InputError, match=words):
             kd.stability_matrix(many, rule, **{"operators": [nearest], "steps": 1, **options})
-    with pytest.raises(InputError, match="dimensions"):
-        kd.stability_matrix(ring(0.1), rule, 1)
 
 
 @pytest.mark.slow
