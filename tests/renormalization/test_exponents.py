@@ -198,12 +198,14 @@ def test_levels_of_different_simulations_have_no_derivative():
         ((), {}, "give one or more"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_levels_that_are_no_growth_are_refused(sides, options, said):
     with pytest.raises(InputError, match=said):
         Levels(tuple(Ensemble(normals(0, side=side)) for side in sides), **options)
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_levels_correspond_configuration_by_configuration():
     start, weight = Ensemble(normals(0)), np.zeros((32, 8))
     with pytest.raises(InputError, match="level 1 has 32 chains of 4 draws, level 0 has 32 of 8"):
