@@ -82,6 +82,19 @@ class Trajectory:
             best = max(best, run, key=len)
         return (best[0].value, best[-1].value) if best else None
 
+    def doubt(self) -> str | None:
+        """Why no point is to be trusted: what is wrong with the one that has most of the sample left; else None."""
+        if self.trusted() is not None:
+            return None
+        best = max(self.points, key=lambda point: point.effective)
+        if best.effective < FEWEST:
+            left = f"at most {best.effective:.0f} effective configurations of {best.configurations} are left"
+            return f"{left}, and it takes {FEWEST}: take more, or simulate nearer"
+        if best.tail > TAIL:
+            shape = f"the shape of their tail is {best.tail:.2g} and above {TAIL:g}"
+            return f"a few weights decide, {shape}: simulate nearer"
+        return f"the average phase, at most {best.phase:.2g}, is lost in its noise: take more configurations"
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a point, all with the same names."""
         blank = {name: None for point in self.points for name in point.observables}

@@ -1,7 +1,6 @@
 """Reweight a sample to another action, or along a coupling: real or complex, without simulating anew."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,6 @@ from kadanoff.errors import InputError
 if TYPE_CHECKING:
     from kadanoff.cli.task import Task
     from kadanoff.ensemble import Ensemble
-    from kadanoff.trajectory import Point
 
 __all__ = ["register"]
 
@@ -207,28 +205,13 @@ def _along(
     if folder is not None:
         file = folder / "reweighting.png"
         figures = drawn_figure(lambda: plot_trajectories({"sample": found}, file, chosen))
-    where = found.trusted()
-    doubt = _doubt(found.points) if where is None else None
     return {
         "rows": found.rows(),
         "coupling": coupling,
-        "trusted": where,
-        "doubt": doubt,
+        "trusted": found.trusted(),
+        "doubt": found.doubt(),
         "figures": figures,
     }
-
-
-def _doubt(points: "Sequence[Point]") -> str:
-    """Why no point is to be trusted: what is wrong with the one that has most of the sample left."""
-    from kadanoff.trajectory import FEWEST, TAIL
-
-    best = max(points, key=lambda point: point.effective)
-    if best.effective < FEWEST:
-        left = f"at most {best.effective:.0f} effective configurations of {best.configurations} are left"
-        return f"{left}, and it takes {FEWEST}: take more, or simulate nearer"
-    if best.tail > TAIL:
-        return f"a few weights decide, the shape of their tail is {best.tail:.2g} and above {TAIL:g}: simulate nearer"
-    return f"the average phase, at most {best.phase:.2g}, is lost in its noise: take more configurations"
 
 
 def _print(content: dict[str, Any], title: str, task: "Task") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.names import several
 from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap
@@ -185,8 +186,7 @@ def critical_exponents(
     if estimators is None:
         known = not levels.relaxed and levels[0].simulated.action is not None and _related(levels)
         estimators = ESTIMATORS if known else ("ratio",)
-    if isinstance(estimators, str):
-        raise InputError(f"estimators are several names, got {estimators!r}: give [{estimators!r}]")
+    estimators = several("estimators", estimators)
     for name in estimators:
         if name not in ESTIMATORS:
             raise InputError(f"unknown estimator {name!r}; choose from {', '.join(ESTIMATORS)}")
