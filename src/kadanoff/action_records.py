@@ -16,7 +16,7 @@ from kadanoff.errors import StoreError
 from kadanoff.graph_models import MODELS
 from kadanoff.store.layout import jsonable
 
-__all__ = ["action_record", "as_recorded"]
+__all__ = ["action_record", "as_recorded", "is_recorded", "library_action"]
 
 
 def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -65,6 +65,27 @@ def as_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any], wh
             "give another folder, or that version to go on with it"
         )
     return record
+
+
+def is_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any]) -> bool:
+    """Whether an action is the one of a record: its name, couplings and program."""
+    try:
+        record = jsonable(as_recorded(action, shape, kept, "the record"), "the action")
+    except StoreError:
+        return False
+    return all(kept.get(name) == value for name, value in record.items())
+
+
+def library_action(kept: Mapping[str, Any]) -> Any:
+    """The action of the library that a record names, with its couplings; None where it names another.
+
+    Raises `KeyError` or `TypeError` where the record has not the couplings of that action.
+
+    >>> library_action({"action": "Ising", "couplings": {"beta": 0.5}})
+    Ising(beta=0.5)
+    """
+    made = None if "program" in kept else ACTIONS.get(str(kept.get("action")))
+    return None if made is None else made(**kept["couplings"])
 
 
 def _digest(action: Any, shape: tuple[int, ...]) -> str:

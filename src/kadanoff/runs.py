@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kadanoff.action_records import as_recorded
-from kadanoff.actions import ACTIONS, as_action
+from kadanoff.action_records import as_recorded, library_action
+from kadanoff.actions import as_action
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.graph_models import MODEL_FILE, MODELS, load_graph_model
@@ -89,19 +89,19 @@ def stored_action(store: Store) -> Any:
             raise StoreError(f"{record} is damaged ({error}): restore it from a copy") from error
     if store.config.get("action") in MODELS:
         return load_graph_model(store.path / MODEL_FILE)
-    made = ACTIONS.get(str(store.config.get("action")))
+    try:
+        made = library_action(store.config)
+    except (KeyError, TypeError) as error:
+        raise StoreError(
+            f"{store.path / 'run.json'} is damaged (couplings): restore it from a copy"
+        ) from error
     if made is None:
         raise StoreError(
             f"{store.path} samples the action {store.config.get('action')!r}, whose source is not with it: "
             "simulate it by `kadanoff simulate --action FILE.py:NAME`, or give the action in Python, "
             "kd.open_ensemble(path, action)"
         )
-    try:
-        return made(**store.config["couplings"])
-    except (KeyError, TypeError) as error:
-        raise StoreError(
-            f"{store.path / 'run.json'} is damaged (couplings): restore it from a copy"
-        ) from error
+    return made
 
 
 def fingerprint(folder: str | Path) -> str:

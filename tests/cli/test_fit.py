@@ -68,6 +68,22 @@ def test_a_kept_fit_is_that_of_its_data_wherever_they_lie(
 
 
 @pytest.mark.exact
+def test_an_edited_action_is_not_answered_by_an_old_fit(
+    kadanoff: Any, refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "import kadanoff as kd\nWELL = kd.Phi4(mass2=-{}, quartic=0.7)\n"
+    Path("mine.py").write_text(source.format(0.5))
+    line = ("fit", "mine.py:WELL", "--size", "2x2", "--steps", "1", "--out", "m", "--json")
+    first = json.loads(kadanoff(*line).out)["couplings"]
+    assert json.loads(kadanoff(*line).out)["couplings"] == first
+    Path("mine.py").write_text(source.format(0.9))
+    refused(kadanoff(*line), "m holds a fit with another version of mine.py:WELL")
+    record = json.loads(Path("m/model.json").read_text())["record"]["request"]
+    assert set(record["sources"]) == {"mine.py:WELL"}
+
+
+@pytest.mark.exact
 @pytest.mark.parametrize(
     ("words", "said"),
     [

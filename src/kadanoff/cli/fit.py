@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kadanoff.cli import data_files, parsing
-from kadanoff.cli.fit_folder import identity, kept_fit
+from kadanoff.cli.fit_folder import identity, kept_fit, sources
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.stopping import WallTime
 from kadanoff.errors import InputError
@@ -110,6 +110,7 @@ def register(app: typer.Typer) -> None:
             from kadanoff.store.durable import held
 
             request["data"] = data_files.digest(target)
+            request |= sources(target, model)
             found = None if out is None else kept_fit(out, request)
             with held(out if found is None else None):
                 if out is not None and found is None:  # unless another process ended it in between
@@ -251,7 +252,8 @@ def _show(found: dict[str, Any]) -> None:
         print(f"and {len(rows) - _SHOWN} more couplings: --json prints them, --out keeps them")
     for name in ("fields", "held_out", "bound", "variance", "reason", "epochs"):
         if found.get(name) is not None:
-            label = found["score"] + ", held out" if name == "held_out" else name
+            last = name in ("bound", "variance")  # the model may be the mean of the last epochs
+            label = f"{found['score']}, held out" if name == "held_out" else name + ", last epoch" * last
             print(f"{label}: {as_text(found[name])}")
 
 

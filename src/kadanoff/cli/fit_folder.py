@@ -7,12 +7,21 @@ from typing import Any
 from kadanoff.cli.folders import require_same
 from kadanoff.errors import KadanoffWarning, StoreError
 
-__all__ = ["identity", "kept_fit"]
+__all__ = ["identity", "kept_fit", "sources"]
 
 
 def identity(request: dict[str, Any]) -> dict[str, Any]:
     """What tells a fit from others: data count by what they are, wherever they lie."""
     return {name: value for name, value in request.items() if name != "target" or request["data"] is None}
+
+
+def sources(*names: str) -> dict[str, dict[str, str]]:
+    """Checksums of the files among actions and models, FILE.py:NAME, as an entry of the request; none without them."""
+    from kadanoff.store.durable import checksum
+
+    files = {name: Path(name.rpartition(":")[0]) for name in names if ".py:" in name}
+    found = {name: checksum(file.read_bytes()) for name, file in files.items() if file.is_file()}
+    return {"sources": found} if found else {}
 
 
 def kept_fit(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -33,6 +42,16 @@ def kept_fit(out: Path, request: dict[str, Any]) -> dict[str, Any] | None:
     asked = jsonable(identity(request), "request")
     if "data" not in there:  # a fit of an older version knows its data by name alone
         asked = {name: value for name, value in jsonable(request, "request").items() if name in there}
+    changed = [
+        name
+        for name, source in asked.pop("sources", {}).items()
+        if there.get("sources", {}).get(name, source) != source
+    ]
+    if changed:
+        raise StoreError(
+            f"{out} holds a fit with another version of {', '.join(changed)}; "
+            "give that version to see its answer, or another folder"
+        )
     if there.get("data", asked.get("data")) != asked.get("data"):
         raise StoreError(f"{out} holds a fit of other data; give the same data, or another folder")
     require_same(out, "fit", there, asked)

@@ -13,7 +13,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.renormalization import Levels, Relaxation, critical_exponents, grow
 from kadanoff.renormalization.inverse import growth_folder, growth_step
 from kadanoff.renormalization.inverse.learnt import LearntInverse
-from kadanoff.runs import open_ensemble
+from kadanoff.runs import action_from_file, keep_action, open_ensemble
 from kadanoff.sampling import sample
 from kadanoff.store import Store
 
@@ -240,6 +240,64 @@ class Quartic(NearestNeighbourAction):
 
     def potential(self, phi, dimension):
         return 0.5 * phi**2 + self.lam * phi**4
+
+
+def _another(potential, name="Quartic"):
+    """An action of a user's under the same name and couplings, with another potential."""
+    return type(name, (Quartic,), {"potential": potential, "__doc__": "Edited.", "__annotations__": {}})
+
+
+def test_a_users_action_is_known_by_what_it_computes(made_up, small, tmp_path):
+    out, inverse = tmp_path / "grown", made_up("linear")
+    made = grow(small, inverse, 1, Relaxation(Quartic(lam=0.3), sweeps=1), out=out)
+    edited = _another(lambda self, phi, dimension: phi**2 + self.lam * phi**4)
+    with pytest.raises(StoreError, match="another version of Quartic"):
+        grow(small, inverse, 1, Relaxation(edited(lam=0.3), sweeps=1), out=out)
+    with pytest.raises(StoreError, match="its relaxation is"):
+        grow(small, inverse, 1, Relaxation(Quartic(lam=0.4), sweeps=1), out=out)
+    same_levels(made, grow(small, inverse, 1, Relaxation(Quartic(lam=0.3), sweeps=1), out=out))
+
+
+def test_an_action_of_a_library_name_is_not_taken_for_the_librarys(made_up, small, tmp_path):
+    class Phi4(Quartic):
+        """Not ours."""
+
+    grow(small, made_up("linear"), 1, Relaxation(Phi4(lam=0.3), sweeps=1), out=tmp_path / "grown")
+    opened = Levels.open(tmp_path / "grown")
+    assert opened[1].action is None and opened.relaxation.name == "Phi4"
+
+
+WELL = """import kadanoff as kd
+
+
+class Well(kd.NearestNeighbourAction):
+    stiffness: float
+    kappa: float = 0.0
+
+    def potential(self, phi, dimension):
+        return 0.5 * self.stiffness * phi**2
+"""
+
+
+@pytest.mark.parametrize(("stiffness", "found"), [(2.0, True), (3.0, False)])
+def test_a_users_action_is_found_with_the_simulation_if_it_is_that_one(made_up, tmp_path, stiffness, found):
+    (tmp_path / "well.py").write_text(WELL)
+    made = action_from_file(tmp_path / "well.py", "Well")
+    folder = tmp_path / "run"
+    sample(made(2.0), Lattice((4, 4)), chains=3, draws=4, thermalize=2, seed=2, out=folder)
+    keep_action(folder, tmp_path / "well.py", "Well", {"stiffness": 2.0})
+    grow(
+        open_ensemble(folder),
+        made_up("linear"),
+        1,
+        Relaxation(made(stiffness), sweeps=1),
+        out=tmp_path / "grown",
+    )
+    opened = Levels.open(tmp_path / "grown")
+    assert opened.relaxation.sweeps == 1
+    assert (opened[1].action is not None) == found
+    if found:
+        assert type(opened[1].action).__name__ == "Well" and float(opened[1].action.stiffness) == 2.0
 
 
 def test_a_users_action_is_remembered_by_name_and_couplings(made_up, small, tmp_path):

@@ -72,7 +72,7 @@ class GivenInverse:
         inverse = self.map
         if not (
             isinstance(inverse, CompatibleMonteCarlo)
-            and type(inverse.action).__name__ in ACTIONS
+            and type(inverse.action) in ACTIONS.values()
             and type(inverse.rule) in (Majority, SoftMajority)
         ):
             raise InputError(

@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kadanoff.actions.base import couplings
+from kadanoff.action_records import action_record, as_recorded
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import StoreError
 from kadanoff.renormalization.inverse.given import GivenInverse
@@ -79,9 +79,9 @@ def growth_folder(out: Path | None, start: Ensemble, asked: Request) -> Iterator
 
 def _keep_start(out: Path, start: Ensemble, asked: Request) -> None:
     """Write the record of a growth, or compare it with the one that is there; keep the inverse and level 0."""
-    record = _record(out, start, asked)
-    if (out / "levels.json").exists():
-        there = read_record(out)
+    there = read_record(out) if (out / "levels.json").exists() else None
+    record = _record(out, start, asked, (there or {}).get("relaxation"))
+    if there is not None:
         for name, value in json.loads(json.dumps(record)).items():
             if name not in _FREE and there.get(name) != value:
                 raise StoreError(
@@ -99,12 +99,13 @@ def _keep_start(out: Path, start: Ensemble, asked: Request) -> None:
             store.append(np.asarray(start.fields[:, begin:stop]), log_weight=weights)
 
 
-def _record(out: Path, start: Ensemble, asked: Request) -> dict[str, Any]:
-    relax, relaxation = asked.relax, None
+def _record(out: Path, start: Ensemble, asked: Request, kept: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is asked for; its relaxation in the words of the one that is kept, where one is."""
+    relax, relaxation, shape = asked.relax, None, start.lattice.shape
     if relax is not None:
+        action = relax.action
         relaxation = {
-            "action": type(relax.action).__name__,
-            "couplings": couplings(relax.action),
+            **(action_record(action, shape) if kept is None else as_recorded(action, shape, kept, out)),
             "sweeps": relax.sweeps,
             "width": relax.width,
         }

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from kadanoff.actions import ACTIONS
+from kadanoff.action_records import is_recorded, library_action
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.renormalization.inverse.given import load_inverse
@@ -120,11 +120,11 @@ class Levels(Sequence[Ensemble]):
             steps, draws = int(record["steps"]), int(record["draws"])
             b, amplitude, depths = int(record["b"]), float(record["amplitude"]), record["depths"]
             source = _source(folder, record)
-            relaxation = _relaxation(record, source)
+            stores = [Store.open(level_folder(folder, level)) for level in range(steps + 1)]
+            relaxation = _relaxation(record["relaxation"], source, stores[0].lattice_shape)
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{folder / 'levels.json'} is damaged ({error}): grow again") from error
         inverse = load_inverse(folder / "inverse")
-        stores = [Store.open(level_folder(folder, level)) for level in range(steps + 1)]
         for store in stores:
             if store.draws != draws:
                 raise StoreError(
@@ -205,16 +205,17 @@ def _source(folder: Path, record: dict[str, Any]) -> Ensemble | None:
     )
 
 
-def _relaxation(record: dict[str, Any], source: Ensemble | None) -> "Relaxation | UnknownRelaxation | None":
+def _relaxation(
+    told: dict[str, Any] | None, source: Ensemble | None, shape: tuple[int, ...]
+) -> "Relaxation | UnknownRelaxation | None":
     """The recorded relaxation; a user's action is found with the simulation, else only the sweeps are known."""
-    told = record["relaxation"]
     if told is None:
         return None
-    action: Any = None
-    if told["action"] in ACTIONS:
-        action = ACTIONS[told["action"]](**told["couplings"])
-    elif source is not None and type(source.simulated.action).__name__ == told["action"]:
-        action = source.simulated.action
+    action = library_action(told)
+    if action is None and source is not None:
+        simulated = source.simulated.action
+        if simulated is not None and is_recorded(simulated, shape, told):
+            action = simulated
     if action is None:
         return UnknownRelaxation(told["action"], told["couplings"], told["sweeps"], told["width"])
     return Relaxation(action, told["sweeps"], told["width"])
