@@ -167,3 +167,68 @@ def test_rows_of_different_kinds_make_tables_of_their_own() -> None:
     ]
     assert as_text({"value": None, "error": None, "tau_int": None}) == "nan(nan)"
     assert as_text({"value": [2.627, -0.083], "error": [0.003, 0.002]}) == "2.627(3)-0.083(2)i"
+
+
+def test_pages_of_what_was_learnt(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
+    def page_of(folder: str, *headings: str) -> str:
+        assert kadanoff("report", tmp_path / folder).status == 0
+        page = (tmp_path / folder / "report.html").read_text()
+        self_contained(page)
+        for heading in (*headings, "Provenance"):
+            assert f"<h2>{heading}</h2>" in page, (folder, heading)
+        return page
+
+    def made(*words: Any) -> Any:
+        done = kadanoff(*words, "--json")
+        assert done.status == 0, done
+        return json.loads(done.out)
+
+    learnt = made(
+        "learn", simulated, "--kind", "deterministic", "--steps", "20", "--out", tmp_path / "inverse"
+    )
+    page = page_of("inverse", "Certificate", "Figures")
+    assert f"<td>{learnt['held_out']:.4g}</td>" in page and "best linear" in page and len(images(page)) == 1
+
+    fit = ("fit", simulated, "--model", "phi4", "--method", "score-matching", "--out", tmp_path / "model")
+    kappa = made(*fit)["couplings"]["kappa"]
+    page = page_of("model", "Couplings", "Fit")
+    assert f"<td>kappa</td><td>{as_text(kappa)}</td>" in page and not images(page)
+    assert made(*fit)["couplings"]["kappa"] == kappa  # a page in the folder is nobody else's work
+
+    made("fit", "phi4", "--size", "2x2", "--steps", "2", "--out", tmp_path / "grid")
+    page = page_of("grid", "Couplings", "Fit", "Figures")
+    assert "<td>w[7]</td>" in page and "not converged after 2 epochs" in page and len(images(page)) == 1
+
+    network = ("rbm", "fit", "digits", "--n-hidden", "4", "--epochs", "2", "--out", tmp_path / "network")
+    epochs = made(*network)["history"]
+    page = page_of("network", "Training", "Figures")
+    assert len(images(page)) == 3 and f"<td>{epochs[-1]['reconstruction']:.4g}</td>" in page
+    assert made(*network)["history"] == epochs
+
+
+def test_page_of_a_matching(kadanoff: Any, refused: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    line = (
+        "match",
+        "--size",
+        "16",
+        "--chains",
+        "16",
+        "--draws",
+        "40",
+        "--steps",
+        "2",
+        "--out",
+        run,
+        "--json",
+    )
+    told = json.loads(kadanoff(*line).out)
+    assert json.loads((run / "match.json").read_text())["rows"] == told["rows"]
+    assert kadanoff("report", run).status == 0
+    page = (run / "report.html").read_text()
+    self_contained(page)
+    assert "Two-lattice matching of beta" in page and len(images(page)) == 2
+    assert f"<td>{as_text(told['rows'][0]['beta_c'])}</td>" in page
+    assert json.loads(kadanoff(*line).out)["rows"] == told["rows"]
+    (run / "match.json").write_text("{}")
+    refused(kadanoff("report", run), "match.json is damaged")

@@ -14,6 +14,7 @@ from kadanoff.errors import KadanoffWarning
 __all__ = [
     "KeptRun",
     "ProgressCallback",
+    "as_json",
     "emit_json",
     "holds_work",
     "keep",
@@ -125,7 +126,12 @@ def emit_json(content: object) -> None:
     >>> emit_json({"size": (8, 8), "error": float("nan"), "store": Path("runs/a")})
     {"size": [8, 8], "error": null, "store": "runs/a"}
     """
-    print(json.dumps(_plain(content), allow_nan=False))
+    print(as_json(content))
+
+
+def as_json(content: object, indent: int | None = None) -> str:
+    """The text that `emit_json` prints, for a file."""
+    return json.dumps(_plain(content), allow_nan=False, indent=indent)
 
 
 def _plain(content: Any) -> Any:

@@ -1,6 +1,5 @@
 """Learn the couplings of an action: from data, or from another action."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -243,9 +242,9 @@ def _model(request: dict[str, Any], sides: tuple[int, ...], couplings: dict[str,
 
 def _show(found: dict[str, Any]) -> None:
     from kadanoff.cli.console import print_table
-    from kadanoff.report.rows import as_text
+    from kadanoff.report.rows import as_text, coupling_rows
 
-    rows = _rows(found["couplings"], as_text)
+    rows = coupling_rows(found["couplings"])
     title = f"{found['model']} by {found['method']}"
     print_table(title, ("coupling", "value"), rows[:_SHOWN])
     if len(rows) > _SHOWN:
@@ -255,21 +254,3 @@ def _show(found: dict[str, Any]) -> None:
             last = name in ("bound", "variance")  # the model may be the mean of the last epochs
             label = f"{found['score']}, held out" if name == "held_out" else name + ", last epoch" * last
             print(f"{label}: {as_text(found[name])}")
-
-
-def _rows(couplings: dict[str, Any], as_text: Callable[[Any], str]) -> list[tuple[str, str]]:
-    """One row a component: estimates by their names, arrays by their places."""
-    import numpy as np
-
-    rows = []
-    for name, value in couplings.items():
-        if isinstance(value, dict) or np.ndim(value) == 0:
-            rows.append((name, as_text(value)))
-        else:
-            values = np.asarray(value, np.float64)
-            places = [",".join(map(str, place)) for place in np.ndindex(values.shape)]
-            rows += [
-                (f"{name}[{place}]", as_text(float(x)))
-                for place, x in zip(places, values.ravel(), strict=True)
-            ]
-    return rows

@@ -19,6 +19,7 @@ KINDS = {
     "rbm.json": "a network",
     "reproduce.json": "an experiment",
     "result.json": "an experiment",
+    "match.json": "a matching",
 }
 
 

@@ -98,7 +98,13 @@ def register(app: typer.Typer) -> None:
         """
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.folders import require_own_kind
-        from kadanoff.cli.matchings import draw_matchings, print_matchings, require_crossing
+        from kadanoff.cli.matchings import (
+            draw_matchings,
+            keep_matchings,
+            print_matchings,
+            require_crossing,
+            told,
+        )
         from kadanoff.cli.task import at_work
         from kadanoff.compiled.purposes import MEASUREMENTS, of_updates
 
@@ -110,7 +116,7 @@ def register(app: typer.Typer) -> None:
         shape = parsing.parse_size(size or "32", dimension)
         options, side = {"samples": samples, "seed": seed}, 2 if b is None else b
         simulated = () if runs or any(files.values()) else of_updates(action)
-        require_own_kind(out)
+        require_own_kind(out, "a matching")
         with at_work(out=out, kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
@@ -126,22 +132,12 @@ def register(app: typer.Typer) -> None:
                 found = _simulated(parsed, names, vary, options, out, task)
             require_crossing(found)
             figures = draw_matchings(found, out)
-        rows = [{"label": f"n = {step}", **each.row()} for step, line in enumerate(found) for each in line]
+            answer = told(found, seed, task.warnings)
+            keep_matchings(answer, out)
         if as_json:
-            emit_json(
-                {
-                    "rows": rows,
-                    "coupling": found[0][0].crossing.coupling,
-                    "b": found[0][0].b,
-                    "seconds": task.seconds,
-                    "store": out,
-                    "figures": figures,
-                    "seed": seed,
-                    "warnings": task.warnings,
-                }
-            )
+            emit_json({**answer, "seconds": task.seconds, "store": out, "figures": figures})
             return
-        print_matchings(rows, task, out, figures)
+        print_matchings(answer["rows"], task, out, figures)
 
 
 def _from_files(

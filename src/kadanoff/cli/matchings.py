@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kadanoff.cli.task import Task
     from kadanoff.renormalization.matching import Matching
 
-__all__ = ["draw_matchings", "print_matchings", "require_crossing"]
+__all__ = ["draw_matchings", "keep_matchings", "print_matchings", "require_crossing", "told"]
 
 
 def require_crossing(found: "Sequence[Sequence[Matching]]") -> None:
@@ -21,6 +21,26 @@ def require_crossing(found: "Sequence[Sequence[Matching]]") -> None:
         raise InputError(
             f"no observable crosses: {said}; simulate nearer to the critical point, or take more rows"
         )
+
+
+def told(found: "Sequence[Sequence[Matching]]", seed: int, warned: Sequence[str]) -> dict[str, Any]:
+    """What the verb tells of its matchings, a row each."""
+    return {
+        "rows": [{"label": f"n = {step}", **each.row()} for step, line in enumerate(found) for each in line],
+        "coupling": found[0][0].crossing.coupling,
+        "b": found[0][0].b,
+        "seed": seed,
+        "warnings": list(warned),
+    }
+
+
+def keep_matchings(answer: dict[str, Any], out: Path | None) -> None:
+    """Write what is told into the folder of the runs."""
+    if out is not None:
+        from kadanoff.cli.console import as_json
+        from kadanoff.store.durable import atomic_write
+
+        atomic_write(out / "match.json", as_json(answer, indent=1).encode() + b"\n")
 
 
 def draw_matchings(found: "Sequence[Sequence[Matching]]", out: Path | None) -> list[Path]:

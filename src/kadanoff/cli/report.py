@@ -15,9 +15,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("report")
     def report(
-        run: Annotated[
-            Path, typer.Argument(metavar="RUN", help="A folder of simulate, block, grow or reproduce.")
-        ],
+        run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that a verb made by --out.")],
         out: Annotated[
             Path | None, typer.Option("--out", metavar="FILE", help="By default RUN/report.html.")
         ] = None,

@@ -8,6 +8,10 @@ from pathlib import Path
 from kadanoff.errors import InputError, StoreError
 from kadanoff.report.experiment import experiment_page
 from kadanoff.report.grown import grown_page
+from kadanoff.report.inverse import inverse_page
+from kadanoff.report.matching import matching_page
+from kadanoff.report.model import model_page
+from kadanoff.report.network import network_page
 from kadanoff.report.page import page
 from kadanoff.report.run import run_page
 
@@ -17,15 +21,19 @@ __all__ = ["write_report"]
 PAGES: dict[str, Callable[[Path], tuple[str, list[str]]]] = {
     "result.json": experiment_page,
     "levels.json": grown_page,
+    "match.json": matching_page,
     "run.json": run_page,
+    "rbm.json": network_page,
+    "inverse.json": inverse_page,
+    "model.json": model_page,
 }
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the page of a folder made by simulate, block, grow or reproduce; by default into the folder.
+    """Write the page of a folder that a verb made by `--out`; by default into the folder.
 
     The page needs no other file and no network. Raises `StoreError` for a folder that is missing, damaged or
-    holds no run, `InputError` for an `out` that cannot be written.
+    holds no result, `InputError` for an `out` that cannot be written.
     """
     folder = Path(folder)
     target = folder / "report.html" if out is None else Path(out)
@@ -34,8 +42,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
     make = next((make for name, make in PAGES.items() if (folder / name).is_file()), None)
     if make is None:
         raise StoreError(
-            f"{folder} holds no run (none of {', '.join(PAGES)}): "
-            "give a folder of simulate, block, grow or reproduce"
+            f"{folder} holds no result (none of {', '.join(PAGES)}): give a folder that a verb made by --out"
         )
     if target.is_dir() or not target.parent.is_dir():
         raise InputError(f"{target} cannot be written: give the name of a file in a folder that exists")

@@ -8,8 +8,7 @@ from kadanoff.errors import StoreError
 from kadanoff.report.grown import certificate_tables
 from kadanoff.report.page import details, figure, paragraph, section, table
 from kadanoff.report.rows import tables
-from kadanoff.report.run import provenance
-from kadanoff.store import Store
+from kadanoff.report.run import provenances
 
 __all__ = ["experiment_page"]
 
@@ -30,7 +29,7 @@ def experiment_page(folder: Path) -> tuple[str, list[str]]:
         section("Results", *[table(names, cells) for names, cells in tables(rows)], *notes),
         section("Figures", *_figures(folder, result.get("figures", []))),
         section("Certificate", *_told(result), *_certificates(folder)),
-        section("Provenance", *_stores(folder), details("result.json", result)),
+        section("Provenance", *provenances(folder), details("result.json", result)),
     ]
     return f"reproduce {name}", parts
 
@@ -67,14 +66,3 @@ def _certificates(folder: Path) -> list[str]:
         f"Of the growth in {grown[0].relative_to(folder)}" + (f"; others: {others}." if others else ".")
     )
     return [where, *certificate_tables(grown[0])]
-
-
-def _stores(folder: Path) -> list[str]:
-    """Provenance of the simulations that the experiment kept."""
-    kept = sorted(path.parent for path in folder.rglob("run.json"))
-    stores = [store for store in map(Store.open, kept) if store.kind == "simulate"]
-    return [
-        part
-        for store in stores
-        for part in (paragraph(str(store.path.relative_to(folder))), *provenance(store))
-    ]

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from kadanoff.statistics import Estimate
 
-__all__ = ["as_text", "flatten", "tables"]
+__all__ = ["as_text", "coupling_rows", "flatten", "tables"]
 
 #: Columns that say which row it is, wherever they stand in the mapping.
 LABELS = ("label", "side", "level", "epoch", "variant", "estimator", "observable")
@@ -45,6 +47,23 @@ def as_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(as_text, value))
     return str(value)
+
+
+def coupling_rows(couplings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """One row a component: estimates by their names, arrays by their places.
+
+    >>> coupling_rows({"kappa": 1.0, "w": [0.5, 0.25]})
+    [('kappa', '1'), ('w[0]', '0.5'), ('w[1]', '0.25')]
+    """
+    rows = []
+    for name, value in couplings.items():
+        if isinstance(value, Mapping) or np.ndim(value) == 0:
+            rows.append((name, as_text(value)))
+            continue
+        values = np.asarray(value, np.float64)
+        for place, entry in np.ndenumerate(values):
+            rows.append((f"{name}[{','.join(map(str, place))}]", as_text(float(entry))))
+    return rows
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list[str]]]]:

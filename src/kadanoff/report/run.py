@@ -1,8 +1,9 @@
 """The page of a simulated or blocked run."""
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from kadanoff.runs import open_ensemble
 from kadanoff.sampling.thermalisation import start_disagreement
 from kadanoff.store import Store
 
-__all__ = ["certificate_of_run", "figures_of", "provenance", "run_page"]
+__all__ = ["certificate_of_run", "figures_of", "made_by", "provenance", "provenances", "run_page"]
 
 
 def run_page(folder: Path) -> tuple[str, list[str]]:
@@ -64,7 +65,7 @@ def provenance(store: Store) -> list[str]:
         ("made by", store.kind),
         ("created", store.layout.created),
         ("seed", store.config.get("seed", "")),
-        ("versions", ", ".join(f"{name} {version}" for name, version in store.layout.versions.items())),
+        ("versions", _versions(store.layout.versions)),
         ("blocks, all with the checksums of their records", store.verify()),
         ("size", f"{store.size_bytes / 2**20:.1f} MiB"),
     ]
@@ -73,6 +74,32 @@ def provenance(store: Store) -> list[str]:
         details("Configuration", store.config),
         details("Attributes", store.attributes) if store.attributes else "",
     ]
+
+
+def provenances(folder: Path) -> list[str]:
+    """Provenance of all simulations that a folder holds."""
+    stores = map(Store.open, sorted(path.parent for path in folder.rglob("run.json")))
+    return [
+        part
+        for store in stores
+        if store.kind == "simulate"
+        for part in (paragraph(str(store.path.relative_to(folder))), *provenance(store))
+    ]
+
+
+def made_by(header: Mapping[str, Any], time: str) -> list[str]:
+    """Where a model or a network comes from, by its header; `time` is the entry that says when."""
+    rows = [
+        ("created", header[time]),
+        ("seed", "" if header["seed"] is None else str(header["seed"])),
+        ("versions", _versions(header["versions"])),
+        ("data", header["data"] or ""),
+    ]
+    return [table(("", ""), rows)]
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def figures_of(folder: Path, without: Collection[str] = ()) -> list[str]:
