@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "kadanoff"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-CHECKED = ("src", "tests", "benchmarks")
+CHECKED = ("src", "tests", "benchmarks", "docs")
 
 GROUND = {
     "compiled",

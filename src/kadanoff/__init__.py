@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kadanoff.overlap import Overlap as Overlap
     from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
+    from kadanoff.renormalization import BlockingRule as BlockingRule
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
     from kadanoff.renormalization import CompatibleMonteCarlo as CompatibleMonteCarlo
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import block as block
     from kadanoff.renormalization import certificate as certificate
     from kadanoff.renormalization import critical_exponents as critical_exponents
+    from kadanoff.renormalization import discriminate as discriminate
     from kadanoff.renormalization import find_crossing as find_crossing
     from kadanoff.renormalization import fixed_point as fixed_point
     from kadanoff.renormalization import grow as grow
@@ -118,6 +120,7 @@ _HOMES = {
     "renormalization": (
         "BlockMean",
         "BlockSum",
+        "BlockingRule",
         "CompatibleMonteCarlo",
         "Decimation",
         "LearntInverse",
@@ -133,6 +136,7 @@ _HOMES = {
         "block",
         "certificate",
         "critical_exponents",
+        "discriminate",
         "find_crossing",
         "fixed_point",
         "grow",

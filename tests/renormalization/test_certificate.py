@@ -99,3 +99,16 @@ def test_a_sampled_level_obeys_schwinger_and_dyson():
     assert found.error < 0.05 and abs(found.pull(0.0)) < 4
     wrong = right.with_action(Phi4(-0.7, 0.7))
     assert abs(certificate(Levels((wrong,)))[0]["schwinger_dyson_residual"].pull(0.0)) > 4
+
+
+def test_a_certificate_prints_a_column_a_level():
+    rng = np.random.default_rng(0)
+    small, large, direct = (
+        Ensemble(rng.normal(size=(8, 4, side, side)).astype(np.float32)) for side in (4, 8, 8)
+    )
+    found = certificate(Levels((small, large)), {8: direct})
+    heading, side, *lines = str(found).splitlines()
+    assert heading.split() == ["level", "0", "level", "1", "deviation"] and side.split() == ["side", "4", "8"]
+    expected = [str(found[0]["phi2"]), str(found[1]["phi2"]), str(found[1]["deviation"]["phi2"])]
+    assert ["phi2", *expected] in [line.split() for line in lines]
+    assert len({len(line) for line in (heading, *lines)}) == 1

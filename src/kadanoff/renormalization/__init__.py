@@ -13,8 +13,9 @@ from kadanoff.renormalization.blocking import (
     SoftMajority,
     block,
 )
-from kadanoff.renormalization.certificate import certificate
+from kadanoff.renormalization.certificate import Certificate, certificate
 from kadanoff.renormalization.crossing import Crossing, find_crossing
+from kadanoff.renormalization.discriminator import discriminate
 from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
 from kadanoff.renormalization.fixed_points import FixedPoint, fixed_point
 from kadanoff.renormalization.inverse import (
@@ -40,6 +41,7 @@ __all__ = [
     "BlockMean",
     "BlockSum",
     "BlockingRule",
+    "Certificate",
     "CompatibleMonteCarlo",
     "ConditionalDensity",
     "ConsistentInverse",
@@ -68,6 +70,7 @@ __all__ = [
     "certificate",
     "combine_seeds",
     "critical_exponents",
+    "discriminate",
     "find_crossing",
     "fixed_point",
     "grow",

@@ -11,7 +11,7 @@ from kadanoff.renormalization.inverse.levels import Levels
 from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.statistics import Estimate, bootstrap
 
-__all__ = ["CERTIFIED", "certificate"]
+__all__ = ["CERTIFIED", "Certificate", "certificate"]
 
 #: What is compared at every level.
 CERTIFIED = (
@@ -23,9 +23,32 @@ CERTIFIED = (
     "phi4",
     "neighbours",
 )
+#: Entries of a row that hold a mapping of their own.
+_NESTED = ("direct", "deviation", "pull")
 
 
-def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) -> list[dict[str, Any]]:
+class Certificate(list[dict[str, Any]]):
+    """Rows of a certificate, one a level; prints as a table with a column a level, deviations in a column beside."""
+
+    def __str__(self) -> str:
+        """A table: names on the left; where a level has a direct simulation, (ours - direct)/direct follows it."""
+        names = [name for name in dict.fromkeys(name for row in self for name in row) if name not in _NESTED]
+        columns = []
+        for row in self:
+            columns.append([f"level {row['level']}", *(str(row.get(name, "")) for name in names[1:])])
+            if "deviation" in row:
+                columns.append(["deviation", *(str(row["deviation"].get(name, "")) for name in names[1:])])
+        left = ["", *names[1:]]
+        widths = [max(map(len, column)) for column in columns]
+        return "\n".join(
+            "  ".join([f"{name:<{max(map(len, left))}}", *map(str.rjust, cells, widths)]).rstrip()
+            for name, *cells in zip(left, *columns, strict=True)
+        )
+
+    __repr__ = __str__
+
+
+def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) -> Certificate:
     """One row a level: observables, Schwinger-Dyson residual before relaxation, RMS of RG(inverse(x)) - x.
 
     `direct` maps sides to direct simulations; a level of that side gets them beside its own as 'direct', with the
@@ -42,7 +65,7 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     """
     for ensemble in (levels[0], *(direct or {}).values()):
         require_real_weights(ensemble, "`certificate`")
-    rows: list[dict[str, Any]] = []
+    rows = Certificate()
     for number, level in enumerate(levels):
         row: dict[str, Any] = {"level": number, "side": level.lattice.longest}
         row |= {name: _estimate(level, name) for name in CERTIFIED}
