@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import BlockSum as BlockSum
     from kadanoff.renormalization import CompatibleMonteCarlo as CompatibleMonteCarlo
     from kadanoff.renormalization import Decimation as Decimation
+    from kadanoff.renormalization import ImportanceWeights as ImportanceWeights
     from kadanoff.renormalization import LearntInverse as LearntInverse
     from kadanoff.renormalization import Levels as Levels
     from kadanoff.renormalization import Majority as Majority
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import find_crossing as find_crossing
     from kadanoff.renormalization import fixed_point as fixed_point
     from kadanoff.renormalization import grow as grow
+    from kadanoff.renormalization import importance_weights as importance_weights
     from kadanoff.renormalization import learn_inverse as learn_inverse
     from kadanoff.renormalization import learn_phase as learn_phase
     from kadanoff.renormalization import match as match
@@ -123,6 +125,7 @@ _HOMES = {
         "BlockingRule",
         "CompatibleMonteCarlo",
         "Decimation",
+        "ImportanceWeights",
         "LearntInverse",
         "Levels",
         "Majority",
@@ -140,6 +143,7 @@ _HOMES = {
         "find_crossing",
         "fixed_point",
         "grow",
+        "importance_weights",
         "learn_inverse",
         "learn_phase",
         "match",

@@ -21,7 +21,7 @@ from kadanoff.response import conjugate_series, derivative, require_response, si
 from kadanoff.sites import require_same_sites
 from kadanoff.statistics import average_phase, effective_sample_size
 
-__all__ = ["derivative", "log_ratio", "reweight", "reweight_external"]
+__all__ = ["derivative", "log_ratio", "require_overlap", "reweight", "reweight_external"]
 
 _FEWEST = 10  # effective configurations, below which no error bar can be believed
 _SMALL = 0.05  # effective fraction of the configurations, below which the caller should know
@@ -52,7 +52,7 @@ def reweight(ensemble: Ensemble, target: Any) -> Ensemble:
     require_density(target, ensemble.simulated.lattice.shape)
     shift = log_ratio(ensemble, target)
     result = _shifted(ensemble, shift, target, f"reweighted to {target!r}")
-    _judge(result.log_weight, repr(target))
+    require_overlap(result.log_weight, repr(target))
     return result
 
 
@@ -76,7 +76,7 @@ def reweight_external(ensemble: Ensemble, name: str | Observable, value: float) 
     entry = observable(name)
     shift = -value * conjugate_series(ensemble, (entry,))[entry]
     result = _shifted(ensemble, shift, None, f"coupled to {entry.name} by {value:g}")
-    _judge(result.log_weight, f"the external coupling {value:g}")
+    require_overlap(result.log_weight, f"the external coupling {value:g}")
     return result
 
 
@@ -112,7 +112,7 @@ def _shifted(ensemble: Ensemble, shift: np.ndarray, target: Any, step: str) -> E
     return replace(ensemble, log_weight=weight, parent=parent, history=(*ensemble.history, step))
 
 
-def _judge(log_weight: Any, target: str) -> None:
+def require_overlap(log_weight: Any, target: str) -> None:
     """Refuse or warn where the weights leave too little of the sample."""
     count = log_weight.size
     effective = effective_sample_size(log_weight)

@@ -18,6 +18,7 @@ from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.renormalization.discriminator import discriminate
 from kadanoff.renormalization.exponents import ExponentRow, ExponentTable, combine_seeds, critical_exponents
 from kadanoff.renormalization.fixed_points import FixedPoint, fixed_point
+from kadanoff.renormalization.importance import ImportanceWeights, importance_weights
 from kadanoff.renormalization.inverse import (
     CompatibleMonteCarlo,
     ConditionalDensity,
@@ -51,6 +52,7 @@ __all__ = [
     "ExponentRow",
     "ExponentTable",
     "FixedPoint",
+    "ImportanceWeights",
     "Inverse",
     "LearntInverse",
     "Levels",
@@ -74,6 +76,7 @@ __all__ = [
     "find_crossing",
     "fixed_point",
     "grow",
+    "importance_weights",
     "learn_inverse",
     "learn_phase",
     "match",

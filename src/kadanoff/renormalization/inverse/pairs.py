@@ -16,6 +16,8 @@ from kadanoff.renormalization.weights import require_equal_weights
 
 __all__ = ["Pairs", "training_pairs"]
 
+#: Held-out pairs that are judged: more would take longer at every look, and move no verdict.
+_MOST_HELD_OUT = 512
 #: Sites of fine fields kept for training: more pairs than these change no digit of the held-out score.
 _SITES = 1 << 23
 
@@ -69,7 +71,9 @@ def training_pairs(
 
 
 def _split(small: np.ndarray, large: np.ndarray, held: int) -> Pairs:
-    return Pairs(*map(jax.device_put, (small[:-held], large[:-held], small[-held:], large[-held:])))
+    begin = len(small) - held
+    judged = slice(begin, begin + _MOST_HELD_OUT)
+    return Pairs(*map(jax.device_put, (small[:-held], large[:-held], small[judged], large[judged])))
 
 
 def _flat(ensemble: Ensemble) -> np.ndarray:

@@ -264,12 +264,11 @@ def _forecast(linear: StochasticInverse, pairs: Pairs) -> tuple[np.ndarray, np.n
 
     The others are pairs that it was fitted to. One program serves both, for deterministic inverses and for densities.
     """
-    count = min(len(pairs.held_out_coarse), 512)
     coarse_fields, fine_fields, held_coarse, held_fine = map(np.asarray, pairs)
-    coarse = np.concatenate([held_coarse[:count], coarse_fields[:1024]])
-    fine = np.concatenate([held_fine[:count], fine_fields[:1024]])
+    coarse = np.concatenate([held_coarse, coarse_fields[:1024]])
+    fine = np.concatenate([held_fine, fine_fields[:1024]])
     mean, blocks = map(np.asarray, _predicted(linear, jax.device_put(coarse), jax.device_put(fine)))
-    return mean, blocks, count
+    return mean, blocks, len(held_fine)
 
 
 @eqx.filter_jit
