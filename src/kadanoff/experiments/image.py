@@ -84,9 +84,9 @@ def run(
         models: dict[str, InhomogeneousPhi4] = {}
         cooled: dict[str, Cooled] = {}
         for number, (channel, pixels) in enumerate(channels(picture).items()):
-            fit = learn(pixels, copies=effort.copies, seed=seed + number, progress=report)
+            fit = learn(pixels, copies=effort.copies, seed=16 * seed + number, progress=report)
             target = _OFFSET + pixels
-            chains = cool(fit.model, target, effort.sweeps, seed + number, report)
+            chains = cool(fit.model, target, effort.sweeps, 16 * seed + number, report)
             rows.append(_row(name, channel, target, chains) | {"learning_seconds": fit.seconds})
             models[channel], cooled[channel] = fit.model, chains
         figures.append(

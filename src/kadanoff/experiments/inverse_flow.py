@@ -23,6 +23,7 @@ from kadanoff.errors import DepthWarning, OverlapError
 from kadanoff.experiments.correlation_lengths import length_rows
 from kadanoff.experiments.effective_coupling import Resamples, effective_coupling, level_values, slope
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_inverse
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import LearntInverse, MajorityMean, Relaxation, grow, learn_inverse
 from kadanoff.renormalization.crossing import Crossing, find_crossing
@@ -62,10 +63,10 @@ _FULL = _Effort((-0.05, -0.025, 0.0, 0.025, 0.05), 64, {32: 48, 64: 100, 128: 64
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
     """Simulate, learn, grow, match to direct simulations, draw the figures and save the result in `out`."""
-    begun = time.perf_counter()
+    begun, out = time.perf_counter(), Path(out)
     compile_ahead(*of_updates("phi4"), *DRAWS, *MEASUREMENTS)
     effort = _QUICK if quick else _FULL
-    tell = partial(_simulate, effort, seed, progress)
+    tell = partial(_simulate, effort, seed, out, progress)
     starts = {offset: tell(_SIDE, offset) for offset in effort.offsets}
     # Direct fields near where their levels are expected; matching reweights them, so any place in reach would do.
     direct = {
@@ -73,15 +74,18 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         for side in (2 * _SIDE, 4 * _SIDE)
     }
     action = Phi4(_CRITICAL, _QUARTIC)
-    inverse = learn_inverse(
-        starts[0.0],
-        MajorityMean(b=_B),
-        relax=Relaxation(action, 2),
-        temperature=1.0,
-        seed=seed,
-        progress=progress,
-        width=effort.width,
-        steps=effort.steps,
+    inverse = kept_inverse(
+        out / "inverse",
+        lambda: learn_inverse(
+            starts[0.0],
+            MajorityMean(b=_B),
+            relax=Relaxation(action, 2),
+            temperature=1.0,
+            seed=seed,
+            progress=progress,
+            width=effort.width,
+            steps=effort.steps,
+        ),
     )
     levels = {
         offset: _grow(start, inverse, effort, offset, seed, progress) for offset, start in starts.items()
@@ -105,7 +109,9 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     return result
 
 
-def _simulate(effort: _Effort, seed: int, progress: Progress | None, side: int, offset: float) -> Ensemble:
+def _simulate(
+    effort: _Effort, seed: int, out: Path, progress: Progress | None, side: int, offset: float
+) -> Ensemble:
     mass2 = _CRITICAL + offset
 
     def report(done: float, total: float | None, message: str) -> None:
@@ -122,6 +128,7 @@ def _simulate(effort: _Effort, seed: int, progress: Progress | None, side: int, 
         thermalize=150,
         # Seeds differ between sizes and couplings: matched ensembles must be independent.
         seed=64 * seed + 16 * (side // _SIDE) + round(offset * side / _SIDE * 40),
+        out=out / "simulations" / f"{side}-{mass2:.6g}",
         progress=report,
     )
 

@@ -77,7 +77,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
 
     begun = time.perf_counter()
     effort = _QUICK if quick else _FULL
-    tell = partial(_simulate, seed, progress)
+    tell = partial(_simulate, out, seed, progress)
     direct = {side: tell(2, side, draws) for side, draws in effort.draws.items()}
     rows = _inverted_rows(direct[32], effort, seed)
     levels: dict[int, Levels] = {}
@@ -96,10 +96,11 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         width=effort.width,
         steps=effort.steps,
         seed=seed,
+        out=out,
         progress=progress,
     )
     # Blocked once: what an inverse of depth 0 is right for. Simulated afresh, so that nothing learnt is grown.
-    blocked = block(_simulate(seed + 1, progress, 2, 16, effort.draws[16]), Majority(b=2), seed=seed)
+    blocked = block(_simulate(out, seed + 1, progress, 2, 16, effort.draws[16]), Majority(b=2), seed=seed)
     rows += beside_rows(
         blocked,
         learnt,
@@ -121,7 +122,9 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     return result
 
 
-def _simulate(seed: int, progress: Progress | None, dimension: int, side: int, draws: int) -> Ensemble:
+def _simulate(
+    out: Path, seed: int, progress: Progress | None, dimension: int, side: int, draws: int
+) -> Ensemble:
     return sample(
         Ising(CRITICAL[dimension]),
         Lattice((side,) * dimension),
@@ -131,6 +134,7 @@ def _simulate(seed: int, progress: Progress | None, dimension: int, side: int, d
         thermalize=100,
         sampler=SwendsenWang(),
         seed=1000 * seed + 10 * side + dimension,  # matched ensembles must be independent
+        out=out / "simulations" / f"{dimension}-{side}-{seed}",
         progress=progress,
     )
 

@@ -28,6 +28,7 @@ from kadanoff.experiments.lattice_targets import (
     terms_of,
 )
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import VariationalFit, fit_variational
 from kadanoff.learning.partition import free_energy
 from kadanoff.overlap import Overlap, overlap
@@ -66,6 +67,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
 
     begun = time.perf_counter()
     effort, target, start = _QUICK if quick else _FULL, long_range(), random_start(seed)
+    folder = Path(out)
     fits: dict[str, VariationalFit] = {}
     for number, (name, epochs) in enumerate(effort.epochs.items()):
         fits[name] = fit_variational(
@@ -77,6 +79,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             chains=effort.chains,
             seed=16 * seed + number,
             progress=renamed(progress, f"by {name}"),
+            checkpoint=kept_state(folder / name),
         )
     anneal: dict[str, Any] = {"chains": effort.final[0], "steps": effort.final[1]}
     exact = free_energy(target, seed=16 * seed + 4, **anneal)
@@ -89,6 +92,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             thin=4,
             start="cold",  # hot starts would leave a few chains in domains
             seed=16 * seed + 8 + i,
+            out=folder / "simulations" / name,
             progress=renamed(progress, f"of {name}"),
         )
         for i, (name, action) in enumerate({**actions, "direct": target}.items())
@@ -114,7 +118,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         ("direct", direct),
     ):
         rows += _means(label, ensemble, direct)
-    terms, folder = terms_of(target), Path(out)
+    terms = terms_of(target)
     drawn = {"direct": histogrammed(direct, terms), "learnt $p$": histogrammed(best, terms)}
     figures = [
         plot_fits(fits, folder / "learn_long_range.png"),
