@@ -115,6 +115,7 @@ def _row(label: str, rule: str, crossing: Crossing, direct: Ensemble) -> dict[st
         "range": [curve.couplings[0], curve.couplings[-1]],
         "effective_fraction": min(curve.effective.min(), crossing.direct.effective.min()),
         "reference": {"critical_mass2": Estimate(_CRITICAL, 0.0)},
+        "pull": {"critical_mass2": None if crossing.value is None else crossing.value.pull(_CRITICAL)},
     }
 
 
