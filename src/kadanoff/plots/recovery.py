@@ -27,13 +27,15 @@ def plot_recovery(fits: Mapping[str, Any], truth: Any, path: str | Path) -> Path
     left.plot(span, span, color="0.35", linestyle="--", linewidth=1.0)
     left.set(xlabel="true coupling", ylabel="fitted coupling", title=name)
     legend(left)
-    bins = np.linspace(-4, 4, 17)
+    bins, highest = np.linspace(-4, 4, 17), 0.72
     for number, (method, fit) in enumerate(fits.items()):
-        density = np.histogram(fit.pulls(truth), bins, density=True)[0]
+        # What lies farther counts in the outermost bins.
+        density = np.histogram(np.clip(fit.pulls(truth), -4, 4), bins, density=True)[0]
         middle.stairs(density, bins, color=COLOURS[number], linewidth=1.5, label=method)
+        highest = max(highest, 1.2 * float(density.max()))
     x = np.linspace(-4, 4, 200)
     middle.plot(x, norm.pdf(x), color="0.35", linestyle="--", linewidth=1.0, label="unit normal")
-    middle.set(xlabel="(fitted - true) / error", ylabel="probability density", ylim=(0, 0.72))
+    middle.set(xlabel="(fitted - true) / error", ylabel="probability density", ylim=(0, highest))
     legend(middle, fontsize=8)
     for number, (method, fit) in enumerate(fits.items()):
         error = float(np.sqrt(np.mean([coupling.error**2 for coupling in fit.couplings.values()])))
