@@ -57,7 +57,7 @@ def plot_couplings(
     drawing, axes = figure(rows=len(found), columns=len(names), width=2.5, height=2.3)
     for line, (row, (title, methods)) in enumerate(zip(axes, found.items(), strict=True)):
         for axis, name in zip(row, names, strict=True):
-            reference(axis, truth[title][name], "")
+            reference(axis, truth[title][name], "true")
             for number, (method, couplings) in enumerate(methods.items()):
                 points(axis, [number], [couplings[name]], method, COLOURS[number], MARKERS[number])
             axis.set_xlim(-0.6, len(methods) - 0.4)
@@ -66,9 +66,7 @@ def plot_couplings(
                 axis.set_title(name.replace("_", " "))
         row[0].set_ylabel(title)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    drawing.legend(
-        handles[-len(labels) :], labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9
-    )
+    drawing.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return save(drawing, path)
 
 
