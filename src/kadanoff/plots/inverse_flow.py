@@ -128,7 +128,12 @@ def plot_effective_couplings(
     ticks = [f"{_NAMES.get(name, name)}\n{label}" for label, name in labels]
     right.set_xticks(range(len(labels)), ticks, fontsize=9)
     right.set_ylabel(r"$dK_j/dK_i$")
-    right.set_ylim(0.25, 0.82)
+    ends = [
+        0.27,
+        0.72,
+        *(row["slope"].value + sign * row["slope"].error for row in single for sign in (-1, 1)),
+    ]
+    right.set_ylim(min(ends) - 0.02, max(ends) + 0.1)  # the legend is at the top
     legend(right, loc="upper right", ncols=2)
     return save(drawing, path)
 
