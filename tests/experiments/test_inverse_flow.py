@@ -46,3 +46,9 @@ def test_no_slope_lies_outside_the_figure(tmp_path: Path, monkeypatch: pytest.Mo
     plots.plot_effective_couplings(matched, rows, tmp_path / "f.png", critical=-0.9515, b=2, start=32)
     low, high = drawn[0].axes[1].get_ylim()
     assert low < -0.1 and high > 1.5
+
+
+@pytest.mark.exact
+def test_rows_say_how_far_they_are_from_their_references() -> None:
+    row = {"slope": Estimate(0.8, 0.1), "nu": None, "reference": {"slope": Estimate(0.5, 0.0), "nu": 1.0}}
+    assert inverse_flow._with_pulls(row)["pull"] == {"slope": pytest.approx(3)}

@@ -103,6 +103,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     for number, (offset, grown) in enumerate(off.items()):
         label = f"at {_CRITICAL + offset:.4f}"
         rows += length_rows(grown, label, _B, _SAMPLES, 2000 + 8 * seed + number, disordered=offset > 0)
+    rows = [_with_pulls(row) for row in rows]
     figures = _draw(levels, direct, couplings, rows, out)
     result = Result("inverse-flow", rows, figures, time.perf_counter() - begun, _notes(inverse))
     result.save(out)
@@ -220,7 +221,9 @@ def _coupling_rows(effort: _Effort, couplings: Couplings) -> list[dict[str, Any]
         {
             "label": f"{_SIDE * _B**level} from {_CRITICAL + offset:.4f}",
             **{f"mass2_by_{name}": couplings[level, offset, name].estimate for name in _MATCHED},
-            "reference": {"mass2": Estimate(_CRITICAL + offset / _B**level, 0.0)},
+            "reference": {
+                f"mass2_by_{name}": Estimate(_CRITICAL + offset / _B**level, 0.0) for name in _MATCHED
+            },
         }
         for level in (1, 2)
         for offset in effort.offsets
@@ -236,6 +239,12 @@ def _crossing_row(side: int, name: str, found: Crossing | None) -> dict[str, Any
     }
 
 
+def _with_pulls(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its differences from the references, in standard errors."""
+    known = {name: value for name, value in row["reference"].items() if row[name] is not None}
+    return {**row, "pull": {name: row[name].pull(value) for name, value in known.items()}}
+
+
 def _notes(inverse: LearntInverse) -> list[str]:
     return [
         inverse.describe(),
@@ -243,6 +252,7 @@ def _notes(inverse: LearntInverse) -> list[str]:
         "named as estimator; level 0 is simulated, so K_0 is exact; nu = (j - i) ln b / -ln(slope)",
         "slope goes through all couplings of a side, inner_slope through those nearest to the critical one: their "
         "difference is curvature, for t_j = b^{-(j-i)/nu} t_i holds near criticality only",
+        "empty is what direct simulations, reweighted, do not reach within the range that their samples cover",
         "xi/L and U4 do not see the amplitude of the map; <|m|> does, and it is the most precise of the three",
         "the map keeps U4 and xi/L of the start, whose corrections to scaling are those of 32 x 32: levels from the "
         "critical mass are matched slightly off it",

@@ -49,7 +49,8 @@ def plot_levels(
         axis.set_xlabel(r"simulated $\mu^2$")
         axis.set_ylabel(symbol)
         axis.locator_params(axis="x", nbins=6)
-    axes[0, 0].plot([], [], "o", color="0.35", markersize=4.5, label="grown, simulated there")
+    if any(0 < abs(offset) <= 1.001 * widest for offset in levels):
+        axes[0, 0].plot([], [], "o", color="0.35", markersize=4.5, label="grown, simulated there")
     axes[0, 0].plot([], [], "D", color="0.35", markersize=4.5, label="direct, simulated there")
     axes[0, 1].set_yscale("log")
     # below the panels: no corner is free of curves
