@@ -41,7 +41,8 @@ def test_overlapping_splits_widen_an_error() -> None:
 def test_patches_held_out_share_no_pixel_with_others() -> None:
     labels, corners = patch_places(12, 1000, seed=0)
     train, test = apart(labels, corners, 12)
-    assert len(train) > 600 and len(test) > 100
+    assert len(train) > 600 and len(test) > 80
+    assert abs(corners[train, 1].mean() - corners[test, 1].mean()) < 60, "all of the photographs in both"
     covered = [np.zeros((427, 640), int) for _ in range(2)]
     for number in test:
         covered[labels[number]][tuple(slice(at, at + 12) for at in corners[number])] += 1
