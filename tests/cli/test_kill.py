@@ -246,3 +246,11 @@ def test_times_are_read_as_schedulers_write_them(text: str, seconds: float) -> N
 def test_what_is_no_time_is_refused(text: str, kadanoff: Any, refused: Any, tmp_path: Path) -> None:
     refused(kadanoff("simulate", "--wall-time", text, "--out", tmp_path / "run"), "is no time: give 3h")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_was_asked_of_an_experiment_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    (tmp_path / "reproduce.json").write_text("{}")
+    (tmp_path / ".lock").touch()
+    assert not holds_work(tmp_path)
+    (tmp_path / "simulations").mkdir()
+    assert holds_work(tmp_path)

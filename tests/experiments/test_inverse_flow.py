@@ -1,6 +1,7 @@
 """The inverse flow: each step halves the distance from the critical coupling and doubles the correlation length."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,3 +30,25 @@ def test_couplings_flow_to_the_critical_one_and_lengths_double(tmp_path: Path) -
     assert all(abs(ratio.value - 2) < 0.15 for ratio in ratios)
     assert all(path.is_file() for path in result.figures) and len(result.figures) == 3
     assert (tmp_path / "result.json").is_file()
+
+
+@pytest.mark.exact
+def test_no_slope_lies_outside_the_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kadanoff.plots import inverse_flow as plots
+
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
+    rows = [
+        {"label": "32/64", "variant": phase, "estimator": "binder", "slope": Estimate(slope, 0.2)}
+        for phase, slope in (("ordered", 0.1), ("disordered", 1.3))
+    ]
+    matched = {64: [(-0.95, Estimate(-0.95, 0.01)), (-0.9, None)]}
+    plots.plot_effective_couplings(matched, rows, tmp_path / "f.png", critical=-0.9515, b=2, start=32)
+    low, high = drawn[0].axes[1].get_ylim()
+    assert low < -0.1 and high > 1.5
+
+
+@pytest.mark.exact
+def test_rows_say_how_far_they_are_from_their_references() -> None:
+    row = {"slope": Estimate(0.8, 0.1), "nu": None, "reference": {"slope": Estimate(0.5, 0.0), "nu": 1.0}}
+    assert inverse_flow._with_pulls(row)["pull"] == {"slope": pytest.approx(3)}

@@ -1,8 +1,13 @@
 """Extrapolations to the Ising limit: exact for polynomials, with errors that cover."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from kadanoff.ensemble import Ensemble
+from kadanoff.experiments import ising_limit
 from kadanoff.experiments.ising_limit import Limit, extrapolate
 from kadanoff.statistics import Estimate
 
@@ -42,3 +47,18 @@ def test_errors_cover_what_the_degree_leaves_out() -> None:
     ]
     assert abs(np.mean(pulls)) < 0.5
     assert np.std(pulls) < 1 + 4.5 / np.sqrt(1000)
+
+
+@pytest.mark.exact
+def test_neighbouring_seeds_share_no_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams: list[int] = []
+    spins = np.random.default_rng(0).choice([-1.0, 1.0], size=(16, 64, 8, 8)).astype(np.float32)
+
+    def simulated(*arguments: Any, seed: int, **options: Any) -> Ensemble:
+        streams.append(seed)
+        return Ensemble(spins)
+
+    monkeypatch.setattr(ising_limit, "sample", simulated)
+    for seed in (0, 1, 2):
+        ising_limit.run(tmp_path, quick=True, seed=seed)
+    assert len(set(streams)) == len(streams) == 33

@@ -8,7 +8,8 @@ import pytest
 from kadanoff.experiments import generalises, network_digits
 from kadanoff.experiments.network_classifier import _over_splits
 from kadanoff.experiments.network_density import density_rows
-from kadanoff.experiments.network_faces import _reduced
+from kadanoff.experiments.network_faces import _reduced, apart
+from kadanoff.network.datasets.bundled import patch_places
 from kadanoff.network.estimator import Phi4RBM
 
 
@@ -37,6 +38,19 @@ def test_overlapping_splits_widen_an_error() -> None:
 
 
 @pytest.mark.exact
+def test_patches_held_out_share_no_pixel_with_others() -> None:
+    labels, corners = patch_places(12, 1000, seed=0)
+    train, test = apart(labels, corners, 12)
+    assert len(train) > 600 and len(test) > 80
+    assert abs(corners[train, 1].mean() - corners[test, 1].mean()) < 60, "all of the photographs in both"
+    covered = [np.zeros((427, 640), int) for _ in range(2)]
+    for number in test:
+        covered[labels[number]][tuple(slice(at, at + 12) for at in corners[number])] += 1
+    assert max(int(each.max()) for each in covered) == 1
+    for number in train:
+        assert not covered[labels[number]][tuple(slice(at, at + 12) for at in corners[number])].any()
+
+
 def test_faces_are_averaged_and_patches_are_not() -> None:
     faces, patches = np.arange(2 * 64 * 64.0).reshape(2, -1), np.ones((3, 144))
     small, shape = _reduced(faces, (64, 64))

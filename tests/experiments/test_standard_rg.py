@@ -18,6 +18,7 @@ def test_rules_cross_at_the_critical_mass_or_not_at_all(tmp_path: Path) -> None:
         found = rows["64/32", rule]["critical_mass2"]
         assert found.error < 0.003
         assert abs(found.pull(Estimate(-0.9515, 0.001))) < 4, f"{rule}: {found}"
+        assert rows["64/32", rule]["pull"]["critical_mass2"] == found.pull(-0.9515)
     for label, rule in (("64/32", "mean"), ("64/32", "decimation"), ("27/9", "mean")):
         assert rows[label, rule]["critical_mass2"] is None
     checks = [row for row in result.rows if row["label"].startswith("direct at")]

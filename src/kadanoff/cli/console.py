@@ -165,8 +165,9 @@ class KeptRun:
 
 
 def holds_work(folder: Path) -> bool:
-    """Whether a folder holds anything to go on with: more than the lock of who writes it."""
-    return folder.is_dir() and any(file.name not in ("lock", ".lock") for file in folder.iterdir())
+    """Whether a folder holds anything to go on with: more than the lock of who writes it, and what was asked."""
+    bare = ("lock", ".lock", "reproduce.json")
+    return folder.is_dir() and any(file.name not in bare for file in folder.iterdir())
 
 
 _runs: list[KeptRun] = []

@@ -48,7 +48,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
 
     begun = time.perf_counter()
     out = Path(out)
-    simulate = _Simulations(quick, seed, progress or (lambda done, total, message: None))
+    simulate = _Simulations(out, quick, seed, progress or (lambda done, total, message: None))
     shown = {
         f"{name}, $\\beta = {beta:.4g}$": [
             level.fields[0, 0] for level in _blocked(simulate(256, beta, "shown"))
@@ -90,10 +90,12 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
 
 
 class _Simulations:
-    """Simulate a lattice at a coupling, each with random numbers of its own."""
+    """Simulate a lattice at a coupling, each with random numbers and a folder of its own."""
 
-    def __init__(self, quick: bool, seed: int, progress: Callable[[float, float | None, str], None]) -> None:
-        self.quick, self.seed, self.progress, self.made = quick, seed, progress, 0
+    def __init__(
+        self, out: Path, quick: bool, seed: int, progress: Callable[[float, float | None, str], None]
+    ) -> None:
+        self.out, self.quick, self.seed, self.progress, self.made = out, quick, seed, progress, 0
 
     def __call__(self, side: int, beta: float, purpose: str) -> Ensemble:
         def report(done: float, total: float | None, message: str) -> None:
@@ -109,6 +111,7 @@ class _Simulations:
             thin=3,
             thermalize=100,
             seed=32 * self.seed + self.made,
+            out=self.out / "simulations" / f"{purpose}-{side}-{beta:.6g}",
             progress=report,
         )
 

@@ -42,7 +42,8 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             chains=CHAINS,
             draws=effort.draws,
             thin=8,
-            seed=seed + number,
+            seed=16 * seed + number,
+            out=Path(out) / "simulations" / str(number),
             progress=report,
         )
         with warnings.catch_warnings():  # a phi^6 term that vanishes is fitted as negative half of the time

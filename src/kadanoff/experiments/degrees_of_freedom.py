@@ -18,6 +18,7 @@ from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.ising_blocks import run_blocks
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_inverse
 from kadanoff.experiments.two_samples import TwoSamples, compare
 from kadanoff.lattice import Lattice
 from kadanoff.random import key as make_key
@@ -62,12 +63,18 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         draws=effort.draws,
         thin=8,
         seed=seed,
+        out=Path(out) / "simulation",
         progress=progress,
     )
     known, original = (
         ensemble.select(chains=slice(start, start + _CHAINS // 2)) for start in (0, _CHAINS // 2)
     )
-    inverse = learn_inverse(known, rule, width=effort.width, steps=effort.steps, seed=seed, progress=progress)
+    inverse = kept_inverse(
+        Path(out) / "inverse",
+        lambda: learn_inverse(
+            known, rule, width=effort.width, steps=effort.steps, seed=seed, progress=progress
+        ),
+    )
     blocked = block(original, rule)
     reconstructed = grow(blocked, inverse, seed=seed, progress=progress)[-1]
     found = compare(_quantities(blocked, original), _quantities(blocked, reconstructed), seed)

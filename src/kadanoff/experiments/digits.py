@@ -70,6 +70,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             sampler=HybridMonteCarlo(),
             start="hot",
             seed=seed,
+            out=Path(out) / "simulations" / str(digit),
             progress=report,
         )
         rows.append(

@@ -87,11 +87,11 @@ def start_of(
 
 def coupling_error(
     found: FixedPoint, start: Ensemble, sweeps: int, seed: int, progress: Progress | None
-) -> Estimate:
-    """What the statistical error of the couplings makes of beta/nu, from growth with the two farthest resamples.
+) -> dict[str, Estimate]:
+    """What the statistical error of the couplings makes of the exponents, from growth with the two farthest resamples.
 
     Couplings matter by what they add to the mean action; those two resamples that differ most in it are grown over two
-    steps, and the slopes' difference is scaled down to one standard deviation. Its own error is added in quadrature.
+    steps, and the slopes' differences are scaled down to one standard deviation. Their errors are added in quadrature.
     """
     series = conjugate_series(start)
     means = np.array([series[name].mean() for name in found.couplings])
@@ -104,11 +104,14 @@ def coupling_error(
         )
         levels = grow_quietly(begin, _inverse(action, sweeps), 2, seed, progress)
         table = critical_exponents(levels, ("ratio",), seed=seed)
-        slopes.append(table.slope(levels[0].lattice.longest, levels[-1].lattice.longest).beta_over_nu)
+        slopes.append(table.slope(levels[0].lattice.longest, levels[-1].lattice.longest))
     share = shift.std(ddof=1) / (shift.max() - shift.min())
-    low, high = slopes
-    change, noise = high.value - low.value, float(np.hypot(low.error, high.error))
-    return Estimate(share * float(np.hypot(change, noise)), share * noise)
+    errors: dict[str, Estimate] = {}
+    for name in ("gamma_over_nu", "beta_over_nu"):
+        low, high = (getattr(slope, name) for slope in slopes)
+        change, noise = high.value - low.value, float(np.hypot(low.error, high.error))
+        errors[name] = Estimate(share * float(np.hypot(change, noise)), share * noise)
+    return errors
 
 
 def _inverse(action: LongerRangeIsing, sweeps: int) -> CompatibleMonteCarlo:

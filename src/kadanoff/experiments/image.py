@@ -84,10 +84,12 @@ def run(
         models: dict[str, InhomogeneousPhi4] = {}
         cooled: dict[str, Cooled] = {}
         for number, (channel, pixels) in enumerate(channels(picture).items()):
-            fit = learn(pixels, copies=effort.copies, seed=seed + number, progress=report)
+            own = 16 * seed + number
+            fit = learn(pixels, copies=effort.copies, seed=own, progress=report)
             target = _OFFSET + pixels
-            chains = cool(fit.model, target, effort.sweeps, seed + number, report)
-            rows.append(_row(name, channel, target, chains) | {"learning_seconds": fit.seconds})
+            chains = cool(fit.model, target, effort.sweeps, own, report)
+            width = float(np.sqrt(np.mean(_noise(effort.copies, pixels.shape, own) ** 2)))
+            rows.append(_row(name, channel, target, chains, width) | {"learning_seconds": fit.seconds})
             models[channel], cooled[channel] = fit.model, chains
         figures.append(
             plot_evolution(picture, cooled, Path(out) / f"{name}.png", offset=_OFFSET, noise=_NOISE)
@@ -101,7 +103,8 @@ def run(
         f"{_HOT} times their values to these; found: within twice the noise, root mean "
         "square over pixels, up to a global sign",
         "width: of a pixel over the chains that found the image, root mean square over pixels; offset: the mean of "
-        "those chains less the image, in its standard errors, root mean square over pixels",
+        "those chains less the image, in its standard errors, root mean square over pixels; the reference of width "
+        "is that of the copies",
     ]
     return Result("image", rows, figures, time.perf_counter() - begun, notes)
 
@@ -189,7 +192,8 @@ def _distance(fields: Any, target: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(away**2, axis=tuple(range(1, target.ndim + 1))))
 
 
-def _row(name: str, channel: str, target: np.ndarray, chains: Cooled) -> dict[str, Any]:
+def _row(name: str, channel: str, target: np.ndarray, chains: Cooled, width: float) -> dict[str, Any]:
+    """What the chains found beside the image, whose copies have this width."""
     final = chains.distances[-1]
     found = final <= 2 * _NOISE
     share = float(found.mean())
@@ -198,7 +202,7 @@ def _row(name: str, channel: str, target: np.ndarray, chains: Cooled) -> dict[st
         "variant": channel,
         "found": Estimate(share, float(np.sqrt(max(share * (1 - share), 1 / _CHAINS) / _CHAINS))),
         "median_distance": float(np.median(final)),
-        "reference": {"found": 0.95, "median_distance": _NOISE, "width": _NOISE},
+        "reference": {"median_distance": width, "width": width},
     }
     if found.sum() > 2:
         fields = (_signs(chains.fields, target) * chains.fields)[found].astype(np.float64)
@@ -207,6 +211,8 @@ def _row(name: str, channel: str, target: np.ndarray, chains: Cooled) -> dict[st
         # The error of a variance over pixels as if they were independent, which they nearly are.
         error = by_pixel * np.sqrt(1 / (2 * (found.sum() - 1) * variance.size))
         pulls = (fields.mean(axis=0) - target) / np.sqrt(variance / found.sum())
-        row |= {"width": Estimate(by_pixel, error), "offset": float(np.sqrt(np.mean(pulls**2)))}
+        found_width = Estimate(by_pixel, error)
+        row |= {"width": found_width, "offset": float(np.sqrt(np.mean(pulls**2)))}
+        row["pull"] = {"width": found_width.pull(width)}
         row["reference"]["offset"] = 1.0
     return row

@@ -23,6 +23,7 @@ from kadanoff.errors import DepthWarning, OverlapError
 from kadanoff.experiments.correlation_lengths import length_rows
 from kadanoff.experiments.effective_coupling import Resamples, effective_coupling, level_values, slope
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_inverse
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import LearntInverse, MajorityMean, Relaxation, grow, learn_inverse
 from kadanoff.renormalization.crossing import Crossing, find_crossing
@@ -62,10 +63,10 @@ _FULL = _Effort((-0.05, -0.025, 0.0, 0.025, 0.05), 64, {32: 48, 64: 100, 128: 64
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
     """Simulate, learn, grow, match to direct simulations, draw the figures and save the result in `out`."""
-    begun = time.perf_counter()
+    begun, out = time.perf_counter(), Path(out)
     compile_ahead(*of_updates("phi4"), *DRAWS, *MEASUREMENTS)
     effort = _QUICK if quick else _FULL
-    tell = partial(_simulate, effort, seed, progress)
+    tell = partial(_simulate, effort, seed, out, progress)
     starts = {offset: tell(_SIDE, offset) for offset in effort.offsets}
     # Direct fields near where their levels are expected; matching reweights them, so any place in reach would do.
     direct = {
@@ -73,15 +74,18 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         for side in (2 * _SIDE, 4 * _SIDE)
     }
     action = Phi4(_CRITICAL, _QUARTIC)
-    inverse = learn_inverse(
-        starts[0.0],
-        MajorityMean(b=_B),
-        relax=Relaxation(action, 2),
-        temperature=1.0,
-        seed=seed,
-        progress=progress,
-        width=effort.width,
-        steps=effort.steps,
+    inverse = kept_inverse(
+        out / "inverse",
+        lambda: learn_inverse(
+            starts[0.0],
+            MajorityMean(b=_B),
+            relax=Relaxation(action, 2),
+            temperature=1.0,
+            seed=seed,
+            progress=progress,
+            width=effort.width,
+            steps=effort.steps,
+        ),
     )
     levels = {
         offset: _grow(start, inverse, effort, offset, seed, progress) for offset, start in starts.items()
@@ -99,13 +103,16 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     for number, (offset, grown) in enumerate(off.items()):
         label = f"at {_CRITICAL + offset:.4f}"
         rows += length_rows(grown, label, _B, _SAMPLES, 2000 + 8 * seed + number, disordered=offset > 0)
+    rows = [_with_pulls(row) for row in rows]
     figures = _draw(levels, direct, couplings, rows, out)
     result = Result("inverse-flow", rows, figures, time.perf_counter() - begun, _notes(inverse))
     result.save(out)
     return result
 
 
-def _simulate(effort: _Effort, seed: int, progress: Progress | None, side: int, offset: float) -> Ensemble:
+def _simulate(
+    effort: _Effort, seed: int, out: Path, progress: Progress | None, side: int, offset: float
+) -> Ensemble:
     mass2 = _CRITICAL + offset
 
     def report(done: float, total: float | None, message: str) -> None:
@@ -122,6 +129,7 @@ def _simulate(effort: _Effort, seed: int, progress: Progress | None, side: int, 
         thermalize=150,
         # Seeds differ between sizes and couplings: matched ensembles must be independent.
         seed=64 * seed + 16 * (side // _SIDE) + round(offset * side / _SIDE * 40),
+        out=out / "simulations" / f"{side}-{mass2:.6g}",
         progress=report,
     )
 
@@ -213,7 +221,9 @@ def _coupling_rows(effort: _Effort, couplings: Couplings) -> list[dict[str, Any]
         {
             "label": f"{_SIDE * _B**level} from {_CRITICAL + offset:.4f}",
             **{f"mass2_by_{name}": couplings[level, offset, name].estimate for name in _MATCHED},
-            "reference": {"mass2": Estimate(_CRITICAL + offset / _B**level, 0.0)},
+            "reference": {
+                f"mass2_by_{name}": Estimate(_CRITICAL + offset / _B**level, 0.0) for name in _MATCHED
+            },
         }
         for level in (1, 2)
         for offset in effort.offsets
@@ -229,6 +239,12 @@ def _crossing_row(side: int, name: str, found: Crossing | None) -> dict[str, Any
     }
 
 
+def _with_pulls(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its differences from the references, in standard errors."""
+    known = {name: value for name, value in row["reference"].items() if row[name] is not None}
+    return {**row, "pull": {name: row[name].pull(value) for name, value in known.items()}}
+
+
 def _notes(inverse: LearntInverse) -> list[str]:
     return [
         inverse.describe(),
@@ -236,6 +252,7 @@ def _notes(inverse: LearntInverse) -> list[str]:
         "named as estimator; level 0 is simulated, so K_0 is exact; nu = (j - i) ln b / -ln(slope)",
         "slope goes through all couplings of a side, inner_slope through those nearest to the critical one: their "
         "difference is curvature, for t_j = b^{-(j-i)/nu} t_i holds near criticality only",
+        "empty is what direct simulations, reweighted, do not reach within the range that their samples cover",
         "xi/L and U4 do not see the amplitude of the map; <|m|> does, and it is the most precise of the three",
         "the map keeps U4 and xi/L of the start, whose corrections to scaling are those of 32 x 32: levels from the "
         "critical mass are matched slightly off it",

@@ -58,6 +58,7 @@ def run_blocks(out: Path, *, quick: bool, seed: int, progress: Progress | None =
         thin=8,
         sampler=SwendsenWang(),
         seed=seed,
+        out=Path(out) / "simulation-ising",
         progress=progress,
     )
     blocked = block(direct, Majority(b=2), seed=seed)

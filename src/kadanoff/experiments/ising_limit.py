@@ -96,7 +96,15 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     histograms: dict[float, tuple[np.ndarray, np.ndarray]] = {}
     for number, action in enumerate([*actions, Ising(_KAPPA)]):
         progress(number, len(actions) + 2, "simulating")
-        ensemble = sample(action, lattice, chains=_CHAINS, draws=draws, thin=2, seed=seed + number)
+        ensemble = sample(
+            action,
+            lattice,
+            chains=_CHAINS,
+            draws=draws,
+            thin=2,
+            seed=16 * seed + number,
+            out=out / "simulations" / str(number),
+        )
         row = dict(zip(_QUANTITIES, _observed(ensemble), strict=True))
         if number < len(actions):
             rows.append({"label": f"quartic {_QUARTICS[number]:g}", "quartic": _QUARTICS[number], **row})

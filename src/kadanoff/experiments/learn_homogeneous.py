@@ -27,6 +27,7 @@ from kadanoff.experiments.lattice_targets import (
     terms_of,
 )
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import VariationalFit, fit_variational
 from kadanoff.learning.partition import free_energy
 from kadanoff.observables import Observable
@@ -65,6 +66,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
 
     begun = time.perf_counter()
     effort, target, start = _QUICK if quick else _FULL, homogeneous(), random_start(seed)
+    folder = Path(out)
     fits: dict[str, VariationalFit] = {}
     for number, name in enumerate(_ALLOWED):
         fits[name] = fit_variational(
@@ -76,6 +78,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             chains=effort.chains,
             seed=16 * seed + number,
             progress=renamed(progress, f"by {name}"),
+            checkpoint=kept_state(folder / name),
         )
     anneal: dict[str, Any] = {"chains": effort.final[0], "steps": effort.final[1]}
     exact = free_energy(target, seed=16 * seed + 8, **anneal)
@@ -89,7 +92,15 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         bounds[name] = bound_along(fit, epochs, *effort.annealed, seed=1000 * (seed + 1) + 100 * number)
         rows += [bound_row(name, epoch, bound, exact) for epoch, bound in bounds[name]]
     first, learnt, direct = (
-        sample(action, chains=1024, draws=effort.draws, thin=4, seed=16 * seed + 12 + i, progress=progress)
+        sample(
+            action,
+            chains=1024,
+            draws=effort.draws,
+            thin=4,
+            seed=16 * seed + 12 + i,
+            out=folder / "simulations" / str(i),
+            progress=progress,
+        )
         for i, action in enumerate((start, fits["descent"].model, target))
     )
     terms = terms_of(target)
@@ -97,7 +108,6 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     compared = {"random start": overlap(first, direct), "learnt by descent": overlap(learnt, direct)}
     for name, found in compared.items():
         rows.append({"label": name, "estimator": "overlap with direct", **found.row()})
-    folder = Path(out)
     drawn = {"direct": histogrammed(direct, terms), "learnt $p$": histogrammed(learnt, terms)}
     figures = [
         plot_fits(fits, folder / "learn_homogeneous.png", COUPLINGS),

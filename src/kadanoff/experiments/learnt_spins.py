@@ -6,6 +6,7 @@ variance of that mean beside the statistical one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.exact import kaufman
 from kadanoff.experiments.spin_rows import COMPARED, CRITICAL, grow_quietly, slope_row, with_pulls
+from kadanoff.experiments.stages import kept_inverse
 from kadanoff.renormalization import (
     CompatibleMonteCarlo,
     LearntInverse,
@@ -53,28 +55,34 @@ class Trained:
 
 
 def learn(
-    direct: Ensemble, *, trainings: int, width: int, steps: int, seed: int, progress: Progress | None
+    direct: Ensemble,
+    *,
+    trainings: int,
+    width: int,
+    steps: int,
+    seed: int,
+    out: Path,
+    progress: Progress | None,
 ) -> list[Trained]:
-    """Minimal and full inverses, each with `trainings` seeds."""
-    return [
-        Trained(
-            tuple(
-                learn_inverse(
-                    direct,
-                    Majority(b=2),
-                    depth,
-                    kind=kind,
-                    seed=100 * seed + training,
-                    width=width,
-                    steps=steps,
-                    kernels=(3, 1),
-                    progress=progress,
-                )
-                for training in range(trainings)
-            )
+    """Minimal and full inverses, each with `trainings` seeds, kept in the folder `out`."""
+
+    def learnt(kind: str, depth: int, training: int) -> LearntInverse:
+        return kept_inverse(
+            out / f"{kind}-{depth}-{training}",
+            lambda: learn_inverse(
+                direct,
+                Majority(b=2),
+                depth,
+                kind=kind,
+                seed=100 * seed + training,
+                width=width,
+                steps=steps,
+                kernels=(3, 1),
+                progress=progress,
+            ),
         )
-        for kind, depth in _KINDS
-    ]
+
+    return [Trained(tuple(learnt(*which, training) for training in range(trainings))) for which in _KINDS]
 
 
 def beside_rows(

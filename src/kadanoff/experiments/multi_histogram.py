@@ -62,6 +62,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             thermalize=100,
             sampler=SwendsenWang(),
             seed=16 * seed + number,
+            out=Path(out) / "simulations" / f"{beta:g}",
             progress=progress,
         )
         for number, beta in enumerate(_BETAS)

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 from sklearn.model_selection import train_test_split
 
 from kadanoff.errors import KadanoffWarning
 from kadanoff.experiments.network_density import density_rows, trained
 from kadanoff.experiments.result import Result
 from kadanoff.network.datasets import dequantised, load_dataset
+from kadanoff.network.datasets.bundled import patch_places
 from kadanoff.sampling.run import Progress
 
 __all__ = ["run"]
@@ -27,7 +29,10 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
         data = load_dataset("faces", side=_SIDE, count=2000 if quick else 6000, seed=seed)
     assert data.levels is not None and data.labels is not None and data.shape is not None
     grey, shape = _reduced(dequantised(data.data, data.levels, seed), data.shape)
-    train, test = train_test_split(np.arange(len(grey)), test_size=0.25, random_state=seed)
+    if data.name == "patches":
+        train, test = apart(*patch_places(_SIDE, len(grey), seed), _SIDE)
+    else:
+        train, test = train_test_split(np.arange(len(grey)), test_size=0.25, random_state=seed)
     options: dict[str, Any] = {
         "n_hidden": 128,
         "training": "persistent",
@@ -48,6 +53,8 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     figures = plot_network(models["phi4"], grey[test], data.labels[test], shape, Path(out), "network_faces")
     notes = [
         f"data: {data!r}, seen as {shape[0]} x {shape[1]} images",
+        f"{len(train)} to learn from, {len(test)} held out"
+        + (", which share no pixel with those nor with one another" if data.name == "patches" else ""),
         *(str(entry.message) for entry in said if issubclass(entry.category, KadanoffWarning)),
         "log-likelihoods are nats a sample on 256 grey levels with uniform noise of one level; networks see the same "
         "data, seeds and training",
@@ -55,6 +62,26 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     result = Result("network-faces", rows, figures, time.perf_counter() - begun, notes)
     result.save(out)
     return result
+
+
+def apart(
+    photographs: Int[np.ndarray, " sample"], corners: Int[np.ndarray, "sample 2"], side: int
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
+    """Which patches to learn from and which to hold out: no pixel is in two of those held out, or in both parts.
+
+    Held out is every fourth band of columns, two patches wide, so that both parts show all of the photographs. Patches
+    across the borders of these bands belong to neither.
+
+    >>> apart(np.zeros(4, int), np.array([[0, 0], [0, 44], [0, 48], [0, 52]]), 8)
+    (array([0]), array([2]))
+    """
+    first, last = corners[:, 1] // (2 * side), (corners[:, 1] + side - 1) // (2 * side)
+    kept: list[int] = []
+    for number in np.flatnonzero((first % 4 == 3) & (last == first)):
+        same = [other for other in kept if photographs[other] == photographs[number]]
+        if np.all(np.abs(corners[same] - corners[number]).max(axis=1, initial=0) >= side):
+            kept.append(int(number))
+    return np.flatnonzero((first % 4 != 3) & (last % 4 != 3)), np.array(kept)
 
 
 def _reduced(grey: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, ...]]:

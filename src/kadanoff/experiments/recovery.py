@@ -54,12 +54,20 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         thermalize=100,
         sampler=ColourBlock(sweeps=4),
         seed=seed,
+        out=Path(out) / "simulations" / "inhomogeneous",
         progress=report,
     )
     many = fits(InhomogeneousPhi4.random(truth.graph, seed + 1), data, effort.steps, seed, report)
     uniform = Phi4(-0.5, 0.7)
     fields = sample(
-        uniform, Lattice((8, 8)), chains=CHAINS, draws=effort.draws, thin=4, seed=seed, progress=report
+        uniform,
+        Lattice((8, 8)),
+        chains=CHAINS,
+        draws=effort.draws,
+        thin=4,
+        seed=seed,
+        out=Path(out) / "simulations" / "uniform",
+        progress=report,
     )
     few = fits(Phi4(0.5, 1.0, 0.5), fields, effort.steps, seed, report)
     rows = [_row_of_many(name, fit, truth) for name, fit in many.items()]

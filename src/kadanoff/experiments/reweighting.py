@@ -19,6 +19,7 @@ import numpy as np
 from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.experiments.lattice_targets import TRAIN, ImaginaryMass, long_range, random_start, renamed
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import fit_variational
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
@@ -81,6 +82,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         chains=effort.training,
         seed=16 * seed,
         progress=renamed(progress, "A_4"),
+        checkpoint=kept_state(Path(out) / "learnt"),
     )
     found: dict[tuple[str, str], Trajectory] = {}
     for number, (drawn, factor) in enumerate(_SAMPLES.items()):
@@ -92,6 +94,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             thin=4,
             start="cold",
             seed=16 * seed + 1 + number,
+            out=Path(out) / "simulations" / drawn.replace(" ", ""),
             progress=renamed(progress, f"from {drawn}"),
         )
         for name, target in _TARGETS.items():
@@ -105,6 +108,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             thin=4,
             start="cold",
             seed=16 * seed + 4 + number,
+            out=Path(out) / "simulations" / f"direct-{strength}",
             progress=renamed(progress, f"at g' = {strength}"),
         )
         for name, target in _TARGETS.items():

@@ -43,7 +43,7 @@ _DRAWS = {64: (60, 340), 32: (120, 700), 27: (32, 120), 9: (64, 240)}
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) -> Result:
     """Simulate, block by every rule, find the crossings, draw the figure and save the result in `out`."""
-    begun = time.perf_counter()
+    begun, out = time.perf_counter(), Path(out)
 
     def simulate(side: int, mass2: float, stream: int, share: int = 1) -> Ensemble:
         def report(done: float, total: float | None, message: str) -> None:
@@ -53,7 +53,14 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         draws = _DRAWS[side][0 if quick else 1] // share
         action, lattice = Phi4(mass2, _QUARTIC), Lattice((side, side))
         return sample(
-            action, lattice, chains=_CHAINS, draws=draws, thin=_THIN, seed=16 * seed + stream, progress=report
+            action,
+            lattice,
+            chains=_CHAINS,
+            draws=draws,
+            thin=_THIN,
+            seed=16 * seed + stream,
+            out=out / "simulations" / f"{side}-{mass2}",
+            progress=report,
         )
 
     fine, direct = simulate(64, _CRITICAL, 0), simulate(32, _CRITICAL, 1)
@@ -108,6 +115,7 @@ def _row(label: str, rule: str, crossing: Crossing, direct: Ensemble) -> dict[st
         "range": [curve.couplings[0], curve.couplings[-1]],
         "effective_fraction": min(curve.effective.min(), crossing.direct.effective.min()),
         "reference": {"critical_mass2": Estimate(_CRITICAL, 0.0)},
+        "pull": {"critical_mass2": None if crossing.value is None else crossing.value.pull(_CRITICAL)},
     }
 
 

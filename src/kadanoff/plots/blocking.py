@@ -85,6 +85,8 @@ def _draw_lengths(axis: Any, lengths: Sequence[Mapping[str, Any]]) -> None:
         points(axis, betas, [found[side][beta] for beta in betas], label, COLOURS[number], MARKERS[number])
     axis.plot([], [], ":", color="0.35", label=r"exact $\xi/2^n$ of the infinite lattice")
     axis.set_yscale("log", base=2)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, 2 * high)  # room for the legend
     axis.yaxis.set_major_formatter(lambda xi, _: f"{xi:g}")
     axis.locator_params(axis="x", nbins=5)
     axis.set_title("each step halves the correlation length")

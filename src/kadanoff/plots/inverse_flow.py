@@ -49,7 +49,8 @@ def plot_levels(
         axis.set_xlabel(r"simulated $\mu^2$")
         axis.set_ylabel(symbol)
         axis.locator_params(axis="x", nbins=6)
-    axes[0, 0].plot([], [], "o", color="0.35", markersize=4.5, label="grown, simulated there")
+    if any(0 < abs(offset) <= 1.001 * widest for offset in levels):
+        axes[0, 0].plot([], [], "o", color="0.35", markersize=4.5, label="grown, simulated there")
     axes[0, 0].plot([], [], "D", color="0.35", markersize=4.5, label="direct, simulated there")
     axes[0, 1].set_yscale("log")
     # below the panels: no corner is free of curves
@@ -128,7 +129,12 @@ def plot_effective_couplings(
     ticks = [f"{_NAMES.get(name, name)}\n{label}" for label, name in labels]
     right.set_xticks(range(len(labels)), ticks, fontsize=9)
     right.set_ylabel(r"$dK_j/dK_i$")
-    right.set_ylim(0.25, 0.82)
+    ends = [
+        0.27,
+        0.72,
+        *(row["slope"].value + sign * row["slope"].error for row in single for sign in (-1, 1)),
+    ]
+    right.set_ylim(min(ends) - 0.02, max(ends) + 0.1)  # the legend is at the top
     legend(right, loc="upper right", ncols=2)
     return save(drawing, path)
 

@@ -55,7 +55,7 @@ def plot_limit(
         last.plot(centre, density, color=COLOURS[place], linewidth=1.2, label=rf"$\lambda = {chosen:g}$")
     last.set_yscale("log")
     last.set_ylim(1e-3, None)
-    last.set_xlim(-2.5, 2.5)
+    last.set_xlim(-3, 3)
     last.set_xlabel(r"$\phi$ at a site")
     last.set_ylabel("density")
     legend(last)

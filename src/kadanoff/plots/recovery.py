@@ -27,13 +27,15 @@ def plot_recovery(fits: Mapping[str, Any], truth: Any, path: str | Path) -> Path
     left.plot(span, span, color="0.35", linestyle="--", linewidth=1.0)
     left.set(xlabel="true coupling", ylabel="fitted coupling", title=name)
     legend(left)
-    bins = np.linspace(-4, 4, 17)
+    bins, highest = np.linspace(-4, 4, 17), 0.72
     for number, (method, fit) in enumerate(fits.items()):
-        density = np.histogram(fit.pulls(truth), bins, density=True)[0]
+        # What lies farther counts in the outermost bins.
+        density = np.histogram(np.clip(fit.pulls(truth), -4, 4), bins, density=True)[0]
         middle.stairs(density, bins, color=COLOURS[number], linewidth=1.5, label=method)
+        highest = max(highest, 1.2 * float(density.max()))
     x = np.linspace(-4, 4, 200)
     middle.plot(x, norm.pdf(x), color="0.35", linestyle="--", linewidth=1.0, label="unit normal")
-    middle.set(xlabel="(fitted - true) / error", ylabel="probability density", ylim=(0, 0.72))
+    middle.set(xlabel="(fitted - true) / error", ylabel="probability density", ylim=(0, highest))
     legend(middle, fontsize=8)
     for number, (method, fit) in enumerate(fits.items()):
         error = float(np.sqrt(np.mean([coupling.error**2 for coupling in fit.couplings.values()])))
@@ -55,7 +57,7 @@ def plot_couplings(
     drawing, axes = figure(rows=len(found), columns=len(names), width=2.5, height=2.3)
     for line, (row, (title, methods)) in enumerate(zip(axes, found.items(), strict=True)):
         for axis, name in zip(row, names, strict=True):
-            reference(axis, truth[title][name], "")
+            reference(axis, truth[title][name], "true")
             for number, (method, couplings) in enumerate(methods.items()):
                 points(axis, [number], [couplings[name]], method, COLOURS[number], MARKERS[number])
             axis.set_xlim(-0.6, len(methods) - 0.4)
@@ -64,9 +66,7 @@ def plot_couplings(
                 axis.set_title(name.replace("_", " "))
         row[0].set_ylabel(title)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    drawing.legend(
-        handles[-len(labels) :], labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9
-    )
+    drawing.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return save(drawing, path)
 
 

@@ -1,11 +1,14 @@
 """Images that scikit-learn bundles: always at hand, without a network."""
 
+from functools import cache
+
 import numpy as np
+from jaxtyping import Float, Int
 
 from kadanoff.errors import InputError
 from kadanoff.network.datasets.base import Dataset, require_scikit_learn
 
-__all__ = ["digits", "patches"]
+__all__ = ["digits", "patch_places", "patches"]
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green, blue (ITU-R BT.601)
 
@@ -27,14 +30,25 @@ def patches(side: int = 16, count: int = 5000, seed: int = 0) -> Dataset:
     >>> patches(side=8, count=10)
     Dataset(patches: 10 samples of 8 x 8, 256 grey levels, 2 classes)
     """
-    try:
-        photographs = require_scikit_learn().load_sample_images().images
-    except ImportError:
-        raise InputError(
-            "reading photographs needs pillow, which is not installed: pip install pillow"
-        ) from None
-    grey = [np.rint(photograph @ np.array(_LUMINANCE)) for photograph in photographs]
-    most = min(min(photograph.shape) for photograph in grey)
+    photographs = _photographs()
+    labels, corners = patch_places(side, count, seed)
+    rows = np.empty((count, side * side))
+    for row, label, (top, left) in zip(rows, labels, corners, strict=True):
+        row[:] = photographs[label][top : top + side, left : left + side].ravel()
+    return Dataset("patches", rows, (side, side), labels, 256)
+
+
+def patch_places(
+    side: int, count: int, seed: int
+) -> tuple[Int[np.ndarray, " sample"], Int[np.ndarray, "sample 2"]]:
+    """The photograph of every patch, and its first row and column there; raises as `patches` does.
+
+    >>> labels, corners = patch_places(side=8, count=10, seed=0)
+    >>> corners.shape
+    (10, 2)
+    """
+    shapes = [photograph.shape for photograph in _photographs()]
+    most = min(map(min, shapes))
     if not 2 <= side <= most:
         raise InputError(
             f"a patch of {side} x {side} cannot be cut from the photographs; give a side of 2 to {most}"
@@ -42,10 +56,19 @@ def patches(side: int = 16, count: int = 5000, seed: int = 0) -> Dataset:
     if count < 1:
         raise InputError(f"give 1 patch or more, got {count}")
     rng = np.random.default_rng(seed)
-    labels = rng.integers(len(grey), size=count)
+    labels = rng.integers(len(shapes), size=count)
     places = rng.random((count, 2))
-    rows = np.empty((count, side * side))
-    for row, label, place in zip(rows, labels, places, strict=True):
-        top, left = (int(p * (n - side + 1)) for p, n in zip(place, grey[label].shape, strict=True))
-        row[:] = grey[label][top : top + side, left : left + side].ravel()
-    return Dataset("patches", rows, (side, side), labels, 256)
+    room = np.array(shapes)[labels] - side + 1
+    return labels, (places * room).astype(np.int64)
+
+
+@cache
+def _photographs() -> list[Float[np.ndarray, "row column"]]:
+    """Both photographs on 256 grey levels."""
+    try:
+        photographs = require_scikit_learn().load_sample_images().images
+    except ImportError:
+        raise InputError(
+            "reading photographs needs pillow, which is not installed: pip install pillow"
+        ) from None
+    return [np.rint(photograph @ np.array(_LUMINANCE)) for photograph in photographs]
