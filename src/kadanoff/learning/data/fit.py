@@ -161,11 +161,11 @@ def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
     known = has_conditionals(action)
     if not known and has_spins(action):
         return None
-    half = jnp.asarray(max(window(samples.fields), window(rest.fields)))
+    inside = jnp.asarray(window(samples.fields, rest.fields))
     volume = rest.fields[0].size
     rows = max(1, _SCORE_SITES // (volume if known else volume**2))
     parts = [
-        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), half, known), np.float64)
+        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), inside, known), np.float64)
         for i in range(0, len(rest.fields), rows)
     ]
     found = rest.resampled(np.concatenate(parts)[:, None] / volume)
@@ -173,7 +173,7 @@ def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
 
 
 @eqx.filter_jit
-def _scores(action: Any, fields: Any, half: Any, known: bool) -> Any:
+def _scores(action: Any, fields: Any, inside: Any, known: bool) -> Any:
     if known:
-        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, half)))(fields)
+        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, inside)))(fields)
     return jax.vmap(lambda field: -score(action, field))(fields)
