@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kadanoff as kd
+from kadanoff.errors import KadanoffWarning
 from kadanoff.learning.data import METHODS, fit_data, score
 
 OPTIONS: dict[str, dict[str, Any]] = {"likelihood": {"steps": 40}, "contrastive divergence": {"steps": 20}}
@@ -204,7 +205,7 @@ class Sextic(kd.NearestNeighbourAction):
 @pytest.mark.exact
 def test_a_potential_that_falls_without_bound_is_told() -> None:
     fields = np.random.default_rng(0).standard_t(12, size=(500, 4, 4))
-    with pytest.warns(kd.errors.KadanoffWarning, match="lower at phi = .* cannot be normalised"):
+    with pytest.warns(KadanoffWarning, match="lower at phi = .* cannot be normalised"):
         fit = fit_data(Sextic(1.0, 0.1), fields, "score matching", train=("mass2", "sextic"))
     assert fit.couplings["sextic"].value < 0 and fit.held_out is None
 
@@ -213,7 +214,7 @@ def test_a_potential_that_falls_without_bound_is_told() -> None:
 def test_a_fit_beyond_the_bounds_of_its_action_is_told() -> None:
     # Uniform numbers have lighter tails than any Gaussian: here the quartic term comes out with its own sign.
     fields = np.random.default_rng(0).standard_t(12, size=(500, 4, 4))
-    with pytest.warns(kd.errors.KadanoffWarning, match="no action to sample"):
+    with pytest.warns(KadanoffWarning, match="no action to sample"):
         fit = fit_data(kd.Phi4(1.0, 0.1, 0.0), fields, "score matching", train=("mass2", "quartic"))
     assert fit.couplings["quartic"].value < 0 and fit.held_out is None
 
@@ -266,3 +267,18 @@ def test_a_density_of_ones_own_needs_conditionals_of_its_own() -> None:
         fit_data(Widened(0.3), fields, "pseudo-likelihood")
     fit = fit_data(Widened(0.3), fields, "score matching")
     assert fit.score == "-(Hyvarinen score) per site"
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("seed", [-1, 1.5])
+def test_seeds_are_whole_numbers(seed: Any) -> None:
+    with pytest.raises(kd.KadanoffError, match="seed"):
+        fit_data(kd.Phi4(1.0, 1.0), np.random.default_rng(0).normal(size=(20, 4)), "likelihood", seed=seed)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("method", ["likelihood", "pseudo-likelihood"])
+def test_a_fit_that_has_not_converged_says_so(method: str) -> None:
+    fields = np.random.default_rng(0).normal(size=(200, 4, 4))
+    with pytest.warns(KadanoffWarning, match=f"{method} has not converged"):
+        fit_data(kd.Phi4(40.0, 9.0), fields, method, steps=1)
