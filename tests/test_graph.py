@@ -1,5 +1,8 @@
 """Graphs: edges, neighbours, colourings, and what is refused."""
 
+import copy
+import pickle
+
 import jax.numpy as jnp
 import networkx
 import numpy as np
@@ -150,3 +153,27 @@ def test_bad_graphs_are_refused_in_one_line(make, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
         make()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Graph([(0, 1)], sites=2.0),  # pyright: ignore[reportArgumentType]
+        lambda: Graph.complete(2.5),  # pyright: ignore[reportArgumentType]
+        lambda: Graph.bipartite(1.5, 2),  # pyright: ignore[reportArgumentType]
+        lambda: Graph.periodic((6,), [(1.5,)]),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_sites_and_steps_are_whole_numbers(make):
+    with pytest.raises(InputError, match="whole number"):
+        make()
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda graph: pickle.loads(pickle.dumps(graph))])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_copies_are_frozen_too(again, name):
+    graph = GRAPHS[name]
+    assert graph.degrees.sum() == 2 * len(graph.edges)  # kept with the graph, not with its copy
+    copied = again(graph)
+    assert copied == graph and hash(copied) == hash(graph) and copied.steps == graph.steps
+    assert not copied.edges.flags.writeable

@@ -10,6 +10,7 @@ from kadanoff.actions import (
     InhomogeneousIsing,
     InhomogeneousPhi4,
     Ising,
+    LongerRangePhi4,
     MarkovRandomField,
     Phi4,
 )
@@ -151,3 +152,29 @@ def test_what_is_refused() -> None:
     for message, call in refusals.items():
         with pytest.raises(InputError, match=message):
             call()
+
+
+def test_complex_actions_have_the_property_of_both_their_parts():
+    action = LongerRangePhi4(-0.9 + 0.1j, 0.7, next_nearest=0.2)
+    assert not markov_property(action, SQUARE) and markov_property(action, Graph.grid((5, 5), "diagonals"))
+    assert not markov_property(LongerRangePhi4(-0.9, 0.7, next_nearest=0.2j), SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: markov_property(InhomogeneousIsing(TRIANGLES, 0.1), SQUARE), "fails on a field of shape"),
+        (lambda: markov_property(Phi4(1.0, 1.0), SQUARE, tolerance=float("nan")), "tolerance"),
+        (lambda: markov_property(Phi4(1.0, 1.0), SQUARE, samples=1.5), "whole number"),
+        (lambda: canonical_potentials(Ising(0.3), np.array([[[0, 1], [1, 1]]])), r"other than \+1 and -1"),
+        (lambda: canonical_potentials(Phi4(1.0, 1.0), np.full((1, 2, 2), np.nan)), "finite"),
+        (lambda: canonical_potentials(LongerRangePhi4(1.0, 1.0), np.ones((1, 4))), "two dimensions"),
+        (lambda: canonical_potentials(Phi4(1.0, 1.0), np.ones((1, 2, 2))).of([-1]), "sites are 0 to 3"),
+        (lambda: canonical_potentials(Phi4(1.0, 1.0), np.ones((1, 2, 2))).of([4]), "sites are 0 to 3"),
+        (lambda: canonical_potentials(Phi4(1.0, 1.0), np.ones((1, 2, 2))).cliques(SQUARE), "other sites"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(ask, said):
+    with pytest.raises(InputError, match=said) as refused:
+        ask()
+    assert "\n" not in str(refused.value)

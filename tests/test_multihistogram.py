@@ -193,3 +193,27 @@ def test_what_cannot_be_joined_is_refused(spins):
     with pytest.raises(InputError, match="differ in nothing"):
         same.curve("phi2", [1.55])
     assert same.curve("phi2", [1.55], "mass2").values[0] > 0
+
+
+@pytest.mark.statistical
+def test_simulations_that_differ_in_an_array_of_couplings(spins):
+    # One pull within 4 standard errors.
+    graph = kd.Graph.grid((8, 8))
+    ensembles = [
+        kd.Ensemble(np.asarray(each.fields), kd.InhomogeneousIsing(graph, beta))
+        for each, beta in zip(spins[:2], BETAS[:2], strict=True)
+    ]
+    joined = MultiHistogram(ensembles, samples=50)
+    exact = [kd.exact.kaufman(beta, 8).log_partition for beta in BETAS[:2]]
+    assert joined.varied == ("w",)
+    assert abs(joined.free_energies[1].pull(exact[0] - exact[1])) < 4
+    alike = MultiHistogram(spins[:2], samples=50).curve("abs_magnetization", [0.39]).values
+    curve = joined.curve("abs_magnetization", [kd.InhomogeneousIsing(graph, 0.39)])
+    np.testing.assert_allclose(curve.values, alike, rtol=1e-5)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("samples", [0, 1, 2.5])
+def test_resamples_are_two_or_more(spins, samples):
+    with pytest.raises(InputError, match="samples"):
+        MultiHistogram(spins[:2], samples=samples)

@@ -53,3 +53,33 @@ def test_large_sums_lose_nothing():
     field = (1000 + np.random.default_rng(1).normal(size=(1, 512, 512))).astype(np.float32)
     found = measure(jnp.asarray(field), None, ("magnetization",))["magnetization"][0]
     assert found == pytest.approx(field.astype(np.float64).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [jnp.bool_, jnp.int8, jnp.float16])
+def test_terms_of_small_types_neither_overflow_nor_round(kind):
+    entry = Observable("up", (lambda field: (field > 0).astype(kind),), lambda means, lattice: means[0], "up")
+    fields = np.random.default_rng(3).normal(size=(2, 3, 300, 300)).astype(np.float32)
+    assert Ensemble(fields).observe(entry).value == pytest.approx(np.mean(fields > 0), rel=1e-12)
+
+
+def test_an_observable_may_be_a_plain_number():
+    entry = Observable("two", (lambda field: 2.0,), lambda means, lattice: means[0], "2")
+    assert Ensemble(FIELDS[None]).observe(entry).value == 2
+
+
+def test_half_precision_fields_are_measured_in_single_precision():
+    half = (3 + 0.1 * np.random.default_rng(4).normal(size=(1, 4, 256, 256))).astype(np.float16)
+    names = ("abs_magnetization", "phi4", "neighbours")
+    found, wanted = (Ensemble(half.astype(kind)).observables(names) for kind in (np.float16, np.float32))
+    assert [each.value for each in found.values()] == [each.value for each in wanted.values()]
+
+
+@pytest.mark.parametrize("fields", [FIELDS[None] + 1j, np.full((1, 2, 4, 4), "a"), [[[1.0, 2.0]]]])
+def test_fields_are_real_numbers(fields):
+    with pytest.raises(InputError, match="array of real numbers or spins"):
+        Ensemble(fields)
+
+
+def test_log_weights_may_be_lists():
+    ensemble = Ensemble(FIELDS[None], log_weight=[[0.0] * 7])  # pyright: ignore[reportArgumentType]
+    assert ensemble.select(draws=2).log_weight.tolist() == [[0.0]]

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import kadanoff as kd
 from kadanoff.actions import Action, InhomogeneousPhi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
@@ -86,3 +88,31 @@ def test_complex_densities_have_complex_operators():
 def test_names_that_are_no_couplings_are_refused():
     with pytest.raises(InputError, match="no coupling 'c'; choose from w, r, a, b"):
         derivative(ensemble(), "phi2", "c")
+
+
+class _Quadratic(kd.Action):
+    a: Any
+
+    def density(self, field: Any) -> Any:
+        return self.a**2 * field**2
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.complex64])
+def test_operators_of_complex_couplings_are_analytic_derivatives(kind: Any) -> None:
+    fields = np.random.default_rng(0).normal(size=(2, 3, 2, 2)).astype(np.float32)
+    a = np.full((2, 2), 0.6, kind)
+    a[0, 1] = 0.6 + (0.2j if kind is np.complex64 else 0.2)
+    ensemble = kd.Ensemble(fields, _Quadratic(jnp.asarray(a)))
+    expected = 2 * a * fields.astype(np.float64) ** 2
+    np.testing.assert_allclose(conjugate_series(ensemble, ("a",))["a"], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        kd.conjugate(ensemble.action, jnp.asarray(fields[0, 0])).a, expected[0, 0], rtol=1e-5
+    )
+
+
+def test_operators_of_an_action_with_one_complex_coupling() -> None:
+    field = jnp.asarray(np.random.default_rng(0).normal(size=(4, 4)), jnp.float32)
+    plain = kd.conjugate(kd.LongerRangePhi4(0.5, 0.7, next_nearest=0.2), field)
+    tilted = kd.conjugate(kd.LongerRangePhi4(0.5 + 0.1j, 0.7, next_nearest=0.2), field)
+    for name in ("mass2", "quartic", "kappa", "next_nearest", "sextic"):
+        assert complex(getattr(tilted, name)) == pytest.approx(complex(getattr(plain, name)), rel=1e-5)

@@ -2,11 +2,13 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from kadanoff.actions import Action, InhomogeneousIsing, Ising, Phi4
+from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError, OverlapWarning, PrecisionWarning
 from kadanoff.graph import Graph
@@ -158,7 +160,9 @@ def test_response_is_the_slope_of_the_reweighted_mean(name):
         up, down = (reweight(ensemble, Phi4(mass2 + sign * step, 0.0, 0.0)).observe(name) for sign in (1, -1))
         apart = float(Phi4(mass2 + step, 0.0).mass2) - float(Phi4(mass2 - step, 0.0).mass2)
         slope = (up.value - down.value) / apart
-        assert derivative(ensemble, name).value == pytest.approx(slope, rel=2e-4)
+        # near zero xi bends: the difference quotient is worse there
+        rel = 3e-3 if name == "xi_over_L" else 2e-4
+        assert derivative(ensemble, name).value == pytest.approx(slope, rel=rel)
 
 
 @pytest.mark.statistical
@@ -182,3 +186,24 @@ def test_unknown_couplings_and_observables_are_refused():
     with pytest.raises(InputError, match="unbounded"):
         with_coupling(Phi4(1.0, 0.5), "quartic", -1.0)
     np.testing.assert_allclose(log_ratio(ensemble, ensemble.action), 0)
+
+
+@pytest.mark.exact
+def test_curves_of_an_action_with_couplings_of_every_site():
+    class RandomField(Action):
+        strength: float
+        noise: jax.Array
+
+        def density(self, field):
+            return field**2 - self.strength * self.noise * field
+
+    noise = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
+    fields = np.random.default_rng(1).normal(size=(16, 4, 3, 3)).astype(np.float32)
+    ensemble = Ensemble(fields, RandomField(0.0, jnp.asarray(noise)))
+    curve = reweighted_curve(ensemble, "phi2", np.array([0.0, 0.1]), "strength", samples=20)
+    weight = np.exp(0.1 * (noise * fields.astype(np.float64)).sum(axis=(2, 3)))
+    expected = (weight * (fields.astype(np.float64) ** 2).mean(axis=(2, 3))).sum() / weight.sum()
+    assert curve.values[1] == pytest.approx(expected, rel=1e-6)
+    for wrong in (np.array([]), np.array([0.1, np.nan])):
+        with pytest.raises(InputError, match="finite values of the coupling"):
+            reweighted_curve(ensemble, "phi2", wrong, "strength")

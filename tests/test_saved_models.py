@@ -1,6 +1,8 @@
 """Models in folders: what comes back is what was kept, and damage is refused in one line."""
 
+import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,27 @@ def test_damage_is_refused_in_one_line(damage: Any, said: str, tmp_path: Path) -
     with pytest.raises(StoreError, match=said) as refusal:
         kd.load_model(folder)
     assert "\n" not in str(refusal.value)
+
+
+def test_complex_couplings_come_back_and_are_told(tmp_path: Path) -> None:
+    model = kd.LongerRangePhi4(-0.9 + 0.1j, 0.7)
+    folder = kd.save_model(model, tmp_path / "model", seed=np.int64(3))  # pyright: ignore[reportArgumentType]
+    assert_same(kd.load_model(folder), model)
+    record = model_record(folder)
+    assert record["couplings"]["mass2"] == pytest.approx([-0.9, 0.1]) and record["seed"] == 3
+
+
+def test_a_script_that_is_imported_is_not_run_again(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "once_only.py").write_text(
+        "import kadanoff as kd\nruns = []\nclass Free(kd.Action):\n    mass2: float\n"
+        "    def density(self, field):\n        return self.mass2 * field**2 / 2\n"
+        "if __name__ != 'once_only':\n    raise SystemExit('run again')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("once_only")
+    monkeypatch.setitem(sys.modules, "once_only", module)
+    loaded = kd.load_model(kd.save_model(module.Free(2.0), tmp_path / "model"))
+    assert type(loaded) is module.Free and float(loaded.mass2) == 2
+    monkeypatch.delitem(sys.modules, "once_only")
+    with pytest.raises((InputError, StoreError), match="run again"):
+        kd.load_model(tmp_path / "model")

@@ -70,3 +70,9 @@ def test_wrong_values_are_refused(ensemble) -> None:
     for values in ([], [np.nan]):
         with pytest.raises(InputError, match="finite values"):
             reweight_along(ensemble, gaussian, values)
+
+
+@pytest.mark.exact
+def test_of_close_points_the_nearest_is_given(ensemble) -> None:
+    found = reweight_along(ensemble, gaussian, [1.0, 1.000001], ["phi2"], "mass2")
+    assert found.at(1.000001).value == 1.000001

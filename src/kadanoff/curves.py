@@ -70,6 +70,9 @@ def reweighted_curve(
     >>> bool(np.all(np.diff(curve.values) < 0)), curve.least_effective > 100
     (True, True)
     """
+    grid = np.asarray(grid, dtype=np.float64)
+    if grid.ndim != 1 or not grid.size or not np.isfinite(grid).all():
+        raise InputError(f"a curve needs finite values of the coupling, one or more, got {grid.tolist()}")
     weights = log_weights_along(ensemble, coupling, grid)
     effective = np.array([effective_sample_size(w) for w in weights]) / weights[0].size
     return bootstrapped_curve(ensemble, name, grid, weights, effective, samples, (seed,))
@@ -144,8 +147,8 @@ def _is_linear(ensemble: Ensemble, coupling: str, grid: np.ndarray) -> bool:
     targets = [
         with_coupling(simulated_action(ensemble), coupling, value) for value in (low, (low + high) / 2, high)
     ]
-    shape = (1, 2, *[4] * ensemble.lattice.dimension)
-    probes = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    shape = ensemble.simulated.lattice.shape  # couplings of sites and edges fit no other
+    probes = np.random.default_rng(0).normal(size=(1, 2, *shape)).astype(np.float32)
     few = Ensemble(np.sign(probes) if has_spins(targets[0]) else probes)
     first, *others = (conjugate_series(few.with_action(each), (coupling,))[coupling] for each in targets)
     return all(np.allclose(first, each, rtol=1e-6, atol=0) for each in others)

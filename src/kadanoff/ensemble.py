@@ -63,6 +63,11 @@ class Ensemble:
 
     def __post_init__(self) -> None:
         """Refuse shapes that are no ensemble."""
+        kind = np.dtype(self.fields.dtype).kind if hasattr(self.fields, "dtype") else "O"
+        if kind not in "biufV":  # JAX's bfloat16 is a V
+            raise InputError(
+                f"fields are an array of real numbers or spins, got {getattr(self.fields, 'dtype', type(self.fields))}"
+            )
         if len(self.fields.shape) < 3:
             raise InputError(f"fields must have the shape (chain, draw, *lattice), got {self.fields.shape}")
         if self.chains < 1 or self.draws < 1:
@@ -73,9 +78,11 @@ class Ensemble:
             object.__setattr__(self, "graph", getattr(self.action, "graph", None))
         if self.graph is not None and self.graph.shape != tuple(self.fields.shape[2:]):
             raise InputError(f"fields on {self.graph!r} have its shape, got {tuple(self.fields.shape[2:])}")
-        if self.log_weight is not None and np.shape(self.log_weight) != (self.chains, self.draws):
+        if self.log_weight is not None:
+            object.__setattr__(self, "log_weight", np.asarray(self.log_weight))
+        if self.log_weight is not None and self.log_weight.shape != (self.chains, self.draws):
             raise InputError(
-                f"log_weight has the shape {np.shape(self.log_weight)}, but there are {self.chains} chains "
+                f"log_weight has the shape {self.log_weight.shape}, but there are {self.chains} chains "
                 f"of {self.draws} draws"
             )
 

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.whole import whole
 
 __all__ = ["Graph"]
 
@@ -47,7 +48,7 @@ class Graph:
             )
         if not len(pairs):
             raise InputError("a graph has an edge or more, got no edges")
-        count = int(pairs.max()) + 1 if sites is None else sites
+        count = int(pairs.max()) + 1 if sites is None else whole("sites", sites)
         if pairs.min() < 0 or pairs.max() >= count:
             raise InputError(f"edges join sites 0 to {count - 1}, got {pairs.min()} and {pairs.max()}")
         loops = np.flatnonzero(pairs[:, 0] == pairs[:, 1])
@@ -66,6 +67,10 @@ class Graph:
         edges.flags.writeable = False
         for name, value in (("shape", shape), ("edges", edges), ("steps", steps)):
             object.__setattr__(self, name, value)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy, or what was pickled, is frozen like the original."""
+        self._set(state["shape"], state["edges"], state["steps"])
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse: a graph is frozen."""
@@ -101,7 +106,7 @@ class Graph:
         [4, 4, 4, 4, 4, 4]
         """
         lattice = Lattice(shape)
-        paths = tuple(tuple(map(int, step)) for step in steps)
+        paths = tuple(tuple(whole("a step", along) for along in step) for step in steps)
         if not paths or any(len(step) != lattice.dimension for step in paths):
             raise InputError(
                 f"steps on {lattice.shape} are one or more, of {lattice.dimension} whole numbers each, got {paths}"
@@ -127,7 +132,7 @@ class Graph:
         >>> Graph.complete(4).edges.shape
         (6, 2)
         """
-        if sites < 2:
+        if whole("sites", sites) < 2:
             raise InputError(f"a complete graph has 2 sites or more, got {sites}")
         return cls(np.stack(np.triu_indices(sites, 1), axis=1))
 
@@ -138,7 +143,7 @@ class Graph:
         >>> Graph.bipartite(2, 3).colours
         2
         """
-        if min(first, second) < 1:
+        if min(whole("first", first), whole("second", second)) < 1:
             raise InputError(f"both sides of a bipartite graph have a site or more, got {first} and {second}")
         near, far = np.meshgrid(np.arange(first), first + np.arange(second), indexing="ij")
         return cls(np.stack([near.ravel(), far.ravel()], axis=1))

@@ -18,10 +18,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from kadanoff import random
-from kadanoff.actions.base import as_action, has_spins
+from kadanoff.actions.base import as_action, gradient, has_spins, require_density
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.summation import compensated_pair, compensated_sum, to_double
+from kadanoff.whole import whole
 
 __all__ = ["CanonicalPotentials", "MarkovProperty", "canonical_potentials", "markov_property"]
 
@@ -71,11 +72,17 @@ class CanonicalPotentials:
     log_psi: Float[np.ndarray, "field subset"]
 
     def of(self, sites: Sequence[int]) -> Float[np.ndarray, " field"]:
-        """ln psi of one subset."""
-        return self.log_psi[:, sum(1 << site for site in set(sites))]
+        """ln psi of one subset, given by numbers of sites; `InputError` for others than there are."""
+        chosen = {whole("a site", site) for site in sites}
+        count = self.subsets.shape[1]
+        if not chosen <= set(range(count)):
+            raise InputError(f"the sites are 0 to {count - 1}, got {sorted(chosen)}")
+        return self.log_psi[:, sum(1 << site for site in chosen)]
 
     def cliques(self, graph: Graph) -> Bool[np.ndarray, " subset"]:
-        """Which subsets are cliques of a graph; the empty set and single sites are."""
+        """Which subsets are cliques of a graph of these sites; the empty set and single sites are."""
+        if graph.volume != self.subsets.shape[1]:
+            raise InputError(f"{graph!r} has other sites than the {self.subsets.shape[1]} of the fields")
         joined = np.eye(graph.volume, dtype=bool)
         first, second = graph.edges.T
         joined[first, second] = joined[second, first] = True
@@ -110,8 +117,11 @@ def markov_property(
         )
     if graph.volume > _MOST_PAIRS:
         raise InputError(f"all pairs of {_MOST_PAIRS} sites or fewer are looked at, got {graph.volume}")
-    if samples < 1:
+    if whole("samples", samples) < 1:
         raise InputError(f"one field or more is needed, got samples={samples}")
+    if not tolerance >= 0:
+        raise InputError(f"the tolerance is a share of the largest interaction, 0 or more, got {tolerance}")
+    require_density(action, graph.shape)
     fields = jax.random.normal(random.key(seed), (samples, *graph.shape))
     if has_spins(action):
         fields = jnp.where(fields < 0, -1.0, 1.0)
@@ -134,7 +144,7 @@ def _mixed_derivatives(action: Any, field: Array) -> Array:
     """d^2 S/dphi_i dphi_j, (n, n), a row at a time."""
 
     def force(flat: Array) -> Array:
-        return jax.grad(lambda phi: jnp.sum(action.density(phi.reshape(field.shape))))(flat)
+        return gradient(action, flat.reshape(field.shape)).reshape(-1)
 
     flat = field.reshape(-1)
     rows = jnp.eye(flat.size, dtype=field.dtype)
@@ -171,7 +181,8 @@ def canonical_potentials(
     elsewhere (by default 0, or +1 for spins). Their sum over all A is -S(phi); for an action with the Markov property
     on a graph those of subsets that are no cliques of it vanish. Double precision, from terms in single precision.
 
-    Raises `InputError` for more than 16 sites.
+    Raises `InputError` for more than 16 sites, fields that are not finite or do not fit the action, and values other
+    than +1 and -1 where sites are spins.
 
     >>> import numpy as np, kadanoff as kd
     >>> found = canonical_potentials(kd.InhomogeneousIsing(kd.Graph([(0, 1), (1, 2)]), 0.5), np.array([[-1, -1, 1]]))
@@ -185,6 +196,12 @@ def canonical_potentials(
         raise InputError(
             f"give fields (field, *shape) of {_MOST_SUBSETS} sites or fewer, whose subsets are all looked at, "
             f"got {array.shape}"
+        )
+    require_density(action, array.shape[1:])
+    spins = has_spins(action)
+    if not bool(jnp.all(jnp.abs(array) == 1 if spins else jnp.isfinite(array))):
+        raise InputError(
+            f"the fields hold values other than {'+1 and -1' if spins else 'finite real numbers'}"
         )
     rest = (1.0 if has_spins(action) else 0.0) if reference is None else reference
     subsets = (np.arange(1 << size)[:, None] >> np.arange(size)) & 1 == 1

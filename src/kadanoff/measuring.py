@@ -78,8 +78,8 @@ def in_batches(
     parts: list[list[np.ndarray]] = []
     for begin in range(0, len(fields), batch):
         chunk = fields[begin : begin + batch]
-        if not jnp.issubdtype(chunk.dtype, jnp.inexact):  # spins: an int8 overflows in a sum
-            chunk = chunk.astype(np.float32)
+        if not jnp.issubdtype(chunk.dtype, jnp.inexact) or chunk.dtype.itemsize < 4:
+            chunk = chunk.astype(np.float32)  # an int8 overflows in a sum, and so does half precision
         missing = batch - len(chunk)
         if missing:  # one compiled shape serves the last batch too
             join = np.concatenate if isinstance(chunk, np.ndarray) else jnp.concatenate
@@ -108,11 +108,14 @@ def _terms(name: str | Callable, shape: tuple[int, ...], dtype: Any) -> int:
     if isinstance(name, str):
         return 1 if name == "structure_factor" else int(np.prod(shape))
     kind = dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.float32
-    return jax.eval_shape(name, jax.ShapeDtypeStruct(shape, kind)).size
+    terms = jax.eval_shape(lambda field: jnp.asarray(name(field)), jax.ShapeDtypeStruct(shape, kind))
+    return terms.size
 
 
-def _sum(terms: Array) -> tuple[Array, Array]:
-    return compensated_pair(terms)
+def _sum(terms: Any) -> tuple[Array, Array]:
+    terms = jnp.asarray(terms)
+    small = not jnp.issubdtype(terms.dtype, jnp.inexact) or terms.dtype.itemsize < 4
+    return compensated_pair(terms.astype(jnp.float32) if small else terms)
 
 
 def _structure_factor(field: Array, action: Any) -> tuple[Array, None]:

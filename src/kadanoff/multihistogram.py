@@ -29,6 +29,7 @@ from kadanoff.statistics import (
     multiplicities,
     solve_mbar,
 )
+from kadanoff.whole import whole
 
 __all__ = ["MultiHistogram"]
 
@@ -80,11 +81,12 @@ class MultiHistogram:
         samples: int = 200,
         seed: int = 0,
     ) -> None:
-        ensembles = tuple(ensembles)
+        ensembles, samples = tuple(ensembles), whole("samples", samples, least=2)
         _require_joinable(ensembles)
         actions = [simulated_action(each) for each in ensembles]
         varied = _varied(actions)
-        coupling = varied[0] if len(varied) == 1 and hasattr(actions[0], varied[0]) else None
+        scalar = len(varied) == 1 and np.ndim(getattr(actions[0], varied[0], np.zeros(1))) == 0
+        coupling = varied[0] if scalar else None
         states = actions if coupling is None else [getattr(action, coupling) for action in actions]
         densities = [_towards(each, states, coupling) for each in ensembles]
         # Relative to the simulation's own action: differences are what autocorrelates, and what the weights are.

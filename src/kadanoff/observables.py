@@ -59,9 +59,13 @@ PRIMARIES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
 
 
 def _xi_over_l(means: Any, lattice: Lattice) -> Any:
-    """Second-moment correlation length over the longest side, from the smallest momentum."""
+    """Second-moment correlation length over the longest side, from the smallest momentum.
+
+    Where noise makes its square negative it is minus the root of the modulus: zero would have no error.
+    """
     ratio = lattice.volume * means[0] / means[1] - 1
-    return np.sqrt(np.maximum(ratio, 0)) / (2 * np.sin(np.pi / lattice.longest)) / lattice.longest
+    sign = np.where(np.real(ratio) < 0, -1.0, 1.0)
+    return sign * np.sqrt(sign * ratio) / (2 * np.sin(np.pi / lattice.longest)) / lattice.longest
 
 
 #: The named observables, with the definitions of the field (K. Binder, Z. Phys. B 43 (1981) 119: `binder`).

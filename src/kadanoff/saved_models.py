@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import io
+import sys
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
@@ -22,6 +23,7 @@ from kadanoff.runs import action_from_file, fingerprint
 from kadanoff.store.durable import atomic_write, checksum, visible_names
 from kadanoff.store.layout import jsonable, versions
 from kadanoff.store.weights_folder import is_sealed, read_content, read_header, replace_content
+from kadanoff.whole import whole
 
 __all__ = ["data_fingerprint", "load_model", "model_record", "save_model"]
 
@@ -61,16 +63,16 @@ def save_model(
     structure = _encode(with_array_leaves(model), arrays, sources)
     if len(sources) > 1:
         raise InputError(f"the model has classes from {len(sources)} files of yours: define them in one")
-    known = couplings(model)
+    known = {name: _plain(value) for name, value in couplings(model).items()}
     buffer = io.BytesIO()
     np.savez(buffer, *arrays)
     header = {
         "class": type(model).__name__,
-        "couplings": {n: v if not isinstance(v, list) else f"array {np.shape(v)}" for n, v in known.items()},
+        "couplings": known,
         "structure": structure,
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
+        "seed": None if seed is None else whole("seed", seed),
         "data": None if data is None else data_fingerprint(data),
         "record": jsonable(dict(record or {}), "record"),
     }
@@ -85,6 +87,8 @@ def save_model(
 
 def load_model(folder: str | Path) -> Any:
     """Read a model that `save_model` wrote.
+
+    A class of a user's is the one that is imported, where a module with the same source is; else that source is run.
 
     Raises `StoreError` for a folder without one, damaged, or written by a newer version.
     """
@@ -187,10 +191,28 @@ def _decode(content: Any, arrays: list[np.ndarray], path: Path) -> Any:
 def _class(home: str, path: Path) -> type:
     module, _, name = home.partition(":")
     if module == _SOURCE:
-        return action_from_file(path / _SOURCE, name)
+        return _imported(path / _SOURCE, name) or action_from_file(path / _SOURCE, name)
     if module.split(".")[0] != _PACKAGE:
         raise ValueError(f"the class {home} is not of this package")
     return getattr(importlib.import_module(module), name)
+
+
+def _imported(source: Path, name: str) -> type | None:
+    """The class of a module that is imported, from a file with the same bytes: running a script again runs it all."""
+    content = source.read_bytes()
+    for module in list(sys.modules.values()):
+        cls, file = vars(module).get(name), getattr(module, "__file__", None)
+        if isinstance(cls, type) and cls.__module__ == module.__name__ and file and Path(file).is_file():
+            if Path(file).read_bytes() == content:
+                return cls
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """A coupling as JSON has it: of a complex one both parts, of an array the shape."""
+    if isinstance(value, list):
+        return f"array {np.shape(value)}"
+    return [value.real, value.imag] if isinstance(value, complex) else value
 
 
 def _graph(content: dict[str, Any], arrays: list[np.ndarray]) -> Graph:

@@ -25,7 +25,7 @@ class Point:
     """A sample reweighted to one action, at `value` of the coupling.
 
     - `observables`: estimates by name; empty where the overlap is lost.
-    - `effective`, `configurations`: the effective and the whole size of the sample.
+    - `effective`, `configurations`: the effective size of the sample, 0 where the overlap is lost, and the whole one.
     - `phase`: the average phase of complex weights, 1 for real ones.
     - `tail`: the shape of the tail of the weights, see `kadanoff.statistics.tail_shape`.
     """
@@ -67,10 +67,10 @@ class Trajectory:
         return iter(self.points)
 
     def at(self, value: float) -> Point:
-        """The point at a value of the coupling; `InputError` where there is none."""
-        for point in self.points:
-            if np.isclose(point.value, value):
-                return point
+        """The point at a value of the coupling, the nearest to it; `InputError` where there is none."""
+        nearest = min(self.points, key=lambda point: abs(point.value - value))
+        if np.isclose(nearest.value, value):
+            return nearest
         raise InputError(f"no point at {self.coupling} = {value}: reweight there too")
 
     def trusted(self) -> tuple[float, float] | None:

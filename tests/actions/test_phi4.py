@@ -104,3 +104,12 @@ def test_what_is_no_real_number_is_no_coupling(value):
     for make in (lambda: Phi4(value, 1.0), lambda: Phi4(1.0, 1.0, value), lambda: Ising(value)):
         with pytest.raises(InputError, match="real number|is complex"):
             make()
+
+
+@pytest.mark.parametrize("kind", [Phi4, LongerRangePhi4])
+def test_couplings_are_single_numbers(kind):
+    for wrong in (np.ones(3), [1.0], "a", None):
+        with pytest.raises(InputError, match="mass2"):
+            kind(wrong, 0.7)
+    with pytest.raises(InputError, match="one number for all sites"):
+        Ising(jnp.ones(2))

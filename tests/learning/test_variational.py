@@ -230,3 +230,11 @@ def test_a_bare_function_is_a_target() -> None:
             tolerance=1e-6,
         )
     assert fit.converged and np.abs(np.asarray(fit.model.w)).max() < 0.02
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("option", ["epochs", "chains", "sweeps"])
+def test_counts_are_whole_numbers(option):
+    model, target = InhomogeneousPhi4.random(GRAPH), InhomogeneousPhi4(GRAPH, 0.2, 1.0, 0.5)
+    with pytest.raises(InputError, match=f"{option} must be a whole number"):
+        fit_variational(model, target, **{option: 2.5})

@@ -8,8 +8,9 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import Levels, certificate
-from kadanoff.renormalization.certificate import CERTIFIED
+from kadanoff.renormalization.certificate import CERTIFIED, _deviation
 from kadanoff.sampling import sample
+from kadanoff.statistics import Estimate
 
 PHI4 = Phi4(-0.9515, 0.7)
 
@@ -55,14 +56,18 @@ def test_direct_values_stand_beside_ours():
     assert max(abs(pull) for pull in same.values() if np.isfinite(pull)) < 4
 
 
+@pytest.mark.statistical
+def test_white_noise_has_a_correlation_length_of_zero_within_its_error():
+    """Four numbers within 4 standard errors, and none of them without one."""
+    for seed in (1, 2):
+        row = certificate(two_levels(), {8: normals(seed, 8)})[1]
+        for found in (row["xi_over_L"], row["direct"]["xi_over_L"]):
+            assert 0.005 < found.error and abs(found.pull(0.0)) < 4
+
+
 @pytest.mark.exact
-def test_a_value_of_zero_is_no_failure():
-    """White noise has no correlation length; relative to nothing, a difference is no number."""
-    row = certificate(two_levels(), {8: normals(2, 8)})[1]
-    assert row["xi_over_L"].value == 0 and row["deviation"]["xi_over_L"].value == -1
-    row = certificate(two_levels(), {8: normals(1, 8)})[1]
-    assert row["direct"]["xi_over_L"].value == 0
-    assert np.isnan(row["deviation"]["xi_over_L"].value) and row["pull"]["xi_over_L"] == 0
+def test_relative_to_nothing_a_difference_is_no_number():
+    assert np.isnan(_deviation(Estimate(1.0, 0.1), Estimate(0.0, 0.1)).value)
 
 
 @pytest.mark.exact

@@ -246,3 +246,12 @@ def test_pyerrors_agrees_on_reweighting(ar1):
     mine = derived(lambda m: m[0], [x], log_w)
     assert mine.value == pytest.approx(theirs.value, rel=1e-12)
     assert mine.error == pytest.approx(theirs.dvalue, rel=0.01)
+
+
+@pytest.mark.exact
+def test_one_draw_that_counts_tells_no_error():
+    x = np.random.default_rng(0).normal(size=(4, 5))
+    log_w = np.full((4, 5), -np.inf)
+    log_w[1, 2] = 3.0
+    found = derived(lambda m: m[0], [x], log_w)
+    assert found.value == pytest.approx(x[1, 2]) and math.isnan(found.error)

@@ -137,3 +137,28 @@ def test_all_three_methods_agree(ar1):
         correlation = result.covariance[0, 1] / (result.errors[0] * result.errors[1])
         assert -1 <= correlation <= 1
     assert gamma_method(x).error == pytest.approx(jackknife(lambda m: m, x[None]).errors[0], rel=0.3)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(1, 2), (2, 1)])
+def test_two_draws_tell_the_error_of_a_mean_and_none_of_a_variance(shape, weighted):
+    x, log_w = np.array([1.0, 4.0]).reshape(shape), None
+    if weighted:  # a third draw that does not count
+        axis = int(np.argmax(shape))
+        x = np.concatenate([x, np.take(x, [0], axis) + 7], axis)
+        log_w = np.where(x == 8, -np.inf, 0.0)
+    every = [jackknife(moments, [x, x**2], log_w)]
+    if not weighted:  # resamples of a bootstrap may hold the third draw alone
+        every.append(bootstrap(moments, [x, x**2], 0, 200))
+    for found in every:
+        assert np.all(found.errors[:2] > 0) and np.isnan(found.errors[2])
+        assert np.isnan(found.covariance[2, 2]) and np.isfinite(found.covariance[:2, :2]).all()
+    if not weighted:
+        assert jackknife(moments, [x, x**2]).errors[0] == pytest.approx(gamma_method(x).error)
+
+
+@pytest.mark.exact
+def test_resamples_are_a_whole_number():
+    with pytest.raises(InputError, match="whole number"):
+        bootstrap(moments, np.ones((2, 4, 4)), 0, 2.5)

@@ -238,13 +238,24 @@ def gradient(action: HasDensity, field: Float[Array, "..."]) -> Inexact[Array, "
 
 
 def conjugate(action: ActionType, field: Float[Array, "..."]) -> ActionType:
-    """The operators conjugate to the couplings, dS/dg, as a module of the action's own type.
+    """The operators conjugate to the couplings, dS/dg, a module of the type of the action; complex for a complex one.
 
     >>> import kadanoff as kd, jax.numpy as jnp
     >>> float(conjugate(kd.Phi4(-0.9515, 0.7), jnp.ones((4, 4))).mass2)
     8.0
     """
-    return eqx.filter_grad(lambda a: total(a, field))(with_array_leaves(action))
+    action = with_array_leaves(action)
+    real = eqx.filter_grad(lambda a: jnp.real(total(a, field)))(action)
+    if not jnp.iscomplexobj(jax.eval_shape(action.density, field)):  # pyright: ignore[reportAttributeAccessIssue]
+        return real
+    imaginary = eqx.filter_grad(lambda a: jnp.imag(total(a, field)))(action)
+    # By a complex coupling, in which S is analytic, JAX gives dS/dg from the real part alone.
+    return jax.tree_util.tree_map(
+        lambda g, re, im: re if jnp.iscomplexobj(g) else re + 1j * im,
+        eqx.filter(action, eqx.is_inexact_array),
+        real,
+        imaginary,
+    )
 
 
 def couplings(action: Any) -> dict[str, float | list]:

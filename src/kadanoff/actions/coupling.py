@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from kadanoff.errors import InputError
 
-__all__ = ["as_coupling"]
+__all__ = ["as_coupling", "one_coupling"]
 
 
 def as_coupling(name: str, value: Any) -> Array:
@@ -26,3 +26,21 @@ def as_coupling(name: str, value: Any) -> Array:
         return jnp.asarray(value, dtype=jnp.result_type(float))
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a real number, got {value!r}") from None
+
+
+def one_coupling(name: str, value: Any, complex_too: bool = False) -> Array:
+    """One coupling as an array without axes; `InputError` for several, and for a complex one unless it may be.
+
+    >>> complex(one_coupling("mass2", 1j, complex_too=True))
+    1j
+    """
+    if complex_too and np.iscomplexobj(value):
+        coupling = jnp.asarray(value)
+    else:
+        coupling = as_coupling(name, value)
+    if coupling.ndim:
+        raise InputError(
+            f"{name} is one number for all sites, got the shape {coupling.shape}; couplings of every site and edge "
+            "are those of InhomogeneousPhi4 and InhomogeneousIsing"
+        )
+    return coupling

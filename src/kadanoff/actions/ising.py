@@ -8,7 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
 from kadanoff.actions.base import NearestNeighbourAction, shown
-from kadanoff.actions.coupling import as_coupling
+from kadanoff.actions.coupling import one_coupling
 from kadanoff.errors import InputError
 
 __all__ = ["Ising"]
@@ -33,7 +33,7 @@ class Ising(NearestNeighbourAction):
 
     def __init__(self, beta: float | Array) -> None:
         """Set the inverse temperature."""
-        self.beta = as_coupling("beta", beta)
+        self.beta = one_coupling("beta", beta)
 
     def __check_init__(self) -> None:
         """Refuse what is no inverse temperature."""

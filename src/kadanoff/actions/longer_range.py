@@ -9,6 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Inexact, Num
 
 from kadanoff.actions.base import Action, shown
+from kadanoff.actions.coupling import one_coupling
 from kadanoff.errors import InputError
 from kadanoff.lattice import sum_of_rolls
 
@@ -49,8 +50,14 @@ class LongerRangePhi4(Action):
     ) -> None:
         """Set the couplings."""
         self.mass2, self.quartic, self.kappa, self.next_nearest, self.sextic = (
-            jnp.asarray(value, dtype=jnp.result_type(value, float))
-            for value in (mass2, quartic, kappa, next_nearest, sextic)
+            one_coupling(name, value, complex_too=True)
+            for name, value in (
+                ("mass2", mass2),
+                ("quartic", quartic),
+                ("kappa", kappa),
+                ("next_nearest", next_nearest),
+                ("sextic", sextic),
+            )
         )
 
     def __check_init__(self) -> None:

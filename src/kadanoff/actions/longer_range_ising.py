@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from kadanoff.actions.base import Action, shown
-from kadanoff.actions.coupling import as_coupling
+from kadanoff.actions.coupling import one_coupling
 from kadanoff.actions.inhomogeneous import InhomogeneousIsing
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
@@ -45,7 +45,7 @@ class LongerRangeIsing(Action):
     def __init__(self, nearest: ArrayLike, diagonal: ArrayLike = 0.0, cubic: ArrayLike = 0.0) -> None:
         """Set the couplings."""
         given = {"nearest": nearest, "diagonal": diagonal, "cubic": cubic}
-        self.nearest, self.diagonal, self.cubic = (as_coupling(name, value) for name, value in given.items())
+        self.nearest, self.diagonal, self.cubic = (one_coupling(name, value) for name, value in given.items())
 
     def __check_init__(self) -> None:
         """Refuse what are no couplings."""

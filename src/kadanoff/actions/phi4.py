@@ -7,7 +7,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from kadanoff.actions.base import NearestNeighbourAction, shown
-from kadanoff.actions.coupling import as_coupling
+from kadanoff.actions.coupling import one_coupling
 from kadanoff.errors import InputError
 
 __all__ = ["Phi4"]
@@ -39,7 +39,7 @@ class Phi4(NearestNeighbourAction):
     def __init__(self, mass2: float | Array, quartic: float | Array, kappa: float | Array = 1.0) -> None:
         """Set the couplings."""
         given = {"mass2": mass2, "quartic": quartic, "kappa": kappa}
-        self.mass2, self.quartic, self.kappa = (as_coupling(name, value) for name, value in given.items())
+        self.mass2, self.quartic, self.kappa = (one_coupling(name, value) for name, value in given.items())
 
     def __check_init__(self) -> None:
         """Refuse couplings that define no distribution."""

@@ -30,6 +30,7 @@ from kadanoff.products import matmul
 from kadanoff.sampling.run import Progress, default_sampler, space_of
 from kadanoff.sampling.state import ChainState, Sampler, start
 from kadanoff.store.checkpoint import Checkpoint
+from kadanoff.whole import whole
 
 __all__ = ["bound_gradient", "fit_variational"]
 
@@ -124,7 +125,7 @@ def fit_variational(
     """
     begun = time.perf_counter()
     for name, count in (("epochs", epochs), ("chains", chains), ("sweeps", sweeps)):
-        if count < (2 if name == "chains" else 1):
+        if whole(name, count) < (2 if name == "chains" else 1):
             raise InputError(f"{name} must be {'2 or more' if name == 'chains' else 'positive'}, got {count}")
     space = space_of(model, lattice)
     rule, trained = chosen_optimiser(optimiser), Trained(model, train)

@@ -53,6 +53,13 @@ class Primaries:
     fluctuations: NDArray[Any]
     weights: NDArray[Any] | None
 
+    @property
+    def draws(self) -> int:
+        """How many draws count: those of weight zero do not."""
+        if self.weights is None:
+            return self.fluctuations[0].size
+        return int(np.count_nonzero(self.weights))
+
     @classmethod
     def of(cls, primaries: ArrayLike, log_weights: ArrayLike | None) -> "Primaries":
         """Means and fluctuations of primaries (k, chain, draw) with log-weights (chain, draw) or None."""

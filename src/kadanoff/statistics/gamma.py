@@ -108,7 +108,7 @@ def derived(
     - `s`: as in `autocorrelation`.
 
     Of two draws alone the error of a function of several means is NaN: its linearised fluctuations may cancel there,
-    as those of a variance always do.
+    as those of a variance always do. Of one draw every error is. Draws of weight zero do not count.
 
     Raises `InputError` for wrong shapes, values that are not finite, a function that is not finite there,
     not scalar or in single precision; `OverlapError` for impossible weights.
@@ -129,7 +129,7 @@ def derived(
         raise InputError(
             f"the function or its gradient is not finite at the means {data.means}: check its domain there."
         )
-    if fluctuation.size == 2 and len(data.means) > 1:
+    if data.draws < 2 or (data.draws == 2 and len(data.means) > 1):
         unknown = math.nan * (1 + 1j) if np.iscomplexobj(value) or np.iscomplexobj(fluctuation) else math.nan
         return Estimate(value.reshape(())[()], unknown, math.nan, fluctuation)
     return _estimate(value.reshape(())[()], fluctuation, s)

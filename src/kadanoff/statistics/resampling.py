@@ -19,6 +19,7 @@ from kadanoff.errors import InputError
 from kadanoff.statistics._primaries import Primaries, evaluate
 from kadanoff.statistics.estimate import Estimate
 from kadanoff.statistics.gamma import MANY_CHAINS, autocorrelation
+from kadanoff.whole import whole
 
 __all__ = ["Resampled", "bootstrap", "jackknife", "multiplicities"]
 
@@ -35,7 +36,8 @@ class Resampled:
     - `samples`: (resample, m) the function at each resample. Those of a bootstrap are scaled about their mean
         to have the covariance above; those of a jackknife are the leave-one-out values as they are.
 
-    A resample at which the function is not finite makes the error NaN: it is not dropped.
+    A resample at which the function is not finite makes the error NaN: it is not dropped. Of two draws alone so are
+    the errors of functions that bend between them, such as a variance, which vanishes at either one.
     """
 
     values: NDArray[Any]
@@ -71,12 +73,13 @@ def jackknife(
     >>> result.covariance.shape, abs(result.estimates()[0].pull(1.0)) < 4
     ((2, 2), True)
     """
-    means, units, values, inflation = _prepare(function, primaries, log_weights, over)
+    means, units, values, inflation, known = _prepare(function, primaries, log_weights, over)
     samples = _apply(function, means, units.sum(axis=0) - units, values)
     count = len(samples)
     with np.errstate(invalid="ignore"):  # a resample that is not finite is meant to show as NaN
         deviations = samples - values
         deviations = (deviations - deviations.mean(axis=0)) * math.sqrt((count - 1) / count * inflation)
+        deviations = deviations * known
     return _collect(values, deviations, samples)
 
 
@@ -101,9 +104,9 @@ def bootstrap(
     >>> result.samples.shape
     (500, 2)
     """
-    if samples < 2:
+    if whole("samples", samples) < 2:
         raise InputError(f"{samples} resamples have no spread: ask for at least 2, better 500.")
-    means, units, values, inflation = _prepare(function, primaries, log_weights, over)
+    means, units, values, inflation, known = _prepare(function, primaries, log_weights, over)
     count = len(units)
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(_integers(seed))
     # How often each unit is drawn; all resampled sums are then one matrix product.
@@ -112,14 +115,16 @@ def bootstrap(
     with np.errstate(invalid="ignore"):  # a resample that is not finite is meant to show as NaN
         centre = (raw - values).mean(axis=0)
         # Units drawn with replacement vary less than their parent, by (count - 1) / count.
-        deviations = (raw - values - centre) * math.sqrt(inflation * count / (count - 1))
+        deviations = (raw - values - centre) * math.sqrt(inflation * count / (count - 1)) * known
     return _collect(values, deviations / math.sqrt(samples - 1), values + centre + deviations)
 
 
 def _prepare(
     function: Callable[[Any], Any], primaries: ArrayLike, log_weights: ArrayLike | None, over: str
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
-    """Means, sums over each unit (unit, k + 1), the function at the means, and a factor for the variance."""
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float, NDArray[np.float64]]:
+    """Means, sums over each unit (unit, k + 1), the function at the means, a factor for the variance, and one for the
+    deviations: NaN where they do not tell the error.
+    """
     if over not in ("chain", "block"):
         raise InputError(f"over={over!r} is not known: resample over 'chain' or 'block'.")
     data = Primaries.of(primaries, log_weights)
@@ -136,7 +141,21 @@ def _prepare(
     weights = np.ones((chains, length)) if data.weights is None else data.weights
     stacked = np.concatenate([data.fluctuations, weights[None]])
     sums = np.add.reduceat(stacked, edges, axis=2).reshape(len(stacked), -1).T
-    return data.means, sums, values, inflation
+    return data.means, sums, values, inflation, _known(function, data, values)
+
+
+def _known(function: Callable[[Any], Any], data: Primaries, values: NDArray[Any]) -> NDArray[np.float64]:
+    """One for every component whose error the draws tell, else NaN: of two, where the function bends."""
+    if data.draws > 2:
+        return np.ones(values.shape)
+    weights = np.ones(data.fluctuations.shape[1:]) if data.weights is None else data.weights
+    there = weights != 0
+    alone = data.means[:, None] + data.fluctuations[:, there] / weights[there]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ends = np.array([np.atleast_1d(evaluate(function, draw)) for draw in alone.T])
+        bend = np.abs(weights[there] @ ends / weights[there].sum() - values)
+        straight = bend <= 1e-9 * np.abs(ends).max(axis=0)
+    return np.where(straight & (data.draws == 2), 1.0, np.nan)
 
 
 def multiplicities(

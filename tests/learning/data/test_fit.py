@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kadanoff as kd
+from kadanoff.errors import KadanoffWarning
 from kadanoff.learning.data import METHODS, fit_data, score
 
 OPTIONS: dict[str, dict[str, Any]] = {"likelihood": {"steps": 40}, "contrastive divergence": {"steps": 20}}
@@ -63,7 +64,7 @@ def test_pseudo_likelihood_of_pairs_is_that_by_differentiation(truth: Any, data:
 
     def loss(vector: Any) -> Any:
         action = parameters.at(vector)
-        energy = jax.vmap(lambda f: jnp.sum(log_conditionals(action, f, jnp.asarray(5.0))))
+        energy = jax.vmap(lambda f: jnp.sum(log_conditionals(action, f, jnp.array([-5.0, 5.0]))))
         return -jnp.mean(energy(jnp.asarray(fields)))
 
     vector = jnp.asarray(parameters.values, jnp.float32)
@@ -204,7 +205,7 @@ class Sextic(kd.NearestNeighbourAction):
 @pytest.mark.exact
 def test_a_potential_that_falls_without_bound_is_told() -> None:
     fields = np.random.default_rng(0).standard_t(12, size=(500, 4, 4))
-    with pytest.warns(kd.errors.KadanoffWarning, match="lower at phi = .* cannot be normalised"):
+    with pytest.warns(KadanoffWarning, match="lower at phi = .* cannot be normalised"):
         fit = fit_data(Sextic(1.0, 0.1), fields, "score matching", train=("mass2", "sextic"))
     assert fit.couplings["sextic"].value < 0 and fit.held_out is None
 
@@ -213,6 +214,71 @@ def test_a_potential_that_falls_without_bound_is_told() -> None:
 def test_a_fit_beyond_the_bounds_of_its_action_is_told() -> None:
     # Uniform numbers have lighter tails than any Gaussian: here the quartic term comes out with its own sign.
     fields = np.random.default_rng(0).standard_t(12, size=(500, 4, 4))
-    with pytest.warns(kd.errors.KadanoffWarning, match="no action to sample"):
+    with pytest.warns(KadanoffWarning, match="no action to sample"):
         fit = fit_data(kd.Phi4(1.0, 0.1, 0.0), fields, "score matching", train=("mass2", "quartic"))
     assert fit.couplings["quartic"].value < 0 and fit.held_out is None
+
+
+class Tilted(kd.Phi4):
+    """phi^4 sites with a field, by a potential of their own over the site couplings of the parent."""
+
+    field: Any
+
+    def __init__(self, mass2: float, field: Any) -> None:
+        super().__init__(mass2, 0.0, 0.0)
+        self.field = field
+
+    def potential(self, phi: Any, dimension: int) -> Any:
+        return super().potential(phi, dimension) - self.field * phi
+
+
+class Widened(kd.Phi4):
+    """phi^4 with a link of its own, which `potential` and `kappa` do not tell."""
+
+    link: float
+
+    def __init__(self, link: float) -> None:
+        super().__init__(1.0, 0.5)
+        self.link = link
+
+    def density(self, field: Any) -> Any:
+        return super().density(field) - self.link * field * jnp.roll(field, 2, 0)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("offset", [0.3, 50.0])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_sites_of_ones_own_potential_far_from_zero(offset: float, uniform: bool) -> None:
+    # Independent normal sites: their mean and variance are the answer, and score matching finds it exactly.
+    fields = (offset + 0.5 * np.random.default_rng(2).normal(size=(1000, 4))).astype(np.float32)
+    start = Tilted(3.0, 3.0 * offset if uniform else jnp.full(4, 3.0 * offset))
+    found, wanted = (
+        fit_data(start, fields, method, train=("mass2", "field"), held_out=0).values
+        for method in ("pseudo-likelihood", "score matching")
+    )
+    assert len(found) == (2 if uniform else 5)
+    np.testing.assert_allclose(found, wanted, rtol=1e-2)
+
+
+@pytest.mark.exact
+def test_a_density_of_ones_own_needs_conditionals_of_its_own() -> None:
+    fields = np.random.default_rng(2).normal(size=(50, 6)).astype(np.float32)
+    with pytest.raises(kd.KadanoffError, match="beside its `density` Widened offers no"):
+        fit_data(Widened(0.3), fields, "pseudo-likelihood")
+    fit = fit_data(Widened(0.3), fields, "score matching")
+    assert fit.score == "-(Hyvarinen score) per site"
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("seed", [-1, 1.5])
+def test_seeds_are_whole_numbers(seed: Any) -> None:
+    with pytest.raises(kd.KadanoffError, match="seed"):
+        fit_data(kd.Phi4(1.0, 1.0), np.random.default_rng(0).normal(size=(20, 4)), "likelihood", seed=seed)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("method", ["likelihood", "pseudo-likelihood"])
+def test_a_fit_that_has_not_converged_says_so(method: str) -> None:
+    fields = np.random.default_rng(0).normal(size=(200, 4, 4))
+    with pytest.warns(KadanoffWarning, match=f"{method} has not converged"):
+        fit_data(kd.Phi4(40.0, 9.0), fields, method, steps=1)

@@ -159,3 +159,10 @@ def test_lost_weights_are_refused_or_told() -> None:
         free_energy(Ising(3.0), Lattice((4, 4)), steps=1, chains=4096)
     with pytest.warns(OverlapWarning, match="rare ones decide"):
         free_energy(Ising(0.3), Lattice((4, 4)), steps=1, chains=4096, seed=1)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("option", ["chains", "nodes", "thermalize", "draws"])
+def test_counts_are_whole_numbers(option):
+    with pytest.raises(InputError, match=f"{option} must be a whole number"):
+        free_energy(Ising(0.3), Lattice((2, 2)), method="integration", **{option: 2.5})

@@ -2,52 +2,75 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from kadanoff import quartic
-from kadanoff.actions.base import NearestNeighbourAction, has_spins
-from kadanoff.actions.inhomogeneous import InhomogeneousPhi4, PairAction
+from kadanoff.actions.base import NearestNeighbourAction, has_quartic_sites, has_spins
+from kadanoff.actions.inhomogeneous import InhomogeneousIsing, InhomogeneousPhi4
 from kadanoff.errors import InputError
 from kadanoff.lattice import sum_of_rolls
 
-__all__ = ["has_conditionals", "log_conditionals", "require_conditionals", "require_normalisable"]
+__all__ = [
+    "has_conditionals",
+    "is_quartic_graph",
+    "log_conditionals",
+    "require_conditionals",
+    "require_normalisable",
+]
 
 _DOUBLINGS = 8  # of the window, at which a potential must have risen
 _NODES = 128  # of the trapezoidal rule for potentials that are not quartic
 
 
 def has_conditionals(action: Any) -> bool:
-    """Whether the conditional of a site is known: p(phi_x | rest) ~ exp(h_x phi_x - V(phi_x))."""
-    if isinstance(action, NearestNeighbourAction | PairAction):
-        return True
-    return hasattr(action, "local_field") and hasattr(action, "potential")
+    """Whether the conditional of a site is known: p(phi_x | rest) ~ exp(h_x phi_x - V(phi_x)).
+
+    A class that changes the density of its parent must give `local_field` and `potential` again to be believed.
+    """
+    given: set[str] = set()
+    for kind in type(action).__mro__:
+        given |= set(vars(kind))
+        if "density" in vars(kind):
+            if kind is NearestNeighbourAction and np.ndim(action.kappa) == 0:
+                return True
+            return kind in (InhomogeneousPhi4, InhomogeneousIsing) or {"local_field", "potential"} <= given
+    return False
+
+
+def is_quartic_graph(action: Any) -> bool:
+    """Whether the sites are those of `InhomogeneousPhi4`, not those of a subclass that has a density of its own."""
+    return isinstance(action, InhomogeneousPhi4) and type(action).density is InhomogeneousPhi4.density
 
 
 def require_conditionals(action: Any) -> None:
     """`InputError` unless the conditional of a site is known."""
     if not has_conditionals(action):
         raise InputError(
-            f"pseudo-likelihood needs the conditional of a site, and {type(action).__name__} offers no "
-            "`local_field(field)` and `potential(phi, dimension)`: add them, or take score matching or likelihood"
+            f"pseudo-likelihood needs the conditional of a site, and beside its `density` {type(action).__name__} "
+            "offers no `local_field(field)` and `potential(phi, dimension)`: add them, or take score matching or "
+            "likelihood"
         )
 
 
-def require_normalisable(action: Any, dimension: int, window: np.floating) -> None:
-    """`InputError` where the potential of a real site, if it is known, falls below its values in |phi| <= window.
+def require_normalisable(action: Any, dimension: int, window: Float[np.ndarray, "2"]) -> None:
+    """`InputError` where the potential of a real site, if it is known, falls below its values within the window.
 
     It is looked at far beyond the window: no data are there, and a fit does not notice.
 
     >>> import numpy as np, kadanoff as kd
-    >>> require_normalisable(kd.Phi4(-0.9515, 0.7), 2, np.float32(5.0))
+    >>> require_normalisable(kd.Phi4(-0.9515, 0.7), 2, np.array([-5.0, 5.0]))
     """
     if has_spins(action) or not hasattr(action, "potential"):
         return
-    inside = jnp.linspace(-1.0, 1.0, _NODES) * window
-    beyond = jnp.outer(jnp.array([-1.0, 1.0]), window * 2.0 ** jnp.arange(1, _DOUBLINGS + 1))
-    lowest = jnp.min(action.potential(inside, dimension))
-    low = np.asarray(action.potential(beyond, dimension) <= lowest)
+    centre, half = np.mean(window), np.ptp(window) / 2
+    inside = jnp.asarray(centre + half * np.linspace(-1.0, 1.0, _NODES), jnp.float32)
+    far = half * 2.0 ** np.arange(1, _DOUBLINGS + 1)
+    beyond = jnp.asarray(centre + np.outer([-1.0, 1.0], far), jnp.float32).ravel()
+    lowest = jnp.min(_potentials(action, inside, dimension), axis=-1, keepdims=True)
+    low = np.asarray(_potentials(action, beyond, dimension) <= lowest).reshape(-1, len(beyond)).any(axis=0)
     if low.any():
         raise InputError(
             f"the potential of a site is lower at phi = {float(beyond[low][0]):.3g} than anywhere among the data, so "
@@ -56,26 +79,26 @@ def require_normalisable(action: Any, dimension: int, window: np.floating) -> No
 
 
 def log_conditionals(
-    action: Any, field: Float[Array, "..."], window: Float[Array, ""]
+    action: Any, field: Float[Array, "..."], window: Float[Array, "2"]
 ) -> Float[Array, "..."]:
     """ln p(phi_x | rest) at every site of a field.
 
     A quartic site has its own log-partition function, a spin a sum of two terms; any other potential is integrated by
-    the trapezoidal rule over |phi| <= window, outside of which the density must be negligible.
+    the trapezoidal rule from one end of the window to the other, outside of which the density must be negligible.
 
     >>> import jax.numpy as jnp, kadanoff as kd
-    >>> field = jnp.ones((4, 4))
-    >>> found = log_conditionals(kd.LongerRangePhi4(-0.9515, 0.7), field, jnp.asarray(6.0))
-    >>> bool(jnp.allclose(found, log_conditionals(kd.Phi4(-0.9515, 0.7), field, jnp.asarray(6.0)), atol=1e-5))
+    >>> field, window = jnp.ones((4, 4)), jnp.array([-6.0, 6.0])
+    >>> found = log_conditionals(kd.LongerRangePhi4(-0.9515, 0.7), field, window)
+    >>> bool(jnp.allclose(found, log_conditionals(kd.Phi4(-0.9515, 0.7), field, window), atol=1e-5))
     True
     """
     h = _local_field(action, field)
     if has_spins(action):
         up, down = (_spin_term(action, jnp.full_like(field, s)) for s in (1.0, -1.0))
         return jnp.where(field > 0, h - up, -h - down) - jnp.logaddexp(h - up, -h - down)
-    if isinstance(action, InhomogeneousPhi4):
+    if is_quartic_graph(action):
         a, b = action.a, action.b
-    elif hasattr(action, "site_couplings"):
+    elif has_quartic_sites(action):
         a, b = action.site_couplings(field.ndim)
     else:
         return _integrated(action, field, h, window)
@@ -94,9 +117,14 @@ def _spin_term(action: Any, spin: Array) -> Array:
 
 
 def _integrated(action: Any, field: Array, h: Array, window: Array) -> Array:
-    x = jnp.linspace(-1.0, 1.0, _NODES) * window
-    spacing = 2 * window / (_NODES - 1)
-    exponent = h[..., None] * x - action.potential(x, field.ndim)
+    x = window[0] + (window[1] - window[0]) * jnp.linspace(0.0, 1.0, _NODES)
+    spacing = (window[1] - window[0]) / (_NODES - 1)
+    exponent = h[..., None] * x - _potentials(action, x, field.ndim)
     highest = jnp.max(exponent, axis=-1, keepdims=True)
     log_sum = highest[..., 0] + jnp.log(jnp.sum(jnp.exp(exponent - highest), axis=-1))
     return h * field - action.potential(field, field.ndim) - log_sum - jnp.log(spacing)
+
+
+def _potentials(action: Any, x: Array, dimension: int) -> Array:
+    """V of all sites at the values x (n,): (n,), or (*shape, n) where couplings differ from site to site."""
+    return jnp.moveaxis(jax.vmap(lambda value: action.potential(value, dimension))(x), 0, -1)

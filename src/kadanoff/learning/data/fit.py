@@ -24,10 +24,11 @@ from kadanoff.learning.data.pseudo_likelihood import PseudoLikelihood, window
 from kadanoff.learning.data.result import DataFit
 from kadanoff.learning.data.samples import Samples
 from kadanoff.learning.data.score_matching import ScoreMatching, score
-from kadanoff.learning.data.solution import Method
+from kadanoff.learning.data.solution import Method, Solution
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
 from kadanoff.store.checkpoint import Checkpoint
+from kadanoff.whole import whole
 
 __all__ = ["METHODS", "fit_data"]
 
@@ -38,6 +39,7 @@ METHODS: dict[str, type[Method]] = {
     "pseudo-likelihood": PseudoLikelihood,
     "score matching": ScoreMatching,
 }
+_FAR = 0.1  # nats a field, beyond which a last step to first order misses
 _SCORE_SITES = 1 << 14  # whose conditionals or Laplacians are made at once
 
 
@@ -68,8 +70,8 @@ def fit_data(
     - `checkpoint`: where the state is kept on the way: the same call with the same one goes on after a kill.
 
     Raises `InputError` for data that cannot be used (see `Samples.of`), unknown methods, options and couplings, and
-    for what a method refuses. Warns where the fitted couplings are beyond what the action accepts, or let the known
-    potential of a site fall without bound.
+    for what a method refuses. Warns where a method has not converged, and where the fitted couplings are beyond what
+    the action accepts, or let the known potential of a site fall without bound.
 
     >>> import kadanoff as kd
     >>> data = np.random.default_rng(0).normal(size=(2000, 4, 4))  # S = sum phi^2/2
@@ -78,6 +80,7 @@ def fit_data(
     True
     """
     begun = time.perf_counter()
+    seed = whole("seed", seed, least=0)
     name, chosen = _chosen(method, options)
     parameters = Parameters(model, train)
     samples, rest = Samples.of(data, parameters.action).split(held_out)
@@ -85,6 +88,7 @@ def fit_data(
     solution = chosen.solve(parameters, samples, seed, report, checkpoint or Checkpoint())
     if not np.all(np.isfinite(solution.vector)):
         raise InputError(f"{name} found no finite couplings: start nearer to the data, or give more fields")
+    _warn_unless_settled(name, solution, len(samples.fields))
     covariance = None
     if solution.influence is not None:
         covariance = samples.resampled(solution.influence).covariance
@@ -150,6 +154,18 @@ def _usable(fitted: Any, fields: np.ndarray) -> bool:
         return False
 
 
+def _warn_unless_settled(name: str, solution: Solution, count: int) -> None:
+    """Warn where the equations were so far from solved that one step to first order does not end at the solution."""
+    nats = solution.history[-1][1] / count / 2 if solution.history else 0.0
+    if nats > _FAR:
+        warnings.warn(
+            f"{name} has not converged: at the end the model was {nats:.2g} nats a field from the data, so that "
+            "couplings and errors are rough; take more steps, or start nearer to the data",
+            KadanoffWarning,
+            stacklevel=3,
+        )
+
+
 def _score_name(action: Any) -> str:
     if has_conditionals(action):
         return "log pseudo-likelihood per site"
@@ -161,11 +177,11 @@ def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
     known = has_conditionals(action)
     if not known and has_spins(action):
         return None
-    half = jnp.asarray(max(window(samples.fields), window(rest.fields)))
+    inside = jnp.asarray(window(samples.fields, rest.fields))
     volume = rest.fields[0].size
     rows = max(1, _SCORE_SITES // (volume if known else volume**2))
     parts = [
-        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), half, known), np.float64)
+        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), inside, known), np.float64)
         for i in range(0, len(rest.fields), rows)
     ]
     found = rest.resampled(np.concatenate(parts)[:, None] / volume)
@@ -173,7 +189,7 @@ def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
 
 
 @eqx.filter_jit
-def _scores(action: Any, fields: Any, half: Any, known: bool) -> Any:
+def _scores(action: Any, fields: Any, inside: Any, known: bool) -> Any:
     if known:
-        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, half)))(fields)
+        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, inside)))(fields)
     return jax.vmap(lambda field: -score(action, field))(fields)

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from kadanoff.actions.inhomogeneous import InhomogeneousPhi4
 from kadanoff.errors import InputError
-from kadanoff.learning.data.conditionals import log_conditionals, require_conditionals
+from kadanoff.learning.data.conditionals import is_quartic_graph, log_conditionals, require_conditionals
 from kadanoff.learning.data.newton import Objective, minimise, solve_any
 from kadanoff.learning.data.pair_sites import PairSites
 from kadanoff.learning.data.parameters import Parameters
@@ -60,8 +59,7 @@ class PseudoLikelihood:
         """Minimise; nothing is random."""
         require_conditionals(parameters.action)
         ridge = self._precisions(parameters)
-        quartic = isinstance(parameters.action, InhomogeneousPhi4)
-        kind = PairSites if quartic else _AnyConditionals
+        kind = PairSites if is_quartic_graph(parameters.action) else _AnyConditionals
         objective: Any = kind(parameters, samples.fields, samples.weights, ridge)
         start = parameters.within(parameters.values)
         vector, history = minimise(
@@ -131,25 +129,27 @@ class _AnyConditionals(Objective):
         return np.asarray(function(self._parameters, values, jnp.asarray(fields), self._window), np.float64)
 
 
-def window(fields: np.ndarray) -> np.float32:
-    """Half-width of the interval that the conditionals of potentials in general are integrated over."""
-    return np.float32(1.5 * np.abs(fields).max())
+def window(*fields: np.ndarray) -> Float[np.ndarray, "2"]:
+    """The interval that the conditionals of potentials in general are integrated over: that of the data, and more."""
+    low, high = min(each.min() for each in fields), max(each.max() for each in fields)
+    more = (high - low) / 4 if high > low else 1.0
+    return np.array([low - more, high + more], np.float32)
 
 
-def _one(parameters: Parameters, vector: Array, field: Array, half: Array) -> Array:
-    return -jnp.sum(log_conditionals(parameters.at(vector), field, half))
-
-
-@eqx.filter_jit
-def _energy(parameters: Parameters, vector: Array, fields: Array, half: Array) -> Array:
-    return jax.vmap(lambda field: _one(parameters, vector, field, half))(fields)
+def _one(parameters: Parameters, vector: Array, field: Array, inside: Array) -> Array:
+    return -jnp.sum(log_conditionals(parameters.at(vector), field, inside))
 
 
 @eqx.filter_jit
-def _slope(parameters: Parameters, vector: Array, fields: Array, half: Array) -> Array:
-    return jax.vmap(lambda field: jax.grad(_one, 1)(parameters, vector, field, half))(fields)
+def _energy(parameters: Parameters, vector: Array, fields: Array, inside: Array) -> Array:
+    return jax.vmap(lambda field: _one(parameters, vector, field, inside))(fields)
 
 
 @eqx.filter_jit
-def _hessian(parameters: Parameters, vector: Array, fields: Array, half: Array) -> Array:
-    return jax.vmap(lambda field: jax.hessian(_one, 1)(parameters, vector, field, half))(fields)
+def _slope(parameters: Parameters, vector: Array, fields: Array, inside: Array) -> Array:
+    return jax.vmap(lambda field: jax.grad(_one, 1)(parameters, vector, field, inside))(fields)
+
+
+@eqx.filter_jit
+def _hessian(parameters: Parameters, vector: Array, fields: Array, inside: Array) -> Array:
+    return jax.vmap(lambda field: jax.hessian(_one, 1)(parameters, vector, field, inside))(fields)

@@ -20,6 +20,7 @@ from kadanoff.sampling import default_sampler
 from kadanoff.sampling.run import space_of
 from kadanoff.sampling.state import ChainState, Sampler
 from kadanoff.statistics import Estimate
+from kadanoff.whole import whole
 
 __all__ = ["free_energy"]
 
@@ -63,7 +64,7 @@ def free_energy(
         raise InputError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
     if start not in _STARTS:
         raise InputError(f"unknown start {start!r}; choose one of {', '.join(_STARTS)}")
-    if chains < 2:
+    if whole("chains", chains) < 2:
         raise InputError(f"an error needs 2 chains or more, got {chains}")
     target = on_graph(action, space)
     if has_spins(target) and not isinstance(target, PairAction):

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from kadanoff.errors import InputError
 from kadanoff.learning.partition.annealed import Energy, Path, Transition, chain_totals
 from kadanoff.statistics import Estimate, gamma_method
+from kadanoff.whole import whole
 
 __all__ = ["Integrated", "thermodynamic_integration"]
 
@@ -67,7 +68,7 @@ def thermodynamic_integration(
     True
     """
     for name, count in (("nodes", nodes), ("thermalize", thermalize), ("draws", draws)):
-        if count < (0 if name == "thermalize" else 1):
+        if whole(name, count) < (0 if name == "thermalize" else 1):
             raise InputError(f"{name} must be positive, got {count}")
     point, weight = np.polynomial.legendre.leggauss(nodes)
     times = (1 + point) / 2
