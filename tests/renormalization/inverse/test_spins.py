@@ -138,6 +138,6 @@ def test_kinds_that_do_not_fit_the_sites_are_refused(ensemble):
 @pytest.mark.exact
 def test_many_held_out_pairs_are_judged_alike() -> None:
     # 640 pairs are held out; what is judged of them is the same for the law and for its yardstick.
-    fields = np.where(np.random.default_rng(0).random((64, 80, 4, 4)) < 0.5, 1, -1).astype(np.int8)
+    fields = np.where(np.random.default_rng(0).random((64, 80, 8, 8)) < 0.5, 1, -1).astype(np.int8)
     learnt = kd.learn_inverse(kd.Ensemble(fields), kd.Majority(b=2), kind="minimal", steps=4)
     assert learnt.record.held_out == pytest.approx(learnt.record.linear, abs=0.02)
