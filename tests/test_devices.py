@@ -109,7 +109,8 @@ print(json.dumps({
     "same": same,
     "crossing": {word: sorted(shapes) for word, shapes in crossing.items()},
     "refusals": [refusal(sampled(None, 2), 8), refusal(lambda n: layout(n, 1, (8, 8), slabs=True), 8),
-                 refusal(lambda n: kd.grow(start, inverse, 1, configurations=1, devices=n), 8)],
+                 refusal(lambda n: kd.grow(start, inverse, 1, configurations=1, devices=n), 8),
+                 refusal(lambda n: kd.grow(start, inverse, 1, relax, configurations=3, devices=n), 7)],
 }))
 """
 
@@ -175,13 +176,14 @@ def test_virtual_devices_give_the_same_bits_and_exchange_halos_only() -> None:
     # Half a row of one colour, of one chain: 1 x 4 x 1.
     assert crossing["collective-permute"] == ["f32[1,4,1]"], crossing
     assert set(crossing.get("all-reduce", [])) <= {"f32[]", "(f32[],", "s32[]"}, crossing
-    uneven, side, bare = found["refusals"]
+    uneven, side, bare, odd = found["refusals"]
     assert "8 devices cannot share 2 chains evenly, and this update cannot share a lattice" in uneven
     assert (
         "8 devices cannot share 1 chains of side 8 evenly: give a multiple of 8 chains, or a side that 16"
         in side
     )
     assert "8 devices cannot share 1 configurations that are not relaxed" in bare
+    assert "7 devices cannot share 3 configurations of side 16, which 14 does not divide" in odd
 
 
 @pytest.mark.slow

@@ -19,8 +19,9 @@ Devices = Annotated[
     typer.Option(
         "--devices",
         metavar="N",
-        help="Share the work among N devices, those of all processes of an srun. The results do not depend on N; "
-        "without it, CPUs take loops of their own, which round otherwise.",
+        help="Share the work among N devices, those of all processes of an srun. The results do not depend on N, but "
+        "for rounding where growth is cut into slabs, or a device has a single chain on a graph; without it, CPUs take "
+        "loops of their own, which round otherwise.",
     ),
 ]
 
