@@ -20,7 +20,7 @@ Devices = Annotated[
         "--devices",
         metavar="N",
         help="Share the work among N devices, those of all processes of an srun. The results do not depend on N, but "
-        "for rounding where growth is cut into slabs, or a device has a single chain on a graph; without it, CPUs take "
+        "for rounding where growth is cut into slabs or a device has one chain on a graph; without it, CPUs take "
         "loops of their own, which round otherwise.",
     ),
 ]
