@@ -131,7 +131,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def joined_processes(command: list[str], **more: str) -> list[subprocess.Popen[str]]:
-    """Two processes of one command, joined on loopback, with a device each."""
+    """Two processes of one command, joined on loopback, with a device each; "{process}" is the number of each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -143,7 +143,7 @@ def joined_processes(command: list[str], **more: str) -> list[subprocess.Popen[s
     }
     return [
         subprocess.Popen(
-            command,
+            [word.replace("{process}", str(number)) for word in command],
             env=environment(JAX_PROCESS_ID=str(number), **own),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -271,6 +271,20 @@ def test_joined_processes_end_together(
     assert [process.returncode for process in processes] == statuses, told
     assert said in told[0][1] and not any("Traceback" in part for pair in told for part in pair), told
     assert Store.open(run, mode="a").draws > 0, "the folder can be gone on with"
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_processes_with_different_commands_do_not_wait_for_each_other() -> None:
+    short = "--sampler metropolis --size 8 --chains 4{process} --thermalize 10 --draws 4 --devices 2"
+    processes = joined_processes([sys.executable, "-m", "kadanoff", "simulate", *short.split()])
+    try:
+        told = [process.communicate(timeout=200) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [2, 2], told
+    assert "process 1 has another command than the first one" in told[1][1], told
 
 
 @pytest.mark.parametrize(

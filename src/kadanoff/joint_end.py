@@ -1,18 +1,27 @@
-"""How joined processes end: together, with one status, and the first one last, since it holds what connects them."""
+"""How joined processes begin, with one command, and end: together, with one status, and the first one last.
+
+The first one holds what connects them.
+"""
 
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
 import jax
 
-__all__ = ["end_of_others", "leave", "listen"]
+from kadanoff.errors import InputError
 
-_END, _LEFT = "kadanoff/end", "kadanoff/left"  # names in the table that the first process keeps for all
+__all__ = ["end_of_others", "leave", "listen", "require_one_command"]
+
+_COMMAND, _END, _LEFT = (
+    "kadanoff/command",
+    "kadanoff/end",
+    "kadanoff/left",
+)  # names in the table that the first process keeps for all
 _PATIENCE = 10.0  # seconds that the first process gives the others to leave
 _PAUSE = 0.5  # seconds between two looks at the table
 _GRACE = 1.0  # seconds from the last word of a process to its end, at most
@@ -24,6 +33,17 @@ def _joined() -> Any:
     from jax._src import distributed  # the public module tells only whether there are any
 
     return distributed.global_state
+
+
+def require_one_command(words: Sequence[str]) -> None:
+    """`InputError` in a process with another command than that of the first: each would wait for the other."""
+    joined, own = _joined(), "\n".join(words)
+    if joined.process_id == 0:
+        joined.client.key_value_set(_COMMAND, own, True)
+    elif joined.client.blocking_key_value_get(_COMMAND, 60_000) != own:
+        raise InputError(
+            f"process {joined.process_id} has another command than the first one: give all of them the same"
+        )
 
 
 def end_of_others() -> int | None:

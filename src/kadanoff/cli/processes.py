@@ -37,11 +37,12 @@ def joined(devices: int | None) -> bool:
 
     join_processes()
     if not is_alone() and not _JOINED:
-        from kadanoff.joint_end import leave, listen
+        from kadanoff.joint_end import leave, listen, require_one_command
 
         _JOINED.append(True)
         end_by(leave)
         listen(_told)
+        require_one_command(sys.argv[1:])
     if not is_alone() and sys.stdout.fileno() == 1:
         # The libraries that connect processes say so on stdout, where a single JSON object was asked for.
         sys.stdout.flush()
