@@ -24,6 +24,7 @@ GROUND = {
     "devices",
     "errors",
     "field_sums",
+    "joint_end",
     "keys",
     "summation",
     "whole",

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 import kadanoff as kd
-from kadanoff.devices import layout
+from kadanoff.devices import join_processes, layout
 from kadanoff.errors import InputError
 from kadanoff.renormalization import Levels, MajorityMean, Relaxation, learn_inverse
 from kadanoff.runs import open_ensemble
@@ -107,7 +109,8 @@ print(json.dumps({
     "same": same,
     "crossing": {word: sorted(shapes) for word, shapes in crossing.items()},
     "refusals": [refusal(sampled(None, 2), 8), refusal(lambda n: layout(n, 1, (8, 8), slabs=True), 8),
-                 refusal(lambda n: kd.grow(start, inverse, 1, configurations=1, devices=n), 8)],
+                 refusal(lambda n: kd.grow(start, inverse, 1, configurations=1, devices=n), 8),
+                 refusal(lambda n: kd.grow(start, inverse, 1, relax, configurations=3, devices=n), 7)],
 }))
 """
 
@@ -125,6 +128,29 @@ for line in json.loads(sys.argv[1]):
 
 def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "JAX_PLATFORMS": "cpu", **more}
+
+
+def joined_processes(command: list[str], **more: str) -> list[subprocess.Popen[str]]:
+    """Two processes of one command, joined on loopback, with a device each; "{process}" is the number of each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    own = {
+        "JAX_COORDINATOR_ADDRESS": address,
+        "JAX_NUM_PROCESSES": "2",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=1",
+        **more,
+    }
+    return [
+        subprocess.Popen(
+            [word.replace("{process}", str(number)) for word in command],
+            env=environment(JAX_PROCESS_ID=str(number), **own),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
 
 
 def eight(slow: bool) -> dict[str, Any]:
@@ -150,13 +176,14 @@ def test_virtual_devices_give_the_same_bits_and_exchange_halos_only() -> None:
     # Half a row of one colour, of one chain: 1 x 4 x 1.
     assert crossing["collective-permute"] == ["f32[1,4,1]"], crossing
     assert set(crossing.get("all-reduce", [])) <= {"f32[]", "(f32[],", "s32[]"}, crossing
-    uneven, side, bare = found["refusals"]
+    uneven, side, bare, odd = found["refusals"]
     assert "8 devices cannot share 2 chains evenly, and this update cannot share a lattice" in uneven
     assert (
         "8 devices cannot share 1 chains of side 8 evenly: give a multiple of 8 chains, or a side that 16"
         in side
     )
     assert "8 devices cannot share 1 configurations that are not relaxed" in bare
+    assert "7 devices cannot share 3 configurations of side 16, which 14 does not divide" in odd
 
 
 @pytest.mark.slow
@@ -192,25 +219,8 @@ def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
             [*grow, "--out", str(grown), "--devices", "2", "--json"],
         ]
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     lines = json.dumps(commands(tmp_path / "run", tmp_path / "grown"))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", TOGETHER, lines],
-            env=environment(
-                JAX_COORDINATOR_ADDRESS=address,
-                JAX_NUM_PROCESSES="2",
-                JAX_PROCESS_ID=str(number),
-                XLA_FLAGS="--xla_force_host_platform_device_count=1",
-            ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(2)
-    ]
+    processes = joined_processes([sys.executable, "-W", "ignore", "-c", TOGETHER, lines])
     told = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], told
     first, second = (out.splitlines() for out, _ in told)
@@ -228,6 +238,75 @@ def test_two_processes_on_loopback_give_the_same_bits(tmp_path: Path) -> None:
     with pytest.warns(kd.errors.DepthWarning):
         levels = kd.grow(open_ensemble(tmp_path / "run"), inverse, 1, relax, seed=4, devices=1)
     assert np.array_equal(levels[1].fields, np.asarray(Levels.open(tmp_path / "grown")[1].fields))
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    ("number", "asked", "statuses", "said"),
+    [
+        (0, signal.SIGTERM, [143, 143], "terminated; what was done is kept"),
+        (1, signal.SIGTERM, [143, 143], "kept in"),
+        (1, signal.SIGKILL, [2, -9], "another process of this command ended"),
+    ],
+)
+def test_joined_processes_end_together(
+    tmp_path: Path, number: int, asked: signal.Signals, statuses: list[int], said: str
+) -> None:
+    run = tmp_path / "run"
+    short = "--sampler metropolis --size 16 --chains 4 --thermalize 10 --thin 1 --draws 1000000 --devices 2"
+    processes = joined_processes(
+        [sys.executable, "-m", "kadanoff", "simulate", *short.split(), "--out", str(run)]
+    )
+    try:
+        until = time.monotonic() + 200
+        while not list(run.glob("manifest/*1.json")):
+            assert time.monotonic() < until and processes[0].poll() is None, "nothing was drawn"
+            time.sleep(0.1)
+        processes[number].send_signal(asked)
+        told = [process.communicate(timeout=60) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == statuses, told
+    assert said in told[0][1] and not any("Traceback" in part for pair in told for part in pair), told
+    assert Store.open(run, mode="a").draws > 0, "the folder can be gone on with"
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_processes_with_different_commands_do_not_wait_for_each_other() -> None:
+    short = "--sampler metropolis --size 8 --chains 4{process} --thermalize 10 --draws 4 --devices 2"
+    processes = joined_processes([sys.executable, "-m", "kadanoff", "simulate", *short.split()])
+    try:
+        told = [process.communicate(timeout=200) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [2, 2], told
+    assert "process 1 has another command than the first one" in told[1][1], told
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"JAX_NUM_PROCESSES": "2"}, "JAX_PROCESS_ID is ''"),
+        ({"JAX_NUM_PROCESSES": "two", "JAX_PROCESS_ID": "0"}, "JAX_NUM_PROCESSES is 'two'"),
+        ({"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"}, "they count from 0 to 1"),
+        (
+            {"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "0", "JAX_COORDINATOR_ADDRESS": "host"},
+            "give host:port",
+        ),
+    ],
+)
+def test_wrong_places_among_processes_are_told(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, str], said: str
+) -> None:
+    monkeypatch.delenv("JAX_PROCESS_ID", raising=False)
+    for name, value in {"JAX_COORDINATOR_ADDRESS": "127.0.0.1:1", **more}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=said):
+        join_processes()
 
 
 def test_what_cannot_be_shared_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -110,3 +110,13 @@ def test_it_prints_as_physicists_write():
     table = str(Ensemble(FIELDS).observables(["phi2", "binder"]))
     assert table.splitlines()[0].startswith("phi2") and "(" in table
     assert "4x4, 4 chains of 10 draws" in repr(Ensemble(FIELDS))
+
+
+def test_values_that_the_action_does_not_know_are_refused():
+    spins = np.where(np.random.default_rng(0).normal(size=(2, 3, 4, 4)) > 0, 1, -1)
+    for kind in ("int8", "float32"):
+        assert Ensemble(spins.astype(kind), Ising(0.4)).chains == 2
+    with pytest.raises(InputError, match="Ising has spins, .* 0.5"):
+        Ensemble(0.5 * spins, Ising(0.4))
+    with pytest.raises(InputError, match="Phi4 has real fields"):
+        Ensemble(spins.astype("int8"), Phi4(-0.9515, 0.7))

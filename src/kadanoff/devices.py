@@ -44,15 +44,42 @@ def join_processes() -> None:
 
     SLURM is asked by JAX itself (`srun`); elsewhere JAX_COORDINATOR_ADDRESS (host:port of the first process),
     JAX_NUM_PROCESSES and JAX_PROCESS_ID say who belongs together. To be called before JAX computes anything.
+
+    Raises `InputError` where these cannot be used, and where the others do not come.
     """
     if jax.distributed.is_initialized():
         return
+    # It would take SIGTERM, which ends a command, for itself.
+    jax.config.update("jax_enable_preemption_service", False)
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
-    if address is not None and "JAX_NUM_PROCESSES" in os.environ:
-        count, number = (int(os.environ[f"JAX_{name}"]) for name in ("NUM_PROCESSES", "PROCESS_ID"))
-        jax.distributed.initialize(address, count, number)
-    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        jax.distributed.initialize()
+    try:
+        if address is not None and "JAX_NUM_PROCESSES" in os.environ:
+            count, number = (_number(f"JAX_{name}") for name in ("NUM_PROCESSES", "PROCESS_ID"))
+            _require_place(address, count, number)
+            jax.distributed.initialize(address, count, number)
+        elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+            jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        told = str(error).partition("\n")[0]
+        raise InputError(
+            f"the processes cannot be joined ({told}): see that all of them are started, and reach the first one"
+        ) from error
+
+
+def _number(name: str) -> int:
+    text = os.environ.get(name, "")
+    if not text.isdecimal():
+        raise InputError(f"{name} is {text!r}: with JAX_COORDINATOR_ADDRESS set, give every process a number")
+    return int(text)
+
+
+def _require_place(address: str, count: int, number: int) -> None:
+    if not address.rpartition(":")[2].isdecimal() or ":" not in address:
+        raise InputError(f"JAX_COORDINATOR_ADDRESS is {address!r}: give host:port of the first process")
+    if number >= count:
+        raise InputError(f"JAX_PROCESS_ID is {number} of {count} processes: they count from 0 to {count - 1}")
 
 
 def require_devices(devices: int) -> list[Any]:

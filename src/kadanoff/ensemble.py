@@ -15,6 +15,7 @@ from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure, measurement_names
 from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
+from kadanoff.sites import require_values_of
 from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size, jackknife
 from kadanoff.two_point import TwoPoint, correlations
 from kadanoff.whole import whole
@@ -38,7 +39,7 @@ class Ensemble:
     """Configurations (chain, draw, *lattice) with what is needed to interpret them.
 
     `fields` is an array, or anything that slices like one along draws (a store's fields stay on disk). Whole numbers
-    are spins, +1 or -1; others are an `InputError`.
+    are spins, +1 or -1; others are an `InputError`, and so are values that the sites of `action` do not take.
     `action` is the action the fields are distributed with, None where no closed form is known (blocked, grown
     by a pure map). `log_weight` (chain, draw), real or complex, multiplies every configuration in every mean.
     `depth` counts how often the fields were blocked since they were simulated; growth lowers it. `parent` is
@@ -73,7 +74,7 @@ class Ensemble:
         if self.chains < 1 or self.draws < 1:
             raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
         if isinstance(self.fields, np.ndarray | jax.Array):  # stored ones are looked at block by block
-            _require_spins(np.asarray(self.fields))
+            require_values_of(self.action, _require_spins(np.asarray(self.fields)))
         if self.graph is None:
             object.__setattr__(self, "graph", getattr(self.action, "graph", None))
         if self.graph is not None and self.graph.shape != tuple(self.fields.shape[2:]):

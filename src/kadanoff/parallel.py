@@ -93,7 +93,11 @@ class Deal:
                 f"{len(self._devices)} devices cannot share {pieces} configurations that are not relaxed: ask for at "
                 f"most {pieces}, or relax"
             )
-        layout(len(self._devices), 1, sides, slabs=True)
+        if sides[0] % (2 * len(self._devices)):
+            raise InputError(
+                f"{len(self._devices)} devices cannot share {pieces} configurations of side {sides[0]}, which "
+                f"{2 * len(self._devices)} does not divide: ask for at most {pieces} devices, or more configurations"
+            )
 
     def slabs(self, pieces: int, sides: Sequence[int]) -> Mesh | None:
         """A mesh that cuts each piece into slabs; None where there are pieces enough, or the sides are too short."""

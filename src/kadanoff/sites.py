@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from kadanoff.actions.base import Action, FunctionAction, has_spins
 from kadanoff.errors import InputError
 
-__all__ = ["require_same_sites"]
+__all__ = ["require_same_sites", "require_values_of"]
 
 
 def require_same_sites(first: Any, second: Any) -> None:
@@ -21,6 +23,26 @@ def require_same_sites(first: Any, second: Any) -> None:
         raise InputError(
             f"{type(spins).__name__} has spins, +1 and -1, and {type(real).__name__} real fields, so they share no "
             "configurations: give two actions of one kind (an action of your own has spins if its class says so)"
+        )
+
+
+def require_values_of(action: Any, fields: np.ndarray) -> None:
+    """`InputError` where fields take values that the sites of an action do not; of real type, spins are +1.0 and -1.0.
+
+    >>> import kadanoff as kd
+    >>> require_values_of(kd.Ising(0.4), np.ones((1, 2, 4, 4), "float32"))
+    """
+    if not _says(action):
+        return
+    name, spins = type(action).__name__, fields.dtype.kind in "iu"
+    if spins and not has_spins(action):
+        raise InputError(
+            f"{name} has real fields, and fields of {fields.dtype} are spins: give fields.astype('float32')"
+        )
+    if has_spins(action) and not spins and not np.all(np.abs(fields) == 1):
+        wrong = fields.ravel()[np.argmax(np.abs(fields) != 1)]
+        raise InputError(
+            f"{name} has spins, +1 or -1, and among the fields is {wrong:g}: give fields of that action"
         )
 
 

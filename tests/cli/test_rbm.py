@@ -196,6 +196,21 @@ def test_bad_folders(kadanoff: Any, fitted: Path, images: Path, tmp_path: Path, 
     refused(kadanoff("rbm", "features", old), "reads format 1 only")
 
 
+def test_data_that_changed_since_the_training_are_not_taken_for_them(
+    images: Path, kadanoff: Any, tmp_path: Path, refused: Any
+) -> None:
+    data, net = tmp_path / "data.npy", tmp_path / "net"
+    shutil.copy(images, data)
+    assert kadanoff("rbm", "fit", data, *OPTIONS, "--out", net).status == 0
+    pixels = np.load(images)
+    for other in (255 - pixels, pixels[:, :1]):
+        np.save(data, other)
+        for verb in ("score", "features"):
+            refused(kadanoff("rbm", verb, net), "holds other data than those that")
+    np.save(data, pixels)
+    assert kadanoff("rbm", "features", net).status == 0
+
+
 def test_the_view_shows_every_monitor() -> None:
     import io
 

@@ -124,5 +124,27 @@ def test_bad_usage_gets_one_line(
     refused(kadanoff("reweight", simulated, *typed), said)
 
 
+def test_an_array_of_a_file_of_several_is_named(
+    kadanoff, refused: Callable, simulated: Path, tmp_path: Path
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    fields, target = np.asarray(open_ensemble(simulated).fields), tmp_path / "all.H5"
+    with h5py.File(target, "w") as file:
+        file["first"] = file["third"] = 0.5 * fields
+        file["deep/second"] = fields
+    line = ("reweight", target, "--simulated", "phi4", "--mass2", -0.94, "--observables", "phi2")
+    refused(kadanoff(*line), "--array")
+    found = json.loads(kadanoff(*line, "--array", "deep/second", "--json").out)
+    expected = reweight(open_ensemble(simulated), Phi4(-0.94, 0.7)).observe("phi2")
+    assert found["observables"]["phi2"]["value"] == pytest.approx(expected.value, rel=1e-6)
+    refused(kadanoff("reweight", simulated, "--array", "first", "--mass2", -0.94), "array of an .h5 file")
+
+
 def test_fields_in_a_file_need_their_action(kadanoff, refused: Callable, tmp_path: Path) -> None:
     refused(kadanoff("reweight", tmp_path / "fields.npy", "--mass2", -0.9), "add --simulated NAME")
+    np.savez(tmp_path / "fields.npz", np.ones((2, 4, 4, 4)))
+    refused(
+        kadanoff("reweight", tmp_path / "fields.npz", "--simulated", "phi4", "--mass2", -0.9), "no sample"
+    )
+    np.save(tmp_path / "fields.npy", np.random.default_rng(0).normal(size=(2, 8, 4, 4)))
+    refused(kadanoff("reweight", tmp_path / "fields.npy", "--simulated", "ising", "--beta", 0.4), "has spins")

@@ -129,6 +129,40 @@ def test_folders_of_images_and_their_classes(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(("suffix", "order"), [("png", "<"), ("tif", "<"), ("tif", ">")])
+def test_grey_levels_of_16_bits_are_rounded_not_clipped(tmp_path: Path, suffix: str, order: str) -> None:
+    from PIL import Image
+
+    wide = IMAGES[0].astype(np.uint16) * 257
+    Image.frombytes(
+        "I;16" if order == "<" else "I;16B", wide.shape[::-1], wide.astype(f"{order}u2").tobytes()
+    ).save(tmp_path / f"one.{suffix}")
+    np.testing.assert_array_equal(load_dataset(tmp_path).data, IMAGES[:1].reshape(1, 20))
+
+
+def test_images_without_levels_of_light_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    grey = Image.fromarray(IMAGES[0])
+    alpha = Image.fromarray(np.where(np.arange(20).reshape(4, 5) == 3, 254, 255).astype(np.uint8))
+    for picture in (grey, grey.convert("RGB")):
+        file = tmp_path / "one.png"
+        picture.putalpha(255)
+        picture.save(file)
+        np.testing.assert_array_equal(load_dataset(tmp_path).data, IMAGES[:1].reshape(1, 20))
+        picture.putalpha(alpha)
+        picture.save(file)
+        with pytest.raises(InputError, match="transparent pixels"):
+            load_dataset(tmp_path)
+    Image.fromarray(IMAGES[0].astype(np.float32)).save(tmp_path / "one.tif")
+    (tmp_path / "one.png").unlink()
+    with pytest.raises(InputError, match="mode F"):
+        load_dataset(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    with pytest.raises(InputError, match="exceeds limit"):
+        load_dataset(tmp_path)
+
+
 @pytest.mark.usefixtures("no_network")
 def test_without_a_network_one_line_says_what_to_do(tmp_path: Path) -> None:
     for name in ("mnist", "olivetti"):

@@ -120,7 +120,7 @@ def test_hdf5_dataset_choice(tmp_path):
     with h5py.File(tmp_path / "two.h5", "w") as file:
         file["a"], file["b"] = np.ones((2, 3, 4, 4)), np.zeros((2, 3, 4, 4))
     with pytest.raises(
-        InputError, match="no dataset 'field': name the fields with dataset=, candidates are a, b"
+        InputError, match="no dataset 'field': name the fields with dataset= or --array, candidates are a, b"
     ):
         import_hdf5(tmp_path / "two.h5")
     assert import_hdf5(tmp_path / "two.h5", dataset="b")[0].max() == 0

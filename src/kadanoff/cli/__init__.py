@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from kadanoff.cli.console import kept_run, warn_in_one_line
+from kadanoff.cli.processes import are_joined, end_together, why_failed
 from kadanoff.cli.stopping import INTERRUPTED, Stopper
 from kadanoff.errors import KadanoffError
 
@@ -119,11 +120,24 @@ class Verbs(TyperGroup):
                 folder, mend = run.kept(), MENDS.get(error.errno or 0, "give another path")
                 kept = "" if folder is None else f"; what was kept in {folder} before is safe"
                 status = _fail(f"cannot use {file}: {error.strerror or error}; {mend}{kept}", WRONG_INPUT)
+            except Exception as error:
+                if not are_joined():
+                    raise
+                message, status = why_failed(error)
+                folder = run.kept()
+                kept = (
+                    ""
+                    if folder is None
+                    else f"; what was done is kept in {folder}, and the same command goes on"
+                )
+                _fail(message + kept, status)
             except SystemExit:  # Typer's answer, and no other one's, to a pipe that was closed
                 status = UNREAD
             # Where a caller keeps its own handler, Typer turns an interrupt into the status 130.
             if status == INTERRUPTED:
                 _fail(stopper.message(signal.SIGINT), INTERRUPTED)
+        if are_joined():
+            end_together(status)
         if standalone:
             sys.exit(status if isinstance(status, int) else 0)
         return status

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_HDF5 = (".h5", ".hdf5")
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -25,7 +27,9 @@ def register(app: typer.Typer) -> None:
         source: Annotated[
             Path,
             typer.Argument(
-                metavar="RUN", help="A folder of `simulate` or `block`, or fields in .npy or .h5."
+                metavar="RUN",
+                help="A folder of `simulate` or `block`, or fields in .npy or .h5: (chain, draw, *sides), or "
+                "(draw, x, y) of one chain.",
             ),
         ],
         action: Annotated[
@@ -60,6 +64,9 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 "--simulated-coupling", metavar="NAME=VALUE", help="One of its couplings; repeatable."
             ),
+        ] = None,
+        array: Annotated[
+            str | None, typer.Option("--array", metavar="NAME", help="Which array of an .h5 file.")
         ] = None,
         out: Annotated[
             Path | None,
@@ -97,7 +104,7 @@ def register(app: typer.Typer) -> None:
         with at_work(kernels=MEASUREMENTS) as task:
             import numpy as np
 
-            ensemble = _opened(source, simulated, simulated_coupling)
+            ensemble = _opened(source, simulated, simulated_coupling, array)
             folder = out / "figures" if out is not None else source / "figures" if source.is_dir() else None
             if along is None:
                 target = _base(ensemble, action, given)
@@ -129,12 +136,17 @@ def _checked_path(
     return first, last
 
 
-def _opened(source: Path, simulated: str | None, pairs: list[str] | None) -> "Ensemble":
+def _opened(source: Path, simulated: str | None, pairs: list[str] | None, array: str | None) -> "Ensemble":
     """The sample: a run with the action that made it, or a file of fields with the one that is named."""
     from kadanoff.ensemble import Ensemble
     from kadanoff.runs import open_ensemble
 
-    if source.suffix not in (".npy", ".h5", ".hdf5"):
+    ending = source.suffix.lower()
+    if array is not None and ending not in _HDF5:
+        raise InputError(f"--array names an array of an .h5 file, and {source} is none: leave it out")
+    if ending not in (".npy", *_HDF5):
+        if source.is_file():
+            raise InputError(f"{source} is no sample: give the folder of a run, or fields in .npy or .h5")
         if simulated is not None or pairs:
             raise InputError("a run knows the action that it was simulated with: leave --simulated out")
         ensemble = open_ensemble(source)
@@ -146,7 +158,7 @@ def _opened(source: Path, simulated: str | None, pairs: list[str] | None) -> "En
         )
     from kadanoff.store.formats import import_hdf5, import_npy
 
-    fields, weights, _ = (import_npy if source.suffix == ".npy" else import_hdf5)(source)
+    fields, weights, _ = import_npy(source) if ending == ".npy" else import_hdf5(source, array)
     model = parsing.build_action(simulated, parsing.named_couplings(pairs))
     return Ensemble(fields, model, weights, history=(f"read from {source}",))
 

@@ -23,7 +23,7 @@ import typer
 from kadanoff.cli.console import KeptRun, stop_bars
 from kadanoff.errors import InputError
 
-__all__ = ["INTERRUPTED", "Stopper", "WallTime", "limited", "parse_duration"]
+__all__ = ["INTERRUPTED", "Stopper", "WallTime", "end", "end_by", "limited", "parse_duration", "stop_as"]
 
 INTERRUPTED, TERMINATED, OUT_OF_TIME = 130, 143, 124
 """Exit statuses: as shells have it for the two signals, and that of timeout(1) for the wall time."""
@@ -36,6 +36,7 @@ _ENDS = {
     signal.SIGTERM: (TERMINATED, "terminated"),
     signal.SIGALRM: (OUT_OF_TIME, "the wall time is over"),
 }
+_EXITS: list[Callable[[int], Any]] = [os._exit]
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -84,6 +85,25 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def end(status: int) -> None:
+    """End the process at once, in the way that was set last."""
+    _EXITS[-1](status)
+
+
+def end_by(leave: Callable[[int], Any]) -> None:
+    """Set the way in which `end` ends the process: joined ones end together."""
+    _EXITS[:] = [leave]
+
+
+def stop_as(status: int) -> bool:
+    """Stop this command as one that ended with a status was stopped; False for the status of no stop."""
+    number = next((number for number, (found, _) in _ENDS.items() if found == status), None)
+    if number is None:
+        return False
+    os.kill(os.getpid(), number)
+    return True
+
+
 class Stopper:
     """The handler of one command, which knows what the command keeps and how it was typed."""
 
@@ -127,7 +147,7 @@ class Stopper:
     def _end(self, number: int) -> None:
         print(f"kadanoff: {self.message(number)}", file=sys.stderr, flush=True)
         sys.stdout.flush()
-        os._exit(_ENDS[signal.Signals(number)][0])
+        end(_ENDS[signal.Signals(number)][0])
 
 
 @contextmanager

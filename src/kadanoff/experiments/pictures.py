@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kadanoff.errors import InputError
+from kadanoff.network.datasets.pictures import read_picture
 
 __all__ = ["BUNDLED", "bundled_image", "channels", "read_image"]
 
@@ -14,7 +15,6 @@ __all__ = ["BUNDLED", "bundled_image", "channels", "read_image"]
 BUNDLED = ("flower", "china")
 
 _SMALLEST = 8  # pixels a side
-_MODES = {"L", "RGB", "RGBA", "P", "1", "LA", "I;16", "CMYK"}
 
 
 def bundled_image(name: str, side: int) -> Float[np.ndarray, "side side channel"]:
@@ -31,20 +31,11 @@ def bundled_image(name: str, side: int) -> Float[np.ndarray, "side side channel"
 def read_image(file: Path, side: int) -> Float[np.ndarray, "side side channel"]:
     """A user's image, its middle square scaled to so many pixels a side: one channel if it is grey, else three.
 
-    Raises `InputError` for a path that is no image, or one smaller than 8 pixels a side.
+    Raises `InputError` for a path that is no image, one with transparent pixels, or smaller than 8 pixels a side.
     """
     if not file.is_file():
         raise InputError(f"{file} is not a file: give the path of a PNG, JPEG or similar image")
-    try:
-        with Image.open(file) as image:
-            image.load()
-            if image.mode not in _MODES:
-                raise InputError(f"{file} has the mode {image.mode}: convert it to 8-bit grey or RGB")
-            return _scaled(image if image.mode == "L" else _grey_or_colour(image), side)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file} is no image that can be read: give a PNG, JPEG or similar file") from error
+    return _scaled(read_picture(file), side)
 
 
 def channels(image: Float[np.ndarray, "side side channel"]) -> dict[str, Float[np.ndarray, "side side"]]:
@@ -55,10 +46,6 @@ def channels(image: Float[np.ndarray, "side side channel"]) -> dict[str, Float[n
     """
     names = ("grey",) if image.shape[-1] == 1 else ("red", "green", "blue")
     return {name: image[..., number] for number, name in enumerate(names)}
-
-
-def _grey_or_colour(image: Image.Image) -> Image.Image:
-    return image.convert("L" if image.mode in ("1", "LA", "I;16") else "RGB")
 
 
 def _scaled(image: Image.Image, side: int) -> np.ndarray:

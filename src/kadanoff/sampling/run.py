@@ -101,9 +101,9 @@ def sample(
     start half hot and half cold; a `ThermalisationWarning` is given when the halves still disagree. With
     `out` the run is a folder: the same call continues an interrupted run and gives the same bits as an
     unbroken one. `devices` deals the chains out to so many devices, and cuts lattices into slabs where those divide
-    more than the chains; the fields do not depend on how many there are (without it CPUs take updates compiled for one
-    process, which round otherwise). Processes that `kadanoff.devices.join_processes` joined call alike, and the first
-    one writes.
+    more than the chains; the fields do not depend on how many there are, but for rounding where a device has a single
+    chain on a graph (without it CPUs take updates compiled for one process, which round otherwise). Processes that
+    `kadanoff.devices.join_processes` joined call alike, and the first one writes.
 
     A run that reaches `max_draws` before its `target_error` ends with a `KadanoffWarning`.
 

@@ -163,7 +163,7 @@ def import_hdf5(path: PathLike, dataset: str | None = None, one_chain: bool | No
         item = file.get(dataset)
         if not isinstance(item, h5py.Dataset):
             raise InputError(
-                f"{target} has no dataset {dataset!r}: name the fields with dataset=, "
+                f"{target} has no dataset {dataset!r}: name the fields with dataset= or --array, "
                 f"candidates are {', '.join(large) or 'absent'}"
             )
         notes = _parse_notes(str(file.attrs.get("metadata", "{}")), target)

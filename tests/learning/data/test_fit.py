@@ -132,6 +132,15 @@ def test_bad_data_are_refused_in_one_line(fields: np.ndarray, method: str, said:
 
 
 @pytest.mark.exact
+def test_values_that_updates_refused_to_change_are_no_rounding() -> None:
+    once, thrice = (
+        fit_data(kd.Phi4(1.0, 0.0, 0.0), np.repeat(SMOOTH, copies, axis=0), "score matching", held_out=0)
+        for copies in (1, 3)
+    )
+    assert thrice.values == pytest.approx(once.values, rel=1e-5)
+
+
+@pytest.mark.exact
 def test_what_a_method_cannot_do_is_refused(truth: Any) -> None:
     class Bare(kd.Action):
         g: float

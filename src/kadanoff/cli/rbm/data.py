@@ -28,6 +28,7 @@ __all__ = [
     "load",
     "located",
     "named_scores",
+    "parts_for",
     "read_source",
     "saved_source",
 ]
@@ -134,6 +135,28 @@ def saved_source(folder: Path, record: dict[str, Any], data: str | None) -> Sour
         return own
     # Data without grey levels are taken as they are.
     return own._replace(data=located(data), held_out=0.0, dequantised=None if own.dequantised else False)
+
+
+def parts_for(folder: Path, data: str | None) -> "tuple[Phi4RBM, dict[str, Any], Parts]":
+    """The network of a folder, its record, and the data of a command on it.
+
+    Raises `StoreError` where the data that it learnt are not what they were.
+    """
+    from kadanoff.network.saved import rbm_record
+    from kadanoff.network.scaling import require_single
+    from kadanoff.saved_models import data_fingerprint
+
+    model, record = load(folder)
+    parts = read_source(saved_source(folder, record, data))
+    learnt = rbm_record(folder).get("data")
+    if data is None and learnt is not None:
+        same = parts.training.shape[1] == len(model.scaling_.shift)
+        if not same or data_fingerprint(require_single(model.scaling_.apply(parts.training))) != learnt:
+            raise StoreError(
+                f"{parts.source.data} holds other data than those that {folder} learnt: restore them, or name data "
+                f"after {folder}"
+            )
+    return model, record, parts
 
 
 def array_out(path: Path | None) -> None:

@@ -40,15 +40,15 @@ def register(app: typer.Typer) -> None:
         import numpy as np
 
         from kadanoff.cli.console import emit_json, print_table
-        from kadanoff.cli.rbm.data import array_out, image_shape, load, read_source, saved_source
+        from kadanoff.cli.rbm.data import array_out, image_shape, parts_for
         from kadanoff.cli.task import at_work, drawn_figure, print_end
 
         array_out(out)
         with at_work() as task:
             from kadanoff.plots.rbm import feature_images
 
-            model, record = load(folder)
-            means = model.transform(read_source(saved_source(folder, record, data)).training)
+            model, record, parts = parts_for(folder, data)
+            means = model.transform(parts.training)
             if out is not None:
                 np.save(out, means)
             w = np.asarray(model.network_.w)

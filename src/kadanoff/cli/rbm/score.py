@@ -37,13 +37,12 @@ def register(app: typer.Typer) -> None:
         import numpy as np
 
         from kadanoff.cli.console import emit_json, print_table
-        from kadanoff.cli.rbm.data import array_out, kernels_of, load, named_scores, read_source, saved_source
+        from kadanoff.cli.rbm.data import array_out, kernels_of, named_scores, parts_for
         from kadanoff.cli.task import at_work, print_end
 
         array_out(out)
         with at_work(kernels=kernels_of(folder)) as task:
-            model, record = load(folder)
-            parts = read_source(saved_source(folder, record, data))
+            model, _, parts = parts_for(folder, data)
             name = "training" if data is None else data
 
             def seen(x: np.ndarray) -> np.ndarray:

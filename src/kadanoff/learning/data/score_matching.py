@@ -123,7 +123,7 @@ def _require_smooth(action: object, fields: np.ndarray) -> None:
         raise InputError(
             "score matching differentiates the density, and spins have none: take pseudo-likelihood"
         )
-    values = fields.ravel()[:_LOOKED_AT]
+    values = fields.ravel()[:_LOOKED_AT].astype(np.float32)
     for border in (values.max(), values.min()):
         share = np.mean(values == border)
         if share > max(_AT_BORDER, 1.5 / len(values)):
@@ -131,7 +131,10 @@ def _require_smooth(action: object, fields: np.ndarray) -> None:
                 f"{100 * share:.1f} % of the values are exactly {border:g}: clipped data have a border, where score "
                 "matching does not hold; add noise, or take pseudo-likelihood"
             )
-    if len(np.unique(values)) < _DISTINCT * len(values):
+    # Updates that refuse a proposal repeat a value at its site, which is no rounding; that repeats it at all sites.
+    site = np.arange(len(values)) % fields[0].size
+    anew = len(np.unique(np.stack([values.view(np.uint32), site.astype(np.uint32)], 1).view(np.uint64)))
+    if len(np.unique(values)) < _DISTINCT * anew:
         raise InputError(
             "the data are rounded: half of their values repeat, and score matching needs a smooth density; add noise "
             "of the width of a step, or take pseudo-likelihood"

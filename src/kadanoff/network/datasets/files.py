@@ -9,6 +9,7 @@ import numpy as np
 
 from kadanoff.errors import InputError
 from kadanoff.network.datasets.base import Dataset
+from kadanoff.network.datasets.pictures import read_picture
 
 __all__ = ["from_idx", "from_images", "from_npz", "from_path"]
 
@@ -75,23 +76,16 @@ def from_idx(path: Path) -> Dataset:
 def from_images(folder: Path) -> Dataset:
     """All images of a folder, in grey; where it has folders of images instead, each of these is a class.
 
-    Raises `InputError` for a folder without images, images of several sizes, and without pillow.
+    Raises `InputError` for a folder without images, images of several sizes or with transparent pixels, and without
+    pillow.
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise InputError("reading images needs pillow, which is not installed: pip install pillow") from None
     classes = sorted(entry for entry in folder.iterdir() if entry.is_dir()) or [folder]
     if _images(folder):
         classes = [folder]
     rows, labels, shape = [], [], None
     for label, entry in enumerate(classes):
         for path in _images(entry):
-            try:
-                with Image.open(path) as image:
-                    pixels = np.asarray(image.convert("L"), np.float64)
-            except OSError as error:
-                raise InputError(f"{path} is no image that can be read ({error}); remove it") from None
+            pixels = np.asarray(read_picture(path).convert("L"), np.float64)
             shape = pixels.shape if shape is None else shape
             if pixels.shape != shape:
                 raise InputError(

@@ -49,8 +49,8 @@ def grow(
     the levels are kept in a folder, one store each, and an interrupted growth is continued by the same call, to the
     same bits: random numbers are keyed by (seed, step, configuration, site).
 
-    `devices` share the configurations, or the relaxation of each by slabs where they are fewer; the first of several
-    processes writes.
+    `devices` share the configurations, or, where these are fewer, the relaxation of each by slabs, which rounds
+    otherwise; the first of several processes writes.
 
     Warns (`DepthWarning`) when the configurations were blocked another number of times than those the inverse was
     trained on. Raises `InputError` for counts or amplitudes that are not positive, an inverse of another dimension,
