@@ -15,7 +15,7 @@ from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure, measurement_names
 from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
-from kadanoff.sites import require_values_of
+from kadanoff.sites import require_spins, require_values_of
 from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size, jackknife
 from kadanoff.two_point import TwoPoint, correlations
 from kadanoff.whole import whole
@@ -74,7 +74,7 @@ class Ensemble:
         if self.chains < 1 or self.draws < 1:
             raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
         if isinstance(self.fields, np.ndarray | jax.Array):  # stored ones are looked at block by block
-            require_values_of(self.action, _require_spins(np.asarray(self.fields)))
+            require_values_of(self.action, require_spins(np.asarray(self.fields)))
         if self.graph is None:
             object.__setattr__(self, "graph", getattr(self.action, "graph", None))
         if self.graph is not None and self.graph.shape != tuple(self.fields.shape[2:]):
@@ -123,7 +123,7 @@ class Ensemble:
         for begin in range(0, self.draws, step):
             stop = min(begin + step, self.draws)
             fields = np.asarray(self.fields[:, begin:stop])
-            yield begin, stop, fields if isinstance(self.fields, np.ndarray) else _require_spins(fields)
+            yield begin, stop, fields if isinstance(self.fields, np.ndarray) else require_spins(fields)
 
     def map_blocks(self, function: Callable[[np.ndarray], Mapping[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
         """Apply a function of flat configurations (n, *lattice) block by block; join its series as (chain,
@@ -280,18 +280,6 @@ def _as_slice(name: str, chosen: Any, count: int) -> slice:
             f"{name}={number} is out of range: there are {count}, counted from 0, or from -1 backwards"
         )
     return slice(number % count, number % count + 1)
-
-
-def _require_spins(fields: np.ndarray) -> np.ndarray:
-    """Give fields back; `InputError` where whole numbers are no spins."""
-    other = fields.dtype.kind in "biu" and (fields.dtype.kind == "b" or np.abs(fields) != 1)
-    if np.any(other):
-        wrong = fields.ravel()[np.argmax(other)]
-        raise InputError(
-            f"fields of {fields.dtype} are spins, +1 or -1, and here is {wrong}: give 2 * fields - 1 for 0 and 1, in "
-            "a type with a sign, or real numbers, fields.astype('float32')"
-        )
-    return fields
 
 
 def as_fields(ensemble: "Ensemble | np.ndarray") -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from kadanoff.actions.base import Action, FunctionAction, has_spins
 from kadanoff.errors import InputError
 
-__all__ = ["require_same_sites", "require_values_of"]
+__all__ = ["require_same_sites", "require_spins", "require_values_of"]
 
 
 def require_same_sites(first: Any, second: Any) -> None:
@@ -24,6 +24,18 @@ def require_same_sites(first: Any, second: Any) -> None:
             f"{type(spins).__name__} has spins, +1 and -1, and {type(real).__name__} real fields, so they share no "
             "configurations: give two actions of one kind (an action of your own has spins if its class says so)"
         )
+
+
+def require_spins(fields: np.ndarray) -> np.ndarray:
+    """Give fields back; `InputError` where whole numbers are no spins."""
+    other = fields.dtype.kind in "biu" and (fields.dtype.kind == "b" or np.abs(fields) != 1)
+    if np.any(other):
+        wrong = fields.ravel()[np.argmax(other)]
+        raise InputError(
+            f"fields of {fields.dtype} are spins, +1 or -1, and here is {wrong}: give 2 * fields - 1 for 0 and 1, in "
+            "a type with a sign, or real numbers, fields.astype('float32')"
+        )
+    return fields
 
 
 def require_values_of(action: Any, fields: np.ndarray) -> None:
