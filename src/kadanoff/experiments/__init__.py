@@ -19,6 +19,7 @@ EXPERIMENTS: dict[str, str] = {
     "ising-limit": "kadanoff.experiments.ising_limit",
     "inverse-flow": "kadanoff.experiments.inverse_flow",
     "inverse-ising": "kadanoff.experiments.inverse_ising",
+    "importance": "kadanoff.experiments.importance",
     "degrees-of-freedom": "kadanoff.experiments.degrees_of_freedom",
     "certificate": "kadanoff.experiments.certificate",
     "generalises": "kadanoff.experiments.generalises",
