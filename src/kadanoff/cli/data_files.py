@@ -21,7 +21,7 @@ def is_data(text: str) -> bool:
 
 def digest(text: str) -> str | None:
     """What tells data from others: the last record of a run, a checksum of a file; None of an action."""
-    from kadanoff.store.durable import checksum
+    from kadanoff.store.durable import checksum_of_file
 
     if not is_data(text):
         return None
@@ -30,7 +30,7 @@ def digest(text: str) -> str | None:
         from kadanoff.runs import fingerprint
 
         return fingerprint(path)
-    return checksum(path.read_bytes()) if path.is_file() else None
+    return checksum_of_file(path) if path.is_file() else None
 
 
 def read_fields(path: Path, chains: bool, entry: str | None = None) -> Any:

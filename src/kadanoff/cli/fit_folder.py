@@ -17,10 +17,10 @@ def identity(request: dict[str, Any]) -> dict[str, Any]:
 
 def sources(*names: str) -> dict[str, dict[str, str]]:
     """Checksums of the files among actions and models, FILE.py:NAME, as an entry of the request; none without them."""
-    from kadanoff.store.durable import checksum
+    from kadanoff.store.durable import checksum_of_file
 
     files = {name: Path(name.rpartition(":")[0]) for name in names if ".py:" in name}
-    found = {name: checksum(file.read_bytes()) for name, file in files.items() if file.is_file()}
+    found = {name: checksum_of_file(file) for name, file in files.items() if file.is_file()}
     return {"sources": found} if found else {}
 
 

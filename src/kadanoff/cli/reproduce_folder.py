@@ -15,9 +15,9 @@ REQUEST = "reproduce.json"
 
 def digest(image: Path | None) -> str | None:
     """A checksum of an image of the user's; None without one, and of one that cannot be read."""
-    from kadanoff.store.durable import checksum
+    from kadanoff.store.durable import checksum_of_file
 
-    return None if image is None or not image.is_file() else checksum(image.read_bytes())
+    return None if image is None or not image.is_file() else checksum_of_file(image)
 
 
 def require_own(folder: Path, request: dict[str, Any]) -> None:

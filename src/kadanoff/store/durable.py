@@ -19,6 +19,7 @@ __all__ = [
     "WriterLock",
     "atomic_write",
     "checksum",
+    "checksum_of_file",
     "deferred_interrupt",
     "held",
     "require_no_dangling",
@@ -40,6 +41,19 @@ def checksum(*parts: bytes | memoryview) -> str:
     for part in parts:
         digest.update(part)
     return digest.hexdigest()
+
+
+def checksum_of_file(path: Path) -> str:
+    """The `checksum` of a file's content, read piece by piece: files may be larger than memory.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "data"
+    >>> _ = path.write_bytes(b"abc")
+    >>> checksum_of_file(path) == checksum(b"abc")
+    True
+    """
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
