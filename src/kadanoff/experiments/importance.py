@@ -3,7 +3,7 @@
 A law of the spins of a block, given the coarse field, is learnt on critical lattices and their majorities: six
 numbers, or a network. It grows simulated lattices of half the side, and importance weights make them an exact sample
 of the critical Ising model. The start follows the Ising model itself, or the action that maximum likelihood finds for
-the blocked fields (nearest neighbours, diagonals, four spins), which is nearer to what the law was learnt on.
+the blocked fields (nearest neighbours and diagonals), which is nearer to what the law was learnt on.
 """
 
 import time
@@ -100,7 +100,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     notes = [
         *(f"{name}: {law.describe()}" for name, law in laws.items()),
         "action of the blocked fields by maximum likelihood: "
-        + ", ".join(f"{name} {estimate}" for name, estimate in fit.couplings.items()),
+        + ", ".join(f"{name} {estimate}" for name, estimate in fit.couplings.items() if estimate.error > 0),
         f"{_CHAINS * effort.draws} configurations at each side; effective: share of them that is left",
         "free energies are differences to the simulated start, and known where that is the Ising model",
     ]
