@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kadanoff.overlap import Overlap as Overlap
     from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
+    from kadanoff.renormalization import BlockGaussian as BlockGaussian
     from kadanoff.renormalization import BlockingRule as BlockingRule
     from kadanoff.renormalization import BlockMean as BlockMean
     from kadanoff.renormalization import BlockSum as BlockSum
@@ -120,6 +121,7 @@ _HOMES = {
     "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
     "renormalization": (
+        "BlockGaussian",
         "BlockMean",
         "BlockSum",
         "BlockingRule",

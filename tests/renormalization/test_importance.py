@@ -91,6 +91,19 @@ def test_weighted_real_fields_have_the_gaussian_free_energy(density: kd.LearntIn
     assert found.divergence.value > 0
 
 
+@pytest.mark.statistical
+@pytest.mark.parametrize("side", [2, 3])
+def test_rules_that_draw_weigh_real_fields(side: int) -> None:
+    # Four standard errors of the free field, on even sides and, by three colours, on odd ones.
+    ensemble = kd.sample(kd.Phi4(0.5, 0.0), (12, 12), chains=64, draws=32, seed=0)
+    inverse = kd.learn_inverse(ensemble, kd.BlockGaussian(b=2, spread=0.3), steps=200, width=4, seed=1)
+    start = kd.sample(kd.Phi4(1.0, 0.0), (side, side), chains=64, draws=64, seed=5)
+    found = importance_weights(kd.grow(start, inverse, seed=6), kd.Phi4(0.5, 0.0))
+    exact = free_energy_of_a_free_field(0.5, 2 * side) - free_energy_of_a_free_field(1.0, side)
+    assert abs(found.free_energy_difference.pull(exact)) < 4
+    assert found.effective > 0.05
+
+
 @pytest.mark.exact
 def test_a_perfect_density_leaves_all_of_the_sample() -> None:
     # At infinite temperature independent blocks are exact: all weights are alike, and ln Z is 12 ln 2 more.

@@ -73,7 +73,7 @@ RuleName = Annotated[
     str,
     typer.Option(
         "--rule",
-        help="majority-mean, majority, soft-majority, sum, mean, random-majority-site or decimation.",
+        help="majority-mean, majority, soft-majority, sum, mean, gaussian, random-majority-site or decimation.",
     ),
 ]
 Scale = Annotated[int, typer.Option("--b", help="Rescaling factor: the side of a block.")]

@@ -3,6 +3,7 @@
 from kadanoff.curves import Curve, reweighted_curve
 from kadanoff.renormalization.blocking import (
     BLOCKING_RULES,
+    BlockGaussian,
     BlockingRule,
     BlockMean,
     BlockSum,
@@ -39,6 +40,7 @@ from kadanoff.renormalization.stability import StabilityRow, StabilityTable, sta
 
 __all__ = [
     "BLOCKING_RULES",
+    "BlockGaussian",
     "BlockMean",
     "BlockSum",
     "BlockingRule",

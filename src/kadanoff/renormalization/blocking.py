@@ -12,14 +12,15 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
-from kadanoff.lattice import Lattice
 from kadanoff.random import along_one_axis
 from kadanoff.random import key as make_key
+from kadanoff.renormalization.block_gaussian import BlockGaussian
+from kadanoff.renormalization.blocking_rule import BlockingRule, required_key
 from kadanoff.renormalization.blocks import from_blocks, to_blocks
-from kadanoff.whole import whole
 
 __all__ = [
     "BLOCKING_RULES",
+    "BlockGaussian",
     "BlockMean",
     "BlockSum",
     "BlockingRule",
@@ -33,39 +34,6 @@ __all__ = [
     "from_blocks",
     "to_blocks",
 ]
-
-
-class BlockingRule(eqx.Module):
-    """A standard renormalization group transformation with rescaling factor b.
-
-    A rule turns the sites of one block into one value by `reduce`; `__call__(key, field)` blocks a whole
-    field. `deterministic` tells whether it draws random numbers, `homogeneous` whether RG(c phi) = c RG(phi).
-
-    Raises `InputError` for a b that is no whole number of 2 or more.
-    """
-
-    b: int = eqx.field(
-        static=True, default=2, converter=lambda b: whole("the rescaling factor b", b, least=2)
-    )
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether the block value is a function of the block alone."""
-        return True
-
-    @property
-    def homogeneous(self) -> bool:
-        """Whether the block value scales with the field."""
-        return True
-
-    @abc.abstractmethod
-    def reduce(self, key: PRNGKeyArray | None, blocks: Num[Array, "*coarse sites"]) -> Num[Array, "*coarse"]:
-        """The value of each block from its sites; no key is needed where the rule is deterministic."""
-
-    def __call__(self, key: PRNGKeyArray, field: Num[Array, "..."]) -> Num[Array, "..."]:
-        """Block one field; `InputError` when b does not divide every side."""
-        Lattice(field.shape).blocked(self.b)
-        return self.reduce(key, to_blocks(field, self.b))
 
 
 class MajorityMean(BlockingRule):
@@ -130,7 +98,7 @@ class RandomMajoritySite(BlockingRule):
         # where spins add up to zero every one of them is a member
         total = jnp.sum(blocks, axis=-1)
         member = blocks * total[..., None] >= 0
-        lot = jnp.where(member, along_one_axis(jax.random.uniform, _required(key), blocks.shape), -1.0)
+        lot = jnp.where(member, along_one_axis(jax.random.uniform, required_key(key), blocks.shape), -1.0)
         chosen = jnp.take_along_axis(blocks, jnp.argmax(lot, axis=-1)[..., None], axis=-1)[..., 0]
         return _or_no_number(total, chosen).astype(blocks.dtype)
 
@@ -146,6 +114,12 @@ class SpinRule(BlockingRule):
     @abc.abstractmethod
     def probability(self, aligned: Float[Array, "..."]) -> Float[Array, "..."]:
         """Probability that a block has a spin, from the sum of its sites times that spin."""
+
+    def log_probability(
+        self, coarse: Float[Array, "*coarse"], blocks: Float[Array, "*coarse sites"]
+    ) -> Float[Array, "*coarse"]:
+        """The logarithm of `probability`."""
+        return jnp.log(self.probability(jnp.sum(blocks, axis=-1) * coarse))
 
 
 class Majority(SpinRule):
@@ -175,7 +149,7 @@ class Majority(SpinRule):
         total = jnp.sum(blocks, axis=-1)
         sign = jnp.where(total > 0, 1, -1)
         if not self.deterministic:
-            coin = along_one_axis(jax.random.uniform, _required(key), total.shape) < 0.5
+            coin = along_one_axis(jax.random.uniform, required_key(key), total.shape) < 0.5
             sign = jnp.where(total == 0, jnp.where(coin, 1, -1), sign)
         return _or_no_number(total, sign).astype(blocks.dtype)
 
@@ -216,7 +190,7 @@ class SoftMajority(SpinRule):
         """A drawn spin, of the type of the sites."""
         total = jnp.sum(blocks, axis=-1, dtype=jnp.float32)
         up = self.probability(total)
-        spin = jnp.where(along_one_axis(jax.random.uniform, _required(key), up.shape) < up, 1, -1)
+        spin = jnp.where(along_one_axis(jax.random.uniform, required_key(key), up.shape) < up, 1, -1)
         return _or_no_number(total, spin).astype(blocks.dtype)
 
 
@@ -233,17 +207,12 @@ BLOCKING_RULES: dict[str, type[BlockingRule]] = {
     "majority-mean": MajorityMean,
     "sum": BlockSum,
     "mean": BlockMean,
+    "gaussian": BlockGaussian,
     "random-majority-site": RandomMajoritySite,
     "decimation": Decimation,
     "majority": Majority,
     "soft-majority": SoftMajority,
 }
-
-
-def _required(key: PRNGKeyArray | None) -> PRNGKeyArray:
-    if key is None:
-        raise InputError("this rule draws random numbers and needs a random key")
-    return key
 
 
 def _or_no_number(total: Num[Array, "*coarse"], value: Num[Array, "*coarse"]) -> Num[Array, "*coarse"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -12,7 +13,6 @@ from jaxtyping import Array, Float
 from kadanoff.actions.base import as_action, require_density
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapWarning
-from kadanoff.renormalization.blocking import SpinRule
 from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.levels import Levels
@@ -88,7 +88,8 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
     target, exactly, whatever the density learnt; over several steps the factors K/q multiply. How well it learnt is
     what is left of the sample: the weights spread as the volume grows.
 
-    The inverse is a density that is consistent with its rule, of real fields or of spins, applied without relaxation.
+    The inverse is a density, applied without relaxation: of spins; of real fields by a rule that draws with a known
+    law, such as `BlockGaussian`; or one that is consistent with its rule, which is then in the measure.
 
     Raises `InputError` for relaxed levels, other inverses, a start without an action or with log-weights, a target of
     other sites. Warns (`OverlapWarning`) where fewer than about 10 effective configurations are left: sums of weights
@@ -127,17 +128,16 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
 
 
 def _density(levels: Levels) -> SublatticeDensity:
-    """The conditional density of the growth, if it is one whose pairs are (RG(fine), fine)."""
-    density = getattr(levels.inverse, "map", None)
-    consistent = density is not None and (
-        density.spins if not isinstance(density, ConditionalDensity) else density.rule is not None
+    """The conditional density of the growth, if the law of coarse fields given fine ones is known, too."""
+    density, rule = getattr(levels.inverse, "map", None), getattr(levels.inverse, "rule", None)
+    if isinstance(density, SublatticeDensity) and rule is not None:
+        on_surface = isinstance(density, ConditionalDensity) and density.rule is not None
+        if on_surface == rule.deterministic or density.spins:
+            return density
+    raise InputError(
+        "weights need the density of fine fields, and the law by which these have their blocks: learn the inverse "
+        "with kind='density', 'spins' or 'minimal', and the density of a rule that does not draw with consistent=True"
     )
-    if not (isinstance(density, SublatticeDensity) and consistent):
-        raise InputError(
-            "weights need the density of fine fields whose blocks are the coarse ones: learn the inverse with "
-            "kind='density' and consistent=True, or kind='spins' or 'minimal'"
-        )
-    return density
 
 
 def _minus_action(level: Ensemble, action: Any) -> np.ndarray:
@@ -166,10 +166,10 @@ def _step(density: SublatticeDensity, rule: Any, below: Ensemble, level: Ensembl
 @eqx.filter_jit
 def _log_ratio(density: SublatticeDensity, rule: Any, fine: Array, coarse: Array) -> Array:
     drawn = density.log_prob(fine, coarse)
-    if not isinstance(rule, SpinRule):
+    if isinstance(density, ConditionalDensity) and density.rule is not None:
         return -drawn  # with respect to delta(RG(fine) - coarse): the rule is in the measure
-    aligned = jnp.sum(cut_blocks(fine, rule.b), axis=-1) * coarse
-    return jnp.sum(jnp.log(rule.probability(aligned)), axis=tuple(range(1, coarse.ndim))) - drawn
+    blocked = jax.vmap(rule.log_probability)(coarse, cut_blocks(fine, rule.b))
+    return jnp.sum(blocked, axis=tuple(range(1, coarse.ndim))) - drawn
 
 
 def _judged(grown: Ensemble, target: Any, log_weight: np.ndarray) -> ImportanceWeights:

@@ -117,8 +117,9 @@ class LearntInverse:
         return {
             "rule": names[type(self.rule)],
             "b": self.b,
-            "factor": getattr(self.rule, "factor", None),
-            "weight": getattr(self.rule, "weight", None),
+            "factor": None,
+            "weight": None,
+            **{field.name: getattr(self.rule, field.name) for field in fields(self.rule)},
             "dimension": self.map.dimension,
             "depth": self.depth,
             "temperature": self.temperature,
