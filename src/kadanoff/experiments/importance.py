@@ -3,7 +3,7 @@
 A law of the spins of a block, given the coarse field, is learnt on critical lattices and their majorities: six
 numbers, or a network. It grows simulated lattices of half the side, and importance weights make them an exact sample
 of the critical Ising model. The start follows the Ising model itself, or the action that maximum likelihood finds for
-the blocked fields (nearest neighbours, diagonals, four spins), which is nearer to what the law was learnt on.
+the blocked fields (nearest neighbours and diagonals), which is nearer to what the law was learnt on.
 """
 
 import time
@@ -76,7 +76,13 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         )
         for number, (name, kind) in enumerate(_LAWS.items(), start=1)
     }
-    fit = fit_data(LongerRangeIsing(_BETA), block(training, _RULE, seed=seed), seed=seed, progress=progress)
+    fit = fit_data(
+        LongerRangeIsing(_BETA),
+        block(training, _RULE, seed=seed),
+        train=("nearest", "diagonal"),  # the third kind of pairs needs three dimensions
+        seed=seed,
+        progress=progress,
+    )
     rows: list[dict[str, Any]] = []
     found: dict[tuple[str, str], list[ImportanceWeights]] = {}
     for number, side in enumerate(effort.sides):
