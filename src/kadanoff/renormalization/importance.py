@@ -93,8 +93,8 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
     The inverse is a density that is consistent with its rule, of real fields or of spins, applied without relaxation.
 
     Raises `InputError` for a level that there is not, relaxed levels and starts, other inverses, a start without an
-    action or with log-weights, a target of other sites. Warns (`OverlapWarning`) where fewer than about 10 effective configurations are left: sums of weights
-    then rest on a few, and the divergence is more than it says.
+    action or with log-weights, a target of other sites. Warns (`OverlapWarning`) where fewer than about 10 effective
+    configurations are left: sums of weights then rest on a few, and the divergence is more than it says.
 
     >>> import kadanoff as kd
     >>> action = kd.Ising(0.3)
