@@ -9,15 +9,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import pytest
 
-from kadanoff.actions import InhomogeneousIsing
+from kadanoff.actions import InhomogeneousIsing, Phi4
 from kadanoff.experiments.result import Result
 from kadanoff.graph import Graph
+from kadanoff.report import write_report
 from kadanoff.report.rows import as_text, tables
 from kadanoff.report.run import run_page
 from kadanoff.runs import open_ensemble
 from kadanoff.sampling import sample
+from kadanoff.saved_models import save_model
 from kadanoff.statistics import Estimate
 
 pytestmark = pytest.mark.exact
@@ -204,6 +208,24 @@ def test_pages_of_what_was_learnt(kadanoff: Any, simulated: Path, tmp_path: Path
     page = page_of("network", "Training", "Figures")
     assert len(images(page)) == 3 and f"<td>{epochs[-1]['reconstruction']:.4g}</td>" in page
     assert made(*network)["history"] == epochs
+
+
+def test_pages_of_models_that_were_saved_in_python(tmp_path: Path) -> None:
+    # A record is whatever else was worth knowing, and may have the names of what a fit tells.
+    record = {"couplings": [1, 2], "held_out": 0.25, "warnings": 5, "method": "<b>"}
+    save_model(Phi4(-0.9515, 0.7), tmp_path / "told", record=record)
+    page = write_report(tmp_path / "told").read_text()
+    self_contained(page)
+    assert "<td>quartic</td><td>0.7</td>" in page and "<td>held out</td><td>0.25</td>" in page
+    assert "<td>&lt;b&gt;</td>" in page and "Warning" not in page and "&quot;warnings&quot;: 5" in page
+
+    save_model(eqx.nn.Lambda(None), tmp_path / "bare")  # type: ignore[arg-type]
+    assert "<h2>Couplings</h2>" not in write_report(tmp_path / "bare").read_text()
+
+    complex_ones = {"g": jnp.array([0.5j, 1.0 + 2.0j]), "h": jnp.array([jnp.inf, 0.0])}
+    save_model(complex_ones, tmp_path / "complex")
+    page = write_report(tmp_path / "complex").read_text()
+    assert "[1]</td><td>1+2i</td>" in page and "[0]</td><td>inf</td>" in page and len(images(page)) == 1
 
 
 def test_page_of_a_matching(kadanoff: Any, refused: Any, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ def test_a_quick_run_is_exact_within_its_errors(tmp_path: Path) -> None:
     assert result.figures[0].is_file() and len(result.rows) == 2 * 2 * 2
     pulls = [value for row in result.rows for name, value in row.items() if name.endswith("_pull")]
     assert len(pulls) == 4 + 8 and all(abs(pull) < 4 for pull in pulls)
+    assert any(note.endswith(")") and "diagonal" in note and "cubic" not in note for note in result.notes)
     left = {(row["label"], row["variant"]): row["effective"] for row in result.rows}
     for variant in {variant for _, variant in left}:
         assert left["4 -> 8", variant] > left["8 -> 16", variant] > 0.2

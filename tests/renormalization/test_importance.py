@@ -129,6 +129,7 @@ def test_what_has_no_weights_is_refused(spins: kd.LearntInverse, density: kd.Lea
     real = kd.grow(kd.sample(kd.Phi4(0.5, 0.0), (2, 2), chains=8, draws=8), density, amplitude=2.0)
     cases = [
         (relaxed, FINE, "relax=None"),
+        (kd.grow(relaxed[1], spins), FINE, "the start was relaxed"),
         (weighted, FINE, "log-weights already"),
         (kd.grow(linear, plain), kd.Phi4(0.5, 0.0), "need the density"),
         (monte_carlo, FINE, "need the density"),
@@ -140,6 +141,17 @@ def test_what_has_no_weights_is_refused(spins: kd.LearntInverse, density: kd.Lea
             importance_weights(given, target)
     with pytest.raises(InputError, match="level 0"):
         importance_weights(levels, FINE, level=0)
+    with pytest.raises(InputError, match="no level 2: give a number from 1 to 1"):
+        importance_weights(levels, FINE, level=2)
+
+
+@pytest.mark.exact
+def test_a_bare_map_has_the_weights_of_the_learnt_inverse(spins: kd.LearntInverse) -> None:
+    # The rule draws the majority of ties, whether the inverse names it or not.
+    start = kd.sample(kd.Ising(0.2), (2, 2), chains=8, draws=8, seed=1)
+    learnt, bare = (importance_weights(kd.grow(start, each), FINE) for each in (spins, spins.map))
+    assert np.array_equal(learnt.grown.fields, bare.grown.fields)
+    assert np.array_equal(learnt.log_weight, bare.log_weight)
 
 
 @pytest.mark.exact

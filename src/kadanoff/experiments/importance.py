@@ -76,7 +76,13 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         )
         for number, (name, kind) in enumerate(_LAWS.items(), start=1)
     }
-    fit = fit_data(LongerRangeIsing(_BETA), block(training, _RULE, seed=seed), seed=seed, progress=progress)
+    fit = fit_data(
+        LongerRangeIsing(_BETA),
+        block(training, _RULE, seed=seed),
+        train=("nearest", "diagonal"),  # the third kind of pairs needs three dimensions
+        seed=seed,
+        progress=progress,
+    )
     rows: list[dict[str, Any]] = []
     found: dict[tuple[str, str], list[ImportanceWeights]] = {}
     for number, side in enumerate(effort.sides):

@@ -13,18 +13,22 @@ from jaxtyping import Array, Float
 from kadanoff.actions.base import as_action, require_density
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapWarning
+from kadanoff.renormalization.blocking import BlockingRule, Majority
 from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.levels import Levels
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
+from kadanoff.response import RELAXED
 from kadanoff.reweighting import require_overlap
 from kadanoff.sites import require_same_sites
 from kadanoff.statistics import Estimate, effective_sample_size, gamma_method
 from kadanoff.statistics.weights import relative_weights
+from kadanoff.whole import whole
 
 __all__ = ["ImportanceWeights", "importance_weights"]
 
 _BATCH_SITES = 1 << 18  # fine sites whose densities are evaluated at once
+_Laws = tuple[SublatticeDensity, BlockingRule | None]
 _FEWEST = 10  # effective configurations, below which sums of weights rest on a few
 
 
@@ -91,9 +95,9 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
     The inverse is a density, applied without relaxation: of spins; of real fields by a rule that draws with a known
     law, such as `BlockGaussian`; or one that is consistent with its rule, which is then in the measure.
 
-    Raises `InputError` for relaxed levels, other inverses, a start without an action or with log-weights, a target of
-    other sites. Warns (`OverlapWarning`) where fewer than about 10 effective configurations are left: sums of weights
-    then rest on a few, and the divergence is more than it says.
+    Raises `InputError` for a level that there is not, relaxed levels and starts, other inverses, a start without an
+    action or with log-weights, a target of other sites. Warns (`OverlapWarning`) where fewer than about 10 effective
+    configurations are left: sums of weights then rest on a few, and the divergence is more than it says.
 
     >>> import kadanoff as kd
     >>> action = kd.Ising(0.3)
@@ -106,7 +110,9 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
     True
     """
     target = as_action(target)
-    chosen = range(len(levels))[level]
+    if not -len(levels) <= whole("level", level) < len(levels):
+        raise InputError(f"there is no level {level}: give a number from 1 to {len(levels) - 1}")
+    chosen = level % len(levels)
     start, grown = levels[0], levels[chosen]
     if chosen == 0:
         raise InputError(
@@ -114,26 +120,36 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
         )
     if levels.relaxed:
         raise InputError("relaxation changes the density that fields are drawn with: grow with relax=None")
+    if any(step.endswith(RELAXED) for step in start.history):
+        raise InputError(
+            f"the start was {RELAXED}, which draws it towards an action and no further: grow what was simulated"
+        )
     if start.action is None:
-        raise InputError("the action of the start is not known: grow what was simulated, with amplitude 1")
+        raise InputError(
+            "the action of the start is not known: grow what was simulated, with amplitude 1; a growth that was kept "
+            "in a folder finds its simulation where it was"
+        )
     if start.log_weight is not None:
         raise InputError("the start has log-weights already: grow a plain sample")
-    density, rule = _density(levels), levels.inverse.rule
+    laws = _laws(levels)
     require_same_sites(start.action, target)
     require_density(target, grown.lattice.shape)
     log_weight = _minus_action(grown, target) - _minus_action(start, start.action)
     for number in range(1, chosen + 1):
-        log_weight += _step(density, rule, levels[number - 1], levels[number])
+        log_weight += _step(laws, levels[number - 1], levels[number])
     return _judged(grown, target, log_weight)
 
 
-def _density(levels: Levels) -> SublatticeDensity:
-    """The conditional density of the growth, if the law of coarse fields given fine ones is known, too."""
+def _laws(levels: Levels) -> _Laws:
+    """The density of fine fields given coarse ones, and the rule whose law is the reverse; None if in the measure."""
     density, rule = getattr(levels.inverse, "map", None), getattr(levels.inverse, "rule", None)
-    if isinstance(density, SublatticeDensity) and rule is not None:
-        on_surface = isinstance(density, ConditionalDensity) and density.rule is not None
-        if on_surface == rule.deterministic or density.spins:
-            return density
+    if isinstance(density, SublatticeDensity):
+        if density.spins:  # that of the density itself: whoever grows by the bare map names none
+            return density, Majority(b=density.b)
+        if isinstance(density, ConditionalDensity) and density.rule is not None:
+            return density, None
+        if rule is not None and not rule.deterministic:
+            return density, rule
     raise InputError(
         "weights need the density of fine fields, and the law by which these have their blocks: learn the inverse "
         "with kind='density', 'spins' or 'minimal', and the density of a rule that does not draw with consistent=True"
@@ -146,7 +162,7 @@ def _minus_action(level: Ensemble, action: Any) -> np.ndarray:
     return -terms * level.lattice.volume
 
 
-def _step(density: SublatticeDensity, rule: Any, below: Ensemble, level: Ensemble) -> np.ndarray:
+def _step(laws: _Laws, below: Ensemble, level: Ensemble) -> np.ndarray:
     """ln K(coarse|fine) - ln q(fine|coarse) of every configuration."""
     shape, parts = level.lattice.shape, []
     for begin, stop, fields in level.blocks(max(_BATCH_SITES, level.chains * level.lattice.volume)):
@@ -158,15 +174,15 @@ def _step(density: SublatticeDensity, rule: Any, below: Ensemble, level: Ensembl
             # One compiled shape serves the last batch, too.
             which = np.minimum(np.arange(first, first + batch), len(fine) - 1)
             given = (jnp.asarray(part[which], jnp.float32) for part in (fine, coarse))
-            found.append(np.asarray(_log_ratio(density, rule, *given), np.float64)[: len(fine) - first])
+            found.append(np.asarray(_log_ratio(*laws, *given), np.float64)[: len(fine) - first])
         parts.append(np.concatenate(found).reshape(level.chains, stop - begin))
     return np.concatenate(parts, axis=1)
 
 
 @eqx.filter_jit
-def _log_ratio(density: SublatticeDensity, rule: Any, fine: Array, coarse: Array) -> Array:
+def _log_ratio(density: SublatticeDensity, rule: BlockingRule | None, fine: Array, coarse: Array) -> Array:
     drawn = density.log_prob(fine, coarse)
-    if isinstance(density, ConditionalDensity) and density.rule is not None:
+    if rule is None:
         return -drawn  # with respect to delta(RG(fine) - coarse): the rule is in the measure
     blocked = jax.vmap(rule.log_probability)(coarse, cut_blocks(fine, rule.b))
     return jnp.sum(blocked, axis=tuple(range(1, coarse.ndim))) - drawn

@@ -32,17 +32,24 @@ def model_page(folder: Path) -> tuple[str, list[str]]:
     from kadanoff.saved_models import load_model, model_record
 
     values, header = couplings(load_model(folder)), model_record(folder)
-    record = dict(header["record"])
-    rows = coupling_rows(record.get("couplings") or values)  # a fit knows their errors
+    record = dict(header["record"])  # what a fit tells, or whatever else was worth knowing
+    fitted, warned = record.get("couplings"), []
+    rows = coupling_rows(
+        fitted if isinstance(fitted, dict) and fitted else values
+    )  # a fit knows their errors
     told = [
-        (f"{record['score']}, {name}" if key == "held_out" else name, as_text(record[key]))
+        (
+            f"{record['score']}, {name}" if key == "held_out" and "score" in record else name,
+            as_text(record[key]),
+        )
         for key, name in _TOLD.items()
         if record.get(key) is not None
     ]
     more = [paragraph(f"And {len(rows) - _SHOWN} more in the record below.")] if len(rows) > _SHOWN else []
-    warned = [paragraph(f"Warning: {text}") for text in record.pop("warnings", ())]
+    if isinstance(record.get("warnings"), list):
+        warned = [paragraph(f"Warning: {text}") for text in record.pop("warnings")]
     parts = [
-        section("Couplings", table(("coupling", "value"), rows[:_SHOWN]), *more),
+        section("Couplings", table(("coupling", "value"), rows[:_SHOWN]) if rows else "", *more),
         section("Fit", *warned, table(("", ""), told) if told else ""),
         section("Figures", *_drawn(values), *figures_of(folder)),
         section("Provenance", *made_by(header, "created"), details("Record", record)),
@@ -51,10 +58,15 @@ def model_page(folder: Path) -> tuple[str, list[str]]:
 
 
 def _drawn(values: dict[str, Any]) -> list[str]:
-    """Histograms of the arrays among the couplings."""
+    """Histograms of the arrays among the couplings, of complex ones by their parts."""
     from kadanoff.plots.couplings import plot_couplings
 
-    arrays = {name: np.asarray(value) for name, value in values.items() if np.size(value) > 1}
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in values.items():
+        array = np.asarray(value)
+        parts = {f"{name}, {part}": getattr(array, part) for part in ("real", "imag")}
+        arrays |= parts if np.iscomplexobj(array) else {name: array}
+    arrays = {name: array for name, array in arrays.items() if array.size > 1 and np.isfinite(array).all()}
     if not arrays:
         return []
     with tempfile.TemporaryDirectory() as scratch:

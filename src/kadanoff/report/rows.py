@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from kadanoff.statistics import Estimate
 
 __all__ = ["as_text", "coupling_rows", "flatten", "tables"]
@@ -55,15 +53,7 @@ def coupling_rows(couplings: Mapping[str, Any]) -> list[tuple[str, str]]:
     >>> coupling_rows({"kappa": 1.0, "w": [0.5, 0.25]})
     [('kappa', '1'), ('w[0]', '0.5'), ('w[1]', '0.25')]
     """
-    rows = []
-    for name, value in couplings.items():
-        if isinstance(value, Mapping) or np.ndim(value) == 0:
-            rows.append((name, as_text(value)))
-            continue
-        values = np.asarray(value, np.float64)
-        for place, entry in np.ndenumerate(values):
-            rows.append((f"{name}[{','.join(map(str, place))}]", as_text(float(entry))))
-    return rows
+    return [row for name, value in couplings.items() for row in _components(name, value)]
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list[str]]]]:
@@ -81,6 +71,13 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list
         names.sort(key=lambda name: LABELS.index(name) if name in LABELS else len(LABELS))
         found.append((names, [[as_text(row.get(name)) for name in names] for row in group]))
     return found
+
+
+def _components(name: str, value: Any, place: tuple[int, ...] = ()) -> list[tuple[str, str]]:
+    """What a coupling holds, nested as `tolist` does it."""
+    if isinstance(value, list):
+        return [row for i, each in enumerate(value) for row in _components(name, each, (*place, i))]
+    return [(f"{name}[{','.join(map(str, place))}]" if place else name, as_text(value))]
 
 
 def _is_estimate(value: Mapping[str, Any]) -> bool:
