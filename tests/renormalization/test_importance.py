@@ -62,6 +62,7 @@ def test_weighted_spins_agree_with_enumeration(spins: kd.LearntInverse) -> None:
     assert 0.3 < found.effective < 1 and weighted.action == FINE
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_errors_of_free_energies_cover(spins: kd.LearntInverse) -> None:
     # 40 seeds: the sum of squared pulls is chi-squared, tested at 0.1 % on both sides, over one step and two.
@@ -96,7 +97,7 @@ def test_weighted_real_fields_have_the_gaussian_free_energy(density: kd.LearntIn
 def test_rules_that_draw_weigh_real_fields(side: int) -> None:
     # Four standard errors of the free field, on even sides and, by three colours, on odd ones.
     ensemble = kd.sample(kd.Phi4(0.5, 0.0), (12, 12), chains=64, draws=32, seed=0)
-    inverse = kd.learn_inverse(ensemble, kd.BlockGaussian(b=2, spread=0.3), steps=200, width=4, seed=1)
+    inverse = kd.learn_inverse(ensemble, kd.BlockGaussian(b=2, spread=0.3), steps=80, width=4, seed=1)
     start = kd.sample(kd.Phi4(1.0, 0.0), (side, side), chains=64, draws=64, seed=5)
     found = importance_weights(kd.grow(start, inverse, seed=6), kd.Phi4(0.5, 0.0))
     exact = free_energy_of_a_free_field(0.5, 2 * side) - free_energy_of_a_free_field(1.0, side)
