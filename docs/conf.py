@@ -43,6 +43,19 @@ def _restructured_text(
         lines[number] = "".join(parts)
 
 
+def _without_private(
+    _app: object,
+    _what: str,
+    _name: str,
+    _of: object,
+    _options: object,
+    arguments: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Leave out what a class keeps for itself; Sphinx cannot read the `<factory>` of such a field."""
+    return arguments and re.sub(r", _\w+: [^=]*= ?<factory>", "", arguments), returns
+
+
 def _skips(_app: object, _what: str, name: str, _of: object, skip: bool, _options: object) -> bool:
     """Skip what scikit-learn adds to every estimator, with references into a site of its own."""
     return skip or re.fullmatch(r"set_\w+_request|get_metadata_routing", name) is not None
@@ -51,4 +64,5 @@ def _skips(_app: object, _what: str, name: str, _of: object, skip: bool, _option
 def setup(app: object) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _restructured_text)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-signature", _without_private)  # type: ignore[attr-defined]
     app.connect("autodoc-skip-member", _skips)  # type: ignore[attr-defined]

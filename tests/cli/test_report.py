@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import pytest
 
 from kadanoff.actions import InhomogeneousIsing, Phi4
+from kadanoff.errors import StoreError
 from kadanoff.experiments.result import Result
 from kadanoff.graph import Graph
 from kadanoff.report import write_report
@@ -226,6 +227,22 @@ def test_pages_of_models_that_were_saved_in_python(tmp_path: Path) -> None:
     save_model(complex_ones, tmp_path / "complex")
     page = write_report(tmp_path / "complex").read_text()
     assert "[1]</td><td>1+2i</td>" in page and "[0]</td><td>inf</td>" in page and len(images(page)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("result.json", {"name": "demo", "rows": ["x"]}),
+        ("result.json", {"name": "demo", "rows": [], "seconds": "x"}),
+        ("result.json", {"name": "demo", "rows": [], "certificate": [1]}),
+        ("match.json", {"coupling": "beta", "rows": [1], "warnings": []}),
+        ("match.json", {"coupling": "beta", "rows": [{"reason": "x"}], "warnings": []}),
+    ],
+)
+def test_records_that_hold_something_else_are_damaged(tmp_path: Path, name: str, content: Any) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=f"{name} is damaged"):
+        write_report(tmp_path)
 
 
 def test_page_of_a_matching(kadanoff: Any, refused: Any, tmp_path: Path) -> None:

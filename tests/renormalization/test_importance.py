@@ -9,6 +9,7 @@ import pytest
 import kadanoff as kd
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.renormalization.importance import importance_weights
+from kadanoff.renormalization.inverse.spins import SpinDensity
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning"),
@@ -110,7 +111,7 @@ def test_a_perfect_density_leaves_all_of_the_sample() -> None:
     # At infinite temperature independent blocks are exact: all weights are alike, and ln Z is 12 ln 2 more.
     fine = kd.sample(kd.Ising(0.0), (8, 8), chains=16, draws=4, seed=0)
     inverse = kd.learn_inverse(fine, kd.Majority(b=2), kind="minimal", steps=1)
-    flat = inverse.map.minimal(2, 2)
+    flat = SpinDensity.minimal(2, 2)
     start = kd.sample(kd.Ising(0.0), (2, 2), chains=8, draws=8, seed=1)
     found = importance_weights(kd.grow(start, replace(inverse, map=flat)), kd.Ising(0.0))
     assert found.effective == pytest.approx(1)

@@ -18,17 +18,16 @@ def experiment_page(folder: Path) -> tuple[str, list[str]]:
     path = folder / "result.json"
     try:
         result = json.loads(path.read_text())
-        name, rows = str(result["name"]), list(result["rows"])
-    except (ValueError, KeyError, TypeError) as error:
+        name, rows, seconds = str(result["name"]), tables(result["rows"]), float(result.get("seconds") or 0)
+        notes = [paragraph(str(note)) for note in result.get("notes", [])]
+        figures, told = [str(figure) for figure in result.get("figures", [])], _told(result)
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged: reproduce the experiment again") from error
-    notes = [paragraph(str(note)) for note in result.get("notes", [])]
     parts = [
-        paragraph(
-            f'Our values, and as "reference" published or exact ones; {result.get("seconds") or 0:.1f} s.'
-        ),
-        section("Results", *[table(names, cells) for names, cells in tables(rows)], *notes),
-        section("Figures", *_figures(folder, result.get("figures", []))),
-        section("Certificate", *_told(result), *_certificates(folder)),
+        paragraph(f'Our values, and as "reference" published or exact ones; {seconds:.1f} s.'),
+        section("Results", *[table(names, cells) for names, cells in rows], *notes),
+        section("Figures", *_figures(folder, figures)),
+        section("Certificate", *told, *_certificates(folder)),
         section("Provenance", *provenances(folder), details("result.json", result)),
     ]
     return f"reproduce {name}", parts

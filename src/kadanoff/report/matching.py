@@ -16,17 +16,18 @@ def matching_page(folder: Path) -> tuple[str, list[str]]:
     path = folder / "match.json"
     try:
         found = json.loads(path.read_text())
-        rows, coupling, warned = list(found["rows"]), str(found["coupling"]), list(found["warnings"])
-    except (ValueError, KeyError, TypeError) as error:
+        rows, coupling = list(found["rows"]), str(found["coupling"])
+        warned = [str(text) for text in found["warnings"]]
+        reasons = [
+            paragraph(f"{row['label']}, {row['observable']}: {row['reason']}")
+            for row in rows
+            if row.get("reason")
+        ]
+        kept = tables([{name: value for name, value in row.items() if name != "reason"} for row in rows])
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged: give the command that made it again") from error
-    reasons = [
-        paragraph(f"{row['label']}, {row['observable']}: {row['reason']}")
-        for row in rows
-        if row.get("reason")
-    ]
-    kept = [{name: value for name, value in row.items() if name != "reason"} for row in rows]
     parts = [
-        section("Results", *[table(names, cells) for names, cells in tables(kept)], *reasons),
+        section("Results", *[table(names, cells) for names, cells in kept], *reasons),
         section("Figures", *figures_of(folder)),
         section("Warnings", *map(paragraph, warned)),
         section("Provenance", *provenances(folder), details("match.json", found)),

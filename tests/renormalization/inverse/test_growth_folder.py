@@ -218,15 +218,16 @@ def test_damaged_growths_are_one_line(finished, tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["format", "steps", "draws", "b", "amplitude", "depths"])
+@pytest.mark.parametrize("name", ["format", "steps", "draws", "b", "amplitude", "depths", "configurations"])
 def test_records_that_lack_something_are_damaged_and_newer_ones_newer(finished, tmp_path, name):
     shutil.copytree(finished, tmp_path / "grown")
     path = tmp_path / "grown" / "levels.json"
     content = json.loads(path.read_text())
     del content[name]
-    path.write_text(json.dumps(content))
-    with pytest.raises(StoreError, match="damaged"):
-        Levels.open(tmp_path / "grown")
+    for wrong in (content, {**content, name: [1]}):
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(StoreError, match="damaged"):
+            Levels.open(tmp_path / "grown")
     path.write_text(json.dumps({**content, "format": 2}))
     with pytest.raises(StoreError, match="newer version"):
         Levels.open(tmp_path / "grown")

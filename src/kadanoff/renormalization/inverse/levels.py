@@ -118,11 +118,14 @@ class Levels(Sequence[Ensemble]):
         record = read_record(folder)
         try:
             steps, draws = int(record["steps"]), int(record["draws"])
-            b, amplitude, depths = int(record["b"]), float(record["amplitude"]), record["depths"]
+            b, amplitude = int(record["b"]), float(record["amplitude"])
+            depths = [int(record["depths"][level]) for level in range(steps + 1)]
+            count = record["configurations"]
+            configurations = None if count is None else whole("configurations", count, least=1)
             source = _source(folder, record)
             stores = [Store.open(level_folder(folder, level)) for level in range(steps + 1)]
             relaxation = _relaxation(record["relaxation"], source, stores[0].lattice_shape)
-        except (KeyError, TypeError, ValueError) as error:
+        except (InputError, LookupError, TypeError, ValueError) as error:
             raise StoreError(f"{folder / 'levels.json'} is damaged ({error}): grow again") from error
         inverse = load_inverse(folder / "inverse")
         for store in stores:
@@ -134,7 +137,7 @@ class Levels(Sequence[Ensemble]):
         start = stores[0]
         ensemble = Ensemble(start.fields, None, start.log_weight(), depths[0], None, ("start of a growth",))
         if source is not None:
-            origin = thinned(source, record["configurations"])
+            origin = thinned(source, configurations)
             if origin.parent is None and amplitude == 1.0:
                 ensemble = replace(ensemble, action=origin.action)
             else:
