@@ -104,7 +104,7 @@ def test_spins_are_learnt_and_told_apart() -> None:
     """The minimal law of blocks of spins, and a network of phases."""
     rng = np.random.default_rng(3)
     spins, other = (
-        kd.Ensemble(rng.choice(np.int8([-1, 1]), (16, 2, 8, 8), p=(p, 1 - p)), kd.Ising(0.4))
+        kd.Ensemble(rng.choice(np.array([-1, 1], np.int8), (16, 2, 8, 8), p=(p, 1 - p)), kd.Ising(0.4))
         for p in (0.5, 0.2)
     )
     with jax.enable_x64(True):
@@ -155,11 +155,11 @@ def test_a_run_goes_on_in_the_other_precision(tmp_path: Path) -> None:
 
 def test_records_are_the_same_in_either_precision() -> None:
     """Of actions of the library and of a user's, of those on graphs, and of inverses that were given."""
-    for action in (kd.Phi4(-0.9515, 0.7), Sextic(-0.3)):
+    for action in (kd.Phi4(-0.9515, 0.7), Sextic(mass2=-0.3)):
         single, double = action_record(action, (4, 4)), _in_double(lambda a=action: action_record(a, (4, 4)))
         assert is_recorded(action, (4, 4), double)
         assert _in_double(lambda a=action, kept=single: is_recorded(a, (4, 4), kept))
-        assert not _in_double(lambda a=action, kept=single: is_recorded(type(a)(0.1, 0.1), (4, 4), kept))
+        assert not _in_double(lambda a=action, kept=single: is_recorded(kd.Phi4(0.1, 0.1), (4, 4), kept))
     for digest in (
         lambda: pack_graph_model(kd.InhomogeneousPhi4(kd.Graph.grid((2, 3)), w=0.3, a=0.9, b=0.7)),
         lambda: as_grower(kd.CompatibleMonteCarlo(kd.Ising(0.44))).digest,

@@ -55,7 +55,7 @@ def as_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any], wh
         return record
     program = kept.get("program")
     if program is None:
-        own = {name: value for name, value in record["couplings"].items() if name in known}
+        own = {name: value for name, value in (record["couplings"] or {}).items() if name in known}
         return {"action": record["action"], "couplings": own}
     if program["jax"] != record["program"]["jax"]:
         return {**record, "program": program}
