@@ -23,7 +23,7 @@ def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """Name and couplings of an action; with one that is not of the library, what it computes on fields of a shape.
 
     The program is the digest of the traced density, which names, comments and formatting of the source do not change.
-    Versions of JAX trace differently, so it belongs to one of them.
+    Versions of JAX trace differently, and each in its own way where numbers are of double precision by default.
 
     >>> import kadanoff as kd
     >>> action_record(kd.Ising(0.5), (4, 4))
@@ -33,22 +33,29 @@ def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     record = {"action": name, "couplings": None if name in MODELS else couplings(action)}
     if name in MODELS or ACTIONS.get(name) is type(action):
         return record
-    return {**record, "program": {"jax": jax.__version__, "digest": _digest(action, shape)}}
+    tracer = jax.__version__ + (" with x64" if jnp.result_type(float) == jnp.float64 else "")
+    return {**record, "program": {"jax": tracer, "digest": _digest(action, shape)}}
 
 
 def as_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any], where: Any) -> dict[str, Any]:
     """The record of an action in the words of the record that is kept in the folder `where`.
 
-    A record of an earlier version holds no program, nor whole numbers among the couplings; a program that another
-    JAX traced cannot be compared. Raises `StoreError` when the same name and couplings compute something else.
+    Couplings are the same if they are in single precision, that of the fields: the record of a process with
+    `jax_enable_x64` has more digits. A record of an earlier version holds no program, nor whole numbers among the
+    couplings; a program that another JAX traced cannot be compared. Raises `StoreError` when the same name and
+    couplings compute something else.
     """
-    record = action_record(action, shape)
+    record, known = action_record(action, shape), kept.get("couplings") or {}
+    if record["couplings"] is not None:
+        record["couplings"] = {
+            name: known[name] if name in known and _is_same(value, known[name]) else value
+            for name, value in record["couplings"].items()
+        }
     if "program" not in record:
         return record
     program = kept.get("program")
     if program is None:
-        known = kept.get("couplings") or {}
-        own = {name: value for name, value in record["couplings"].items() if name in known}
+        own = {name: value for name, value in (record["couplings"] or {}).items() if name in known}
         return {"action": record["action"], "couplings": own}
     if program["jax"] != record["program"]["jax"]:
         return {**record, "program": program}
@@ -86,6 +93,12 @@ def library_action(kept: Mapping[str, Any]) -> Any:
     """
     made = None if "program" in kept else ACTIONS.get(str(kept.get("action")))
     return None if made is None else made(**kept["couplings"])
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    first, second = np.asarray(value), np.asarray(other)
+    real = first.dtype.kind in "fi" and second.dtype.kind in "fi"
+    return real and np.array_equal(first.astype(np.float32), second.astype(np.float32))
 
 
 def _digest(action: Any, shape: tuple[int, ...]) -> str:

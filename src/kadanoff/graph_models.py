@@ -26,6 +26,8 @@ MODELS: dict[str, tuple[type, tuple[str, ...]]] = {
 def pack_graph_model(action: Any) -> bytes:
     """The bytes of an action's file: the same for the same action. Other actions on graphs keep their graph only.
 
+    Couplings are kept in single precision, as fields are, also where `jax_enable_x64` gave them more digits.
+
     >>> import tempfile, kadanoff as kd
     >>> action = kd.InhomogeneousPhi4.random(kd.Graph.grid((4, 4)), seed=3)
     >>> path = Path(tempfile.mkdtemp()) / "model.npz"
@@ -41,7 +43,7 @@ def pack_graph_model(action: Any) -> bytes:
         "steps": np.asarray(graph.steps, np.int64).reshape(len(graph.steps), graph.dimension),
         "edges": graph.edges,
     }
-    return pack_state({**arrays, **{name: np.asarray(getattr(action, name)) for name in names}})
+    return pack_state({**arrays, **{name: np.asarray(getattr(action, name), np.float32) for name in names}})
 
 
 def load_graph_model(path: str | Path) -> Any:

@@ -84,7 +84,7 @@ def _annealed(
     What is known stays as it is at the start; where nothing is, no mean is taken.
     """
     steps = len(keys)
-    count = jnp.arange(1, steps + 1)
+    count = jnp.arange(1, steps + 1, dtype=start.dtype)
     times, late = jnp.minimum(count / max(steps // 2, 1), 1.0), count > steps // 2
 
     def step(carry: tuple[Array, Array], now: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], None]:

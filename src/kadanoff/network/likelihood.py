@@ -80,7 +80,7 @@ def unlinked_log_partition(network: Phi4Network) -> float:
 
 @eqx.filter_jit
 def _unit_terms(layer: Unit) -> Float[Array, " units"]:
-    return layer.log_partition(jnp.zeros(layer.size))
+    return layer.log_partition(jnp.zeros_like(layer.r))
 
 
 def best_log_partition(network: Phi4Network, base: Phi4Network | None = None, **options: Any) -> Estimate:

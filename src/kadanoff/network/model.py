@@ -1,5 +1,6 @@
 """The phi^4 neural network: a visible and a hidden layer of any units, linked by w."""
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -76,7 +77,7 @@ class Phi4Network(eqx.Module):
         cls, visible: str, n_visible: int, hidden: str, n_hidden: int, seed: int = 0, width: float = 0.01
     ) -> "Phi4Network":
         """Make a start for learning: units as they start, links normal of the given width."""
-        return cls(*_start(random.key(seed), (visible, hidden), (n_visible, n_hidden), jnp.asarray(width)))
+        return cls(*_start(random.key(seed), (visible, hidden), (n_visible, n_hidden), jnp.float32(width)))
 
     def energy(
         self, v: Float[Array, "*batch visible"], h: Float[Array, "*batch hidden"]
@@ -131,14 +132,15 @@ class Phi4Network(eqx.Module):
             field = state_product(self.hidden, h, self.w, turned=True)
             return self.visible.redraw(down, v, field), None
 
-        return jax.lax.scan(step, v, jax.random.split(key, steps))[0]
+        start = jnp.asarray(v, jnp.result_type(v, self.w))
+        return jax.lax.scan(step, start, jax.random.split(key, steps))[0]
 
     def unconstrained(self) -> dict[str, Any]:
         """All couplings as numbers that may take any value, for training."""
         w = self.w
         if _both_gaussian(self.visible, self.hidden):
             links = _normalised(w, self.visible, self.hidden) / _LARGEST
-            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1]) - matmul(links.T, links))
+            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1], dtype=w.dtype) - matmul(links.T, links))
             w = matmul(links, jnp.linalg.inv(lower).T)
         return {"w": w, "visible": self.visible.unconstrained(), "hidden": self.hidden.unconstrained()}
 
@@ -149,7 +151,7 @@ class Phi4Network(eqx.Module):
         w = values["w"]
         if _both_gaussian(visible, hidden):
             # links^T links = 1 - (1 + w^T w)^-1 up to a rotation: every norm below 1, and no other.
-            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1]) + matmul(w.T, w))
+            lower = jnp.linalg.cholesky(jnp.eye(w.shape[1], dtype=w.dtype) + matmul(w.T, w))
             links = _LARGEST * jax.scipy.linalg.solve_triangular(lower, w.T, lower=True).T
             w = links / _normalised(jnp.ones_like(w), visible, hidden)
         return Phi4Network(w, visible, hidden)
@@ -199,14 +201,14 @@ def interpolated(start: Phi4Network, end: Phi4Network, t: ArrayLike) -> Phi4Netw
 def _start(
     key: PRNGKeyArray, names: tuple[str, str], sizes: tuple[int, int], width: Array
 ) -> tuple[Array, Unit, Unit]:
-    w = width * random.along_one_axis(jax.random.normal, key, sizes)
+    w = width * random.along_one_axis(partial(jax.random.normal, dtype=jnp.float32), key, sizes)
     visible, hidden = (unit_type(name).start(size) for name, size in zip(names, sizes, strict=True))
     return w, visible, hidden
 
 
 @eqx.filter_jit
 def _unlinked(key: PRNGKeyArray, layer: Unit, rows: int) -> Array:
-    return layer.draw(key, jnp.zeros((rows, layer.size)))
+    return layer.draw(key, jnp.zeros((rows, layer.size), layer.r.dtype))
 
 
 _LARGEST = 0.9999  # norm of the scaled links of two Gaussian layers in training

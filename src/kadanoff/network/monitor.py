@@ -95,7 +95,7 @@ def pseudo_likelihood(
     The normalisation is a sum over two levels, or the trapezoidal rule along the line of a real unit, which goes as
     far as the network gives it any mass.
     """
-    unit = jax.random.randint(key, (len(v),), 0, v.shape[1])
+    unit = jax.random.randint(key, (len(v),), 0, v.shape[1], jnp.int32)
     rows = jnp.arange(len(v))
 
     # Only one unit changes, and with it one row of w: no product of matrices for every node.
@@ -109,8 +109,8 @@ def pseudo_likelihood(
         return site - network.hidden.log_partition(h).sum(axis=-1)
 
     if network.visible.levels is not None:
-        values = jnp.broadcast_to(jnp.asarray(network.visible.levels), (len(v), 2))
-        spacing = jnp.zeros(len(v))
+        values = jnp.broadcast_to(jnp.asarray(network.visible.levels, v.dtype), (len(v), 2))
+        spacing = jnp.zeros(len(v), v.dtype)
     else:
         back = matmul(network.hidden.mean(field), network.w.T)
         centre, variance = network.visible.mean(back)[rows, unit], network.visible.variance(back)[rows, unit]
@@ -120,7 +120,7 @@ def pseudo_likelihood(
             jnp.minimum(centre, v.min(axis=0)[unit]) - reach,
             jnp.maximum(centre, v.max(axis=0)[unit]) + reach,
         )
-        values = low[:, None] + (high - low)[:, None] * jnp.linspace(0, 1, _NODES)
+        values = low[:, None] + (high - low)[:, None] * jnp.linspace(0, 1, _NODES, dtype=v.dtype)
         spacing = jnp.log((high - low) / (_NODES - 1))
 
     here = energy(old)
@@ -138,7 +138,7 @@ def _line(energy: Callable[[Array], Array], low: Array, high: Array) -> tuple[Ar
     def search(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         low, high, open_, tries = carry
         length = high - low
-        nodes = low[:, None] + length[:, None] * jnp.linspace(0, 1, _SEARCHED)
+        nodes = low[:, None] + length[:, None] * jnp.linspace(0, 1, _SEARCHED, dtype=low.dtype)
         values = jax.lax.map(energy, nodes.T)
         massive = values < values.min(axis=0) + _DEPTH
         first, last = jnp.argmax(massive, axis=0), last_node - jnp.argmax(massive[::-1], axis=0)

@@ -53,7 +53,7 @@ def _product(
 
     plain = partial(_plain, transposed=transposed, turned=turned)
     worth = x.ndim == 2 and size[0] >= _FEWEST and x.size * size[1] >= PRODUCTS
-    known = layer.levels is not None and x.dtype == w.dtype == jnp.float32
+    known = layer.levels is not None and x.dtype == more.dtype == w.dtype == jnp.float32
     return either(compiled, plain, x, more, w, when=worth and known)
 
 

@@ -120,6 +120,7 @@ class Training(eqx.Module):
         `pool` (state, visible) are the states of smoothing, by default the data's own.
         """
         kind = (self.optimiser, self.schedule, self.centred, keep)
+        network = jax.tree_util.tree_map(_single, network)
         extra = None if pool is None else _single(pool)
         weight = _single(self.smoothing) if self.smoothing else None
         values, offsets, optimiser, base, pool, network = _begun(
@@ -214,7 +215,9 @@ def _begun(
     seen, weight = data, None
     if smoothing is not None:
         seen = jnp.concatenate([data, pool])
-        weight = jnp.concatenate([jnp.ones(len(data)), jnp.full(len(pool), smoothing / len(pool))])
+        weight = jnp.concatenate(
+            [jnp.ones(len(data), data.dtype), jnp.full(len(pool), smoothing / len(pool))]
+        )
     fitted = type(network.visible).fitted(seen, weight)
     base = Phi4Network(jnp.zeros_like(network.w), fitted, network.hidden)
     if not keep:

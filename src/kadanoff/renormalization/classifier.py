@@ -49,7 +49,7 @@ def fit_classifier(
         batch = max(8, min(128, _BATCH_SITES // int(np.prod(data[0].shape[1:]))))
     optimiser = optax.adam(optax.cosine_decay_schedule(1e-2, steps, alpha=0.01))
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
-    label = jnp.concatenate([jnp.zeros(batch), jnp.ones(batch)])
+    label = jnp.repeat(jnp.array([0, 1], jnp.float32), batch)
 
     def loss(arrays: Any, fields: Array) -> Array:
         return jnp.mean(optax.sigmoid_binary_cross_entropy(eqx.combine(arrays, rest)(fields), label))
@@ -59,7 +59,7 @@ def fit_classifier(
         def step(carry: tuple[Any, Any], key: Array) -> tuple[tuple[Any, Any], None]:
             arrays, state = carry
             picks = [
-                jax.random.randint(k, (batch,), 0, len(d))
+                jax.random.randint(k, (batch,), 0, len(d), jnp.int32)
                 for k, d in zip(jax.random.split(key), data, strict=True)
             ]
             fields = jnp.concatenate([d[pick] for d, pick in zip(data, picks, strict=True)])

@@ -31,7 +31,11 @@ class Discriminator(eqx.Module):
         """Random weights; two layers of side 3, `width` features and their squares."""
         one, two, three = jax.random.split(key, 3)
         features = OddFeatures.random(one, dimension, width, (3, 3))
-        return cls(features, eqx.nn.Linear(2 * width, width, key=two), eqx.nn.Linear(width, 1, key=three))
+        return cls(
+            features,
+            eqx.nn.Linear(2 * width, width, dtype=jnp.float32, key=two),
+            eqx.nn.Linear(width, 1, dtype=jnp.float32, key=three),
+        )
 
     def __call__(self, fields: Float[Array, "n ..."]) -> Float[Array, " n"]:
         """Log-odds of each of (n, *lattice); even under a change of sign."""

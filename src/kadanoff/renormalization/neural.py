@@ -61,7 +61,7 @@ class PhaseNetwork(eqx.Module):
         """Random weights."""
         one, two = jax.random.split(key)
         features = OddFeatures.random(one, dimension, width, kernels)
-        return cls(features, eqx.nn.Linear(width, 1, key=two), kind, signs)
+        return cls(features, eqx.nn.Linear(width, 1, dtype=jnp.float32, key=two), kind, signs)
 
     def __call__(self, fields: Num[Array, "n ..."]) -> Float[Array, " n"]:
         """Log-odds of each field; `InputError` for a lattice of another dimension."""

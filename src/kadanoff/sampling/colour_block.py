@@ -224,10 +224,15 @@ def _clique_sweeps(
             moved = -fields if spins else fields + state.step_size * (uniform(words[0]) - 0.5)
             new = jnp.where(graph.colouring == colour, moved, fields)
             accept = (graph.colouring == colour) & (uniform(words[1]) < _chance(rise(fields, new), spins))
-            fields, accepted = jnp.where(accept, new, fields), accepted + accept.sum() / fields.size
+            fields, accepted = (
+                jnp.where(accept, new, fields),
+                accepted + accept.sum().astype(fields.dtype) / fields.size,
+            )
         return (fields, accepted), None
 
-    (fields, accepted), _ = jax.lax.scan(sweep, (state.fields, jnp.zeros(())), jax.random.split(key, sweeps))
+    (fields, accepted), _ = jax.lax.scan(
+        sweep, (state.fields, jnp.zeros((), state.fields.dtype)), jax.random.split(key, sweeps)
+    )
     return eqx.tree_at(lambda s: s.fields, state, fields), Info(accepted / sweeps)
 
 

@@ -80,7 +80,7 @@ def tuned_width(state: ChainState, info: Info, target: float) -> ChainState:
 
 @jax.jit
 def _tuned(width: Array, acceptance: Array, target: Array) -> Array:
-    return width * jnp.exp(jnp.clip(acceptance - target, -0.3, 0.3))
+    return (width * jnp.exp(jnp.clip(acceptance - target, -0.3, 0.3))).astype(width.dtype)
 
 
 def require_start(kind: str) -> None:
@@ -102,7 +102,7 @@ def start(
     require_start(kind)
     # By NumPy: XLA would compile a program for each of these.
     shape = (chains, *lattice.shape)
-    hot = np.asarray(jax.random.normal(key, (math.prod(shape),)), np.float32).reshape(shape)
+    hot = np.asarray(jax.random.normal(key, (math.prod(shape),), jnp.float32)).reshape(shape)
     if spins:
         hot = np.where(hot < 0, np.float32(-1), np.float32(1))
     if kind == "hot":

@@ -139,7 +139,7 @@ class Tempering(eqx.Module):
             step_sizes=jnp.stack([state.step_size for state in states]),
             climbing=climbing,
             odd=whole,
-            swaps=jnp.zeros(up),
+            swaps=jnp.zeros(up, jnp.float32),
             round_trips=whole,
             steps=whole,
         )
@@ -166,7 +166,7 @@ class Tempering(eqx.Module):
         order = _swap(swap_key, probability, state.chain, state.odd)
         fields = jnp.take_along_axis(fields, order.reshape(*order.shape, *[1] * (fields.ndim - 2)), axis=0)
         climbing = jnp.take_along_axis(state.climbing, order, axis=0)
-        trips = climbing[0].sum()
+        trips = climbing[0].sum(dtype=state.round_trips.dtype)
         climbing = climbing.at[-1].set(1).at[0].set(0)
         state = TemperingState(
             fields=fields[0],
@@ -176,7 +176,7 @@ class Tempering(eqx.Module):
             step_sizes=state.step_sizes,
             climbing=climbing,
             odd=1 - state.odd,
-            swaps=state.swaps + probability.mean(axis=1),
+            swaps=state.swaps + probability.mean(axis=1).astype(state.swaps.dtype),
             round_trips=state.round_trips + trips,
             steps=state.steps + 1,
         )

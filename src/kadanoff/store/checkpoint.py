@@ -87,5 +87,5 @@ class Checkpoint:
 def _restored(leaf: Any, value: np.ndarray) -> Any:
     """A value of the kind of `leaf`: an array of the same library, or a Python number."""
     if isinstance(leaf, jax.Array):
-        return jnp.asarray(value)
+        return jnp.asarray(value, leaf.dtype)  # of this process: that of another may have had other defaults
     return value if isinstance(leaf, np.ndarray) else type(leaf)(value)

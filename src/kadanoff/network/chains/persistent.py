@@ -47,7 +47,7 @@ class Persistent(Chains):
     ) -> Drawn:
         """Start some chains anew, from the rows of the batch in turn, and update all."""
         which, move = jax.random.split(key)
-        anew = jax.random.bernoulli(which, self.refresh, (len(kept), 1))
+        anew = jax.random.bernoulli(which, jnp.float32(self.refresh), (len(kept), 1))
         start = jnp.where(anew, jnp.resize(batch, kept.shape), kept)
         v = network.gibbs(move, start, self.steps)
         return Drawn(v, v, renewed(start, v))

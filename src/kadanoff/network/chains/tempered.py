@@ -34,19 +34,21 @@ class Tempered(Chains):
 
     def init(self, key: PRNGKeyArray, base: Phi4Network, count: int) -> Array:
         """Draws of the unlinked visible units, for every replica."""
-        return base.visible.draw(key, jnp.zeros((self.replicas, count, base.visible.size)))
+        return base.visible.draw(key, jnp.zeros((self.replicas, count, base.visible.size), base.w.dtype))
 
     def draw(
         self, key: PRNGKeyArray, network: Phi4Network, base: Phi4Network, kept: Array, batch: Array
     ) -> Drawn:
         """Update all replicas, exchange, and give those at t = 1."""
-        ladder = jax.vmap(lambda t: interpolated(base, network, t))(jnp.linspace(0.0, 1.0, self.replicas))
+        ladder = jax.vmap(lambda t: interpolated(base, network, t))(
+            jnp.linspace(0.0, 1.0, self.replicas, dtype=base.w.dtype)
+        )
 
         def step(v: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
             move, fresh, swap = jax.random.split(key, 3)
             keys = jax.random.split(move, self.replicas)
             v = jax.vmap(lambda rung, key, v: rung.gibbs(key, v))(ladder, keys, v)
-            v = v.at[0].set(base.visible.draw(fresh, jnp.zeros(v.shape[1:])))
+            v = v.at[0].set(base.visible.draw(fresh, jnp.zeros(v.shape[1:], v.dtype)))
             rates = []
             for parity in (0, 1):
                 v, rate = _exchanged(jax.random.fold_in(swap, parity), ladder, v, parity)
@@ -61,7 +63,7 @@ def _exchanged(key: PRNGKeyArray, ladder: Phi4Network, v: Array, parity: int) ->
     """Exchange the rungs (parity, parity + 1), (parity + 2, ...), ...; give the acceptance summed over pairs."""
     low = jnp.arange(parity, len(v) - 1, 2)
     if low.size == 0:
-        return v, jnp.zeros(())
+        return v, jnp.zeros((), v.dtype)
     high = low + 1
 
     def energies(rungs: Array, states: Array) -> Array:
@@ -69,7 +71,7 @@ def _exchanged(key: PRNGKeyArray, ladder: Phi4Network, v: Array, parity: int) ->
         return jax.vmap(lambda rung, v: rung.visible_energy(v))(networks, v[states])
 
     gain = energies(low, low) + energies(high, high) - energies(low, high) - energies(high, low)
-    accept = jnp.log(jax.random.uniform(key, gain.shape)) < gain
+    accept = jnp.log(jax.random.uniform(key, gain.shape, gain.dtype)) < gain
     upper = jnp.where(accept[..., None], v[low], v[high])
     lower = jnp.where(accept[..., None], v[high], v[low])
     return v.at[low].set(lower).at[high].set(upper), accept.mean(axis=1).sum()

@@ -122,6 +122,6 @@ def require_finite(layer: Unit, **couplings: Array) -> None:
 
 
 def vectors(*values: ArrayLike) -> tuple[Array, ...]:
-    """Make floating arrays of the couplings of a layer, spread to one shape."""
-    arrays = [jnp.asarray(value, dtype=jnp.result_type(value, float)) for value in values]
-    return tuple(jnp.broadcast_arrays(*arrays))
+    """Make floating arrays of the couplings of a layer, spread to one shape and of one type."""
+    kind = jnp.result_type(*values, float)
+    return tuple(jnp.broadcast_arrays(*(jnp.asarray(value, dtype=kind) for value in values)))

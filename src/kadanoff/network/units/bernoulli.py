@@ -71,7 +71,7 @@ class BernoulliUnit(Unit):
     @classmethod
     def start(cls, units: int) -> "BernoulliUnit":
         """Half of the units at 1."""
-        return cls(jnp.zeros(units))
+        return cls(jnp.zeros(units, jnp.float32))
 
     @classmethod
     def fitted(

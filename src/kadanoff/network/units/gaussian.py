@@ -81,7 +81,7 @@ class GaussianUnit(Unit):
     @classmethod
     def start(cls, units: int) -> "GaussianUnit":
         """Unit variance."""
-        return cls(jnp.zeros(units), 0.5)
+        return cls(jnp.zeros(units, jnp.float32), 0.5)
 
     @classmethod
     def fitted(

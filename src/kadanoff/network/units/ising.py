@@ -68,7 +68,7 @@ class IsingUnit(Unit):
     @classmethod
     def start(cls, units: int) -> "IsingUnit":
         """No preference."""
-        return cls(jnp.zeros(units))
+        return cls(jnp.zeros(units, jnp.float32))
 
     @classmethod
     def fitted(

@@ -86,7 +86,7 @@ class Phi4Unit(Unit):
     @classmethod
     def start(cls, units: int) -> "Phi4Unit":
         """A shallow double well, <x^2> about 0.9."""
-        return cls(jnp.zeros(units), -0.5, 0.5)
+        return cls(jnp.zeros(units, jnp.float32), -0.5, 0.5)
 
     @classmethod
     def fitted(
@@ -116,7 +116,7 @@ def _most_likely(data: Float[Array, "unit 3"]) -> Float[Array, "unit 3"]:
         held = (g[:, 2] <= SMALLEST) & (slope[:, 2] > 0)  # at the bound, and pushed against it
         free = (jnp.array(_ORDERS) != 4) | ~held[:, None]
         curvature = jnp.where(free[:, :, None] & free[:, None], curvature, 0.0)
-        curvature = curvature + jnp.eye(3) * jnp.where(free, 1e-5, 1.0)[:, None]
+        curvature = curvature + jnp.eye(3, dtype=g.dtype) * jnp.where(free, 1e-5, 1.0)[:, None]
         lower, slope = jnp.linalg.cholesky(curvature), jnp.where(free, slope, 0.0)[..., None]
         move = jax.scipy.linalg.cho_solve((lower, True), slope)[..., 0]
         # Halved until it goes down: the log-likelihood is concave, so that a short enough step always does.

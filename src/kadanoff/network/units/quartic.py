@@ -33,7 +33,7 @@ def draw_quartic(
 
         return until_drawn(attempt, h.shape, h.dtype)
 
-    return either(compiled, partial(quartic.draw, key), h, a, b, when=_is_worth_a_call(h, a))
+    return either(compiled, partial(quartic.draw, key), h, a, b, when=_is_worth_a_call(h, a, b))
 
 
 def redraw_quartic(
@@ -50,11 +50,13 @@ def redraw_quartic(
     True
     """
     compiled, generic = partial(_compiled_redraws, key), partial(quartic.redraw, key)
-    return either(compiled, generic, current, h, a, b, when=_is_worth_a_call(h, a))
+    return either(compiled, generic, current, h, a, b, when=_is_worth_a_call(h, current, a, b))
 
 
-def _is_worth_a_call(h: Array, a: Array) -> bool:
-    return h.ndim > 0 and h.size >= QUARTIC_DRAWS and h.dtype == a.dtype == jnp.float32
+def _is_worth_a_call(h: Array, *others: Array) -> bool:
+    # The kernel reads single precision, whatever it is given.
+    single = all(given.dtype == jnp.float32 for given in (h, *others))
+    return h.ndim > 0 and h.size >= QUARTIC_DRAWS and single
 
 
 def _compiled_redraws(key: PRNGKeyArray, current: Array, h: Array, a: Array, b: Array) -> Array:

@@ -114,7 +114,11 @@ def site_normals(
         words = site_words(jax.random.fold_in(key, group), site, number)
         values += [*normal(words[0], words[1]), *normal(words[2], words[3])]
     # Sites innermost in memory, where the compiler may choose: rows of a few channels make no vectors.
-    return jnp.moveaxis(jnp.stack(values[:channels]), 0, -1) if channels else jnp.zeros((*site.shape, 0))
+    return (
+        jnp.moveaxis(jnp.stack(values[:channels]), 0, -1)
+        if channels
+        else jnp.zeros((*site.shape, 0), jnp.float32)
+    )
 
 
 def in_tiles(

@@ -1,5 +1,6 @@
 """The spins of a block given its majority: a small Boltzmann law over the compatible states, summed exactly."""
 
+import math
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ def log_probability(
     """
     aligned = blocks * coarse[..., None]
     total = jnp.sum(aligned, axis=-1)
-    kernel = jnp.where(total > 0, 0.0, jnp.where(total == 0, np.log(0.5), -jnp.inf))
+    kernel = jnp.where(total > 0, 0.0, jnp.where(total == 0, math.log(0.5), -jnp.inf))
     own = jnp.sum(parts.field * blocks, axis=-1) + jnp.sum(parts.coupling * _pairs(blocks), axis=-1)
     return own + kernel - jax.nn.logsumexp(_exponents(parts, coarse), axis=-1)
 

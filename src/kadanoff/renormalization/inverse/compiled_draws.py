@@ -106,4 +106,4 @@ def _weights(head: "MixtureHead") -> Float[Array, " numbers"]:
         padded(head.shape.T, SUMS, LANES),
         padded(jnp.repeat(start[:, None], LANES, axis=1), SUMS, 1),
     ]
-    return jnp.concatenate([part.ravel() for part in parts])
+    return jnp.concatenate([part.ravel() for part in parts]).astype(jnp.float32)

@@ -111,7 +111,7 @@ def _advance(
     def step(carry: tuple, key: Array) -> tuple:
         arrays, state = carry
         choose, draw = jax.random.split(key)
-        index = jax.random.randint(choose, (batch,), 0, len(coarse))
+        index = jax.random.randint(choose, (batch,), 0, len(coarse), jnp.int32)
         small, large = (jnp.take(part, index, axis=0, mode="clip") for part in (coarse, fine))
 
         def objective(arrays: Inverse) -> Array:

@@ -37,7 +37,7 @@ def energy_score(
     """
     total = jnp.zeros(len(true), true.dtype)
     for index, side in enumerate(sides):
-        offset = jax.random.randint(jax.random.fold_in(key, index), (true.ndim - 1,), 0, side)
+        offset = jax.random.randint(jax.random.fold_in(key, index), (true.ndim - 1,), 0, side, jnp.int32)
         x, other, y = (patches(fields, side, offset) for fields in (first, second, true))
         score = (_norm(x - y) + _norm(other - y) - _norm(x - other)) / 2
         total = total + score.mean(axis=1) / side ** ((true.ndim - 1) / 2)

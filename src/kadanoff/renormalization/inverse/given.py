@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -48,9 +49,12 @@ class GivenInverse:
 
     @property
     def digest(self) -> str:
-        """Checksum of all that the map is made of."""
-        leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree_util.tree_leaves(self.map)]
-        return checksum(repr(self.map).encode(), *leaves)
+        """Checksum of all that the map is made of, couplings in single precision."""
+        single: Any = jax.tree_util.tree_map(
+            lambda n: n.astype(np.float32) if eqx.is_inexact_array(n) else n, self.map
+        )
+        leaves = [np.asarray(leaf).tobytes() for leaf in jax.tree_util.tree_leaves(single)]
+        return checksum(repr(single).encode(), *leaves)
 
     def describe(self) -> str:
         """One line for tables and pages."""

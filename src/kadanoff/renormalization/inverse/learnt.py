@@ -203,7 +203,9 @@ def _skeleton(record: TrainingRecord, rule: BlockingRule, dimension: int) -> Inv
     if record.kind == "linear":
         sites = rule.b**dimension
         side = round((record.parameters / sites - 1) ** (1 / dimension))
-        network = OddNetwork((jnp.zeros((*[side] * dimension, 1, sites)),), jnp.zeros((1, sites)))
+        network = OddNetwork(
+            (jnp.zeros((*[side] * dimension, 1, sites), jnp.float32),), jnp.zeros((1, sites), jnp.float32)
+        )
         linear = StochasticInverse(network=network, noise=0)
         return ConsistentInverse(inner=linear, rule=rule) if record.consistent else linear
     return untrained_inverse(

@@ -34,4 +34,4 @@ def fit_linear(
     targets = np.asarray(cut_blocks(jnp.asarray(fine), b)).reshape(-1, b**d).astype(np.float64)
     solution = np.linalg.solve(inputs.T @ inputs, inputs.T @ targets)
     kernel = jnp.asarray(solution.reshape(*[side] * d, 1, b**d), dtype=jnp.float32)
-    return StochasticInverse(network=OddNetwork((kernel,), jnp.zeros((1, b**d))), noise=0)
+    return StochasticInverse(network=OddNetwork((kernel,), jnp.zeros((1, b**d), jnp.float32)), noise=0)

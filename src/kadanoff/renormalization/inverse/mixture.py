@@ -1,12 +1,12 @@
 """Gaussian mixtures over the sites of a block: density, draws, and the density of the block's shape."""
 
+import math
 from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
@@ -49,7 +49,7 @@ class Mixture(NamedTuple):
     def log_normalisation(self) -> Float[Array, "..."]:
         """Log of the weight times the Gaussian's prefactor, by component."""
         n = self.mean.shape[-1]
-        return self.log_weight + jnp.sum(jnp.log(self.diagonal), axis=-1) - 0.5 * n * np.log(2 * np.pi)
+        return self.log_weight + jnp.sum(jnp.log(self.diagonal), axis=-1) - 0.5 * n * math.log(2 * math.pi)
 
 
 def log_density(mixture: Mixture, block: Float[Array, "... n"]) -> Float[Array, "..."]:

@@ -94,7 +94,7 @@ def random_weights(key: PRNGKeyArray, *shape: int, scale: float = 1.0) -> Float[
     >>> bool(jnp.all(random_weights(jax.random.key(1), 2, 3) == jax.random.normal(jax.random.key(1), (2, 3))))
     True
     """
-    drawn = jax.random.normal(key, (max(_DRAWN, 1 << (math.prod(shape) - 1).bit_length()),))
+    drawn = jax.random.normal(key, (max(_DRAWN, 1 << (math.prod(shape) - 1).bit_length()),), jnp.float32)
     return _first(drawn, jnp.asarray(scale, drawn.dtype), shape)
 
 

@@ -44,7 +44,7 @@ def loss(
     if kind in ("density", *SPIN_KINDS) and isinstance(inverse, SublatticeDensity):
         blocks = cut_blocks(fine, inverse.b)
         # A random translation of the batch: the likelihood of one order of the colours, unbiased for their mean.
-        shift = jax.random.randint(key, (), 0, coarse.shape[1])
+        shift = jax.random.randint(key, (), 0, coarse.shape[1], jnp.int32)
         terms = inverse.block_log_prob(jnp.roll(blocks, shift, axis=1), jnp.roll(coarse, shift, axis=1))
         return -jnp.mean(terms, axis=tuple(range(1, coarse.ndim))) / blocks.shape[-1]
     raise InputError(f"unknown kind of inverse {kind!r}; choose one of {', '.join(KINDS)}")

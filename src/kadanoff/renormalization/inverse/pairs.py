@@ -78,4 +78,4 @@ def _split(small: np.ndarray, large: np.ndarray, held: int) -> Pairs:
 
 def _flat(ensemble: Ensemble) -> np.ndarray:
     fields = np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape)
-    return fields.astype(np.float32) if ensemble.spins else fields
+    return fields.astype(np.float32, copy=False)

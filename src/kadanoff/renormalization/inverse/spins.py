@@ -40,7 +40,7 @@ class SpinHead(Head):
             eqx.tree_at(lambda n: n.skip, linear, jnp.zeros_like(linear.skip)),
             random_weights(third, width, sites, scale=0.1 / np.sqrt(width)),
             random_weights(fourth, width, sites * (sites - 1) // 2, scale=0.1 / np.sqrt(width)),
-            jnp.zeros(sites * (sites - 1) // 2),
+            jnp.zeros(sites * (sites - 1) // 2, jnp.float32),
         )
 
     def outputs(
@@ -75,7 +75,9 @@ class MinimalHead(Head):
         """The convolution of side 3 that these numbers make."""
         sites = self.b**self.dimension
         own, beside = _kernel_masks(self.dimension, self.b, self.fine)
-        return OddNetwork((self.own * own + self.beside * beside,), jnp.zeros((own.shape[-2], sites)))
+        return OddNetwork(
+            (self.own * own + self.beside * beside,), jnp.zeros((own.shape[-2], sites), self.own.dtype)
+        )
 
     def outputs(
         self, padded: Float[Array, "n ..."], places: Sequence[tuple[int, ...]] | None = None
@@ -122,7 +124,7 @@ class SpinDensity(SublatticeDensity):
     def minimal(cls, dimension: int, b: int) -> "SpinDensity":
         """Three parameters for each colour, all of them zero: independent blocks, every compatible state alike."""
         states(b**dimension)
-        nought = jnp.zeros(())
+        nought = jnp.zeros((), jnp.float32)
         first, second = (MinimalHead(nought, nought, nought, dimension, b, fine) for fine in (False, True))
         return cls(first, second, block_side=b)
 
