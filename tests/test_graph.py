@@ -155,6 +155,7 @@ def test_bad_graphs_are_refused_in_one_line(make, message: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     "make",
     [

@@ -160,6 +160,7 @@ def test_complex_actions_have_the_property_of_both_their_parts():
     assert not markov_property(LongerRangePhi4(-0.9, 0.7, next_nearest=0.2j), SQUARE)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("ask", "said"),
     [

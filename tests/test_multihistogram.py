@@ -214,6 +214,7 @@ def test_simulations_that_differ_in_an_array_of_couplings(spins):
 
 @pytest.mark.exact
 @pytest.mark.parametrize("samples", [0, 1, 2.5])
+@pytest.mark.usefixtures("unchecked")
 def test_resamples_are_two_or_more(spins, samples):
     with pytest.raises(InputError, match="samples"):
         MultiHistogram(spins[:2], samples=samples)

@@ -80,6 +80,7 @@ def test_fields_are_real_numbers(fields):
         Ensemble(fields)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_log_weights_may_be_lists():
     ensemble = Ensemble(FIELDS[None], log_weight=[[0.0] * 7])  # pyright: ignore[reportArgumentType]
     assert ensemble.select(draws=2).log_weight.tolist() == [[0.0]]

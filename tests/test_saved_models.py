@@ -123,6 +123,7 @@ def test_damage_is_refused_in_one_line(damage: Any, said: str, tmp_path: Path) -
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_complex_couplings_come_back_and_are_told(tmp_path: Path) -> None:
     model = kd.LongerRangePhi4(-0.9 + 0.1j, 0.7)
     folder = kd.save_model(model, tmp_path / "model", seed=np.int64(3))  # pyright: ignore[reportArgumentType]

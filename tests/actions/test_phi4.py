@@ -106,6 +106,7 @@ def test_what_is_no_real_number_is_no_coupling(value):
             make()
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("kind", [Phi4, LongerRangePhi4])
 def test_couplings_are_single_numbers(kind):
     for wrong in (np.ones(3), [1.0], "a", None):

@@ -46,6 +46,7 @@ def test_compatible_growth_inverts_and_gives_exponents_near_the_known_ones(tmp_p
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_the_error_of_couplings_reaches_both_exponents(monkeypatch: pytest.MonkeyPatch) -> None:
     start = Ensemble(np.ones((2, 3, 4, 4, 4), np.int8))
     samples = np.array([[-1.0], [0.0], [1.0], [2.0]])

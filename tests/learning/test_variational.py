@@ -234,6 +234,7 @@ def test_a_bare_function_is_a_target() -> None:
 
 @pytest.mark.exact
 @pytest.mark.parametrize("option", ["epochs", "chains", "sweeps"])
+@pytest.mark.usefixtures("unchecked")
 def test_counts_are_whole_numbers(option):
     model, target = InhomogeneousPhi4.random(GRAPH), InhomogeneousPhi4(GRAPH, 0.2, 1.0, 0.5)
     with pytest.raises(InputError, match=f"{option} must be a whole number"):

@@ -158,6 +158,7 @@ def test_two_draws_tell_the_error_of_a_mean_and_none_of_a_variance(shape, weight
         assert jackknife(moments, [x, x**2]).errors[0] == pytest.approx(gamma_method(x).error)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.exact
 def test_resamples_are_a_whole_number():
     with pytest.raises(InputError, match="whole number"):

@@ -280,6 +280,7 @@ def test_a_density_of_ones_own_needs_conditionals_of_its_own() -> None:
 
 @pytest.mark.exact
 @pytest.mark.parametrize("seed", [-1, 1.5])
+@pytest.mark.usefixtures("unchecked")
 def test_seeds_are_whole_numbers(seed: Any) -> None:
     with pytest.raises(kd.KadanoffError, match="seed"):
         fit_data(kd.Phi4(1.0, 1.0), np.random.default_rng(0).normal(size=(20, 4)), "likelihood", seed=seed)

@@ -163,6 +163,7 @@ def test_lost_weights_are_refused_or_told() -> None:
 
 @pytest.mark.exact
 @pytest.mark.parametrize("option", ["chains", "nodes", "thermalize", "draws"])
+@pytest.mark.usefixtures("unchecked")
 def test_counts_are_whole_numbers(option):
     with pytest.raises(InputError, match=f"{option} must be a whole number"):
         free_energy(Ising(0.3), Lattice((2, 2)), method="integration", **{option: 2.5})
