@@ -174,6 +174,8 @@ def test_rows_of_different_kinds_make_tables_of_their_own() -> None:
     assert as_text({"value": [2.627, -0.083], "error": [0.003, 0.002]}) == "2.627(3)-0.083(2)i"
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_pages_of_what_was_learnt(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
     def page_of(folder: str, *headings: str) -> str:
         assert kadanoff("report", tmp_path / folder).status == 0

@@ -93,8 +93,9 @@ def test_weighted_real_fields_have_the_gaussian_free_energy(density: kd.LearntIn
     assert found.divergence.value > 0
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
-@pytest.mark.parametrize("side", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", [2, 3])
 def test_rules_that_draw_weigh_real_fields(side: int) -> None:
     # Four standard errors of the free field, on even sides and, by three colours, on odd ones.
     ensemble = kd.sample(kd.Phi4(0.5, 0.0), (12, 12), chains=64, draws=32, seed=0)
