@@ -22,7 +22,7 @@ from kadanoff.random import key
 from kadanoff.renormalization.inverse.given import as_grower
 from kadanoff.store.checkpoint import Checkpoint
 
-pytestmark = pytest.mark.exact
+pytestmark = [pytest.mark.exact, pytest.mark.slow, pytest.mark.ci]
 
 T = TypeVar("T")
 
