@@ -247,6 +247,8 @@ def test_records_that_hold_something_else_are_damaged(tmp_path: Path, name: str,
         write_report(tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_page_of_a_matching(kadanoff: Any, refused: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
     line = (

@@ -12,6 +12,8 @@ from kadanoff.renormalization.importance import importance_weights
 from kadanoff.renormalization.inverse.spins import SpinDensity
 
 pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.ci,
     pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning"),
     pytest.mark.filterwarnings("ignore:reweighting leaves:kadanoff.errors.OverlapWarning"),
 ]
