@@ -265,9 +265,8 @@ def _reverse(fields: Array, action: Any, name: str) -> list[tuple[Array, Array]]
 
         return jax.vmap(jax.grad(total), (None, 0))(getattr(action, name), fields)
 
-    found = of(
-        jnp.real
-    )  # of a complex coupling dS/dg itself: S is analytic in it, and JAX gives du/dx - i du/dy
+    # Of a complex coupling it is dS/dg itself: S is analytic in it, and JAX gives du/dx - i du/dy.
+    found = of(jnp.real)
     complex_density = jnp.iscomplexobj(jax.eval_shape(action.density, fields[0]))
     if complex_density and not jnp.iscomplexobj(getattr(action, name)):
         found = found + 1j * of(jnp.imag)

@@ -201,7 +201,7 @@ def _imported(source: Path, name: str) -> type | None:
     """The class of a module that is imported, from a file with the same bytes: running a script again runs it all."""
     content = source.read_bytes()
     for module in list(sys.modules.values()):
-        cls, file = vars(module).get(name), getattr(module, "__file__", None)
+        cls, file = getattr(module, "__dict__", {}).get(name), getattr(module, "__file__", None)
         if isinstance(cls, type) and cls.__module__ == module.__name__ and file and Path(file).is_file():
             if Path(file).read_bytes() == content:
                 return cls

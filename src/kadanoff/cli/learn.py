@@ -122,10 +122,9 @@ def register(app: typer.Typer) -> None:
             return
         rows = [(step, f"{train:.4f}", f"{held:.4f}") for step, train, held in record.history]
         if rows:
-            kept = rows[:: max(1, len(rows) // 8)]
-            print_table(
-                "Loss", ("step", "training", "held out"), kept if kept[-1] == rows[-1] else [*kept, rows[-1]]
-            )
+            from kadanoff.report.rows import thinned_rows
+
+            print_table("Loss", ("step", "training", "held out"), thinned_rows(rows, 8))
         print(inverse.describe())
         print_end(task, out)
 

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from kadanoff.report.page import details, figure, paragraph, section, table
-from kadanoff.report.rows import tables
+from kadanoff.report.rows import tables, thinned_rows
 from kadanoff.report.run import made_by
 
 __all__ = ["network_page"]
@@ -19,10 +19,7 @@ def network_page(folder: Path) -> tuple[str, list[str]]:
 
     model, header = load_rbm(folder), rbm_record(folder)
     shape = header["record"].get("shape")
-    history = header["history"]
-    shown = history[:: max(1, len(history) // _SHOWN)]
-    if history and shown[-1] is not history[-1]:
-        shown = [*shown, history[-1]]
+    shown = thinned_rows(header["history"], _SHOWN)
     ended = "" if header["ended"] else "; it has not ended"
     captions = {
         "features": "Links of the hidden units, the strongest first.",

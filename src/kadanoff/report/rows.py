@@ -5,7 +5,7 @@ from typing import Any
 
 from kadanoff.statistics import Estimate
 
-__all__ = ["as_text", "coupling_rows", "flatten", "tables"]
+__all__ = ["as_text", "coupling_rows", "flatten", "tables", "thinned_rows"]
 
 #: Columns that say which row it is, wherever they stand in the mapping.
 LABELS = ("label", "side", "level", "epoch", "variant", "estimator", "observable")
@@ -71,6 +71,16 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list
         names.sort(key=lambda name: LABELS.index(name) if name in LABELS else len(LABELS))
         found.append((names, [[as_text(row.get(name)) for name in names] for row in group]))
     return found
+
+
+def thinned_rows(rows: Sequence[Any], about: int) -> list[Any]:
+    """About so many of the rows, evenly spaced, and the last one.
+
+    >>> thinned_rows(range(10), 3)
+    [0, 3, 6, 9]
+    """
+    kept = list(rows[:: max(1, len(rows) // about)])
+    return kept if not rows or kept[-1] is rows[-1] else [*kept, rows[-1]]
 
 
 def _components(name: str, value: Any, place: tuple[int, ...] = ()) -> list[tuple[str, str]]:

@@ -108,6 +108,7 @@ def register(app: typer.Typer) -> None:
             from kadanoff.network.training_folder import fit_in_folder
             from kadanoff.network.units import unit_type
             from kadanoff.plots.rbm import draw_fit
+            from kadanoff.report.rows import thinned_rows
 
             where = None if data_folder is None else str(data_folder.resolve())
             source = Source(located(data), where, side, count, dequantise, held_out, seed)
@@ -167,10 +168,8 @@ def register(app: typer.Typer) -> None:
             )
             return
         print(f"{model.network_} on {parts.dataset.name}, {len(parts.training)} samples")
-        shown = model.history_[:: max(1, len(model.history_) // 10)]
-        if shown[-1] is not model.history_[-1]:
-            shown.append(model.history_[-1])
-        print_table("Training", ("epoch", *MONITORS.values()), map(cells, shown))
+        shown = map(cells, thinned_rows(model.history_, 10))
+        print_table("Training", ("epoch", *MONITORS.values()), shown)
         print_table(
             "Log-likelihood, nats a sample", ("data", "estimate"), [(n, str(s)) for n, s in scores.items()]
         )
