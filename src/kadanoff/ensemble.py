@@ -1,5 +1,6 @@
 """An ensemble: configurations of many chains, the action they follow, their weights and their ancestry."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,9 @@ from kadanoff.two_point import TwoPoint, correlations
 from kadanoff.whole import whole
 
 __all__ = ["Ensemble", "ObservableTable"]
+
+
+_SITES = 1 << 24  # of a block, about
 
 
 class ObservableTable(dict[str, Estimate]):
@@ -74,7 +78,8 @@ class Ensemble:
         if self.chains < 1 or self.draws < 1:
             raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
         if isinstance(self.fields, np.ndarray | jax.Array):  # stored ones are looked at block by block
-            require_values_of(self.action, require_spins(np.asarray(self.fields)))
+            for _, _, fields in _along_draws(np.asarray(self.fields), _SITES):
+                require_values_of(self.action, require_spins(fields))
         if self.graph is None:
             object.__setattr__(self, "graph", getattr(self.action, "graph", None))
         if self.graph is not None and self.graph.shape != tuple(self.fields.shape[2:]):
@@ -117,12 +122,9 @@ class Ensemble:
         """The simulated ancestor, the root of `parent`."""
         return self if self.parent is None else self.parent.simulated
 
-    def blocks(self, sites: int = 1 << 24) -> Iterator[tuple[int, int, Num[np.ndarray, "chain n ..."]]]:
+    def blocks(self, sites: int = _SITES) -> Iterator[tuple[int, int, Num[np.ndarray, "chain n ..."]]]:
         """Iterate over (start, stop, fields) along draws, holding about `sites` sites at a time."""
-        step = max(1, sites // (self.chains * self.lattice.volume))
-        for begin in range(0, self.draws, step):
-            stop = min(begin + step, self.draws)
-            fields = np.asarray(self.fields[:, begin:stop])
+        for begin, stop, fields in _along_draws(self.fields, sites):
             yield begin, stop, fields if isinstance(self.fields, np.ndarray) else require_spins(fields)
 
     def map_blocks(self, function: Callable[[np.ndarray], Mapping[Any, np.ndarray]]) -> dict[Any, np.ndarray]:
@@ -287,3 +289,10 @@ def as_fields(ensemble: "Ensemble | np.ndarray") -> np.ndarray:
     if isinstance(ensemble, Ensemble):
         return np.asarray(ensemble.fields).reshape(-1, *ensemble.lattice.shape)
     return np.asarray(jnp.asarray(ensemble))
+
+
+def _along_draws(fields: Any, sites: int) -> Iterator[tuple[int, int, Num[np.ndarray, "chain n ..."]]]:
+    step = max(1, sites // (fields.shape[0] * math.prod(fields.shape[2:])))
+    for begin in range(0, fields.shape[1], step):
+        stop = min(begin + step, fields.shape[1])
+        yield begin, stop, np.asarray(fields[:, begin:stop])

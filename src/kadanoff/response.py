@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, Num
 
-from kadanoff.actions.base import couplings, with_array_leaves
+from kadanoff.actions.base import conjugate, couplings, with_array_leaves
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.measuring import in_batches
@@ -193,8 +193,8 @@ def _response(ensemble: Ensemble, entry: Observable, stacked: np.ndarray, log_we
     step = 1e-3 / largest if largest > 0 else 1.0
 
     def slope(means: np.ndarray) -> Any:
-        value, product, conjugate = means[:count], means[count:-1], means[-1]
-        direction = -step * (product - value * conjugate)
+        value, product, operator = means[:count], means[count:-1], means[-1]
+        direction = -step * (product - value * operator)
         near = function(value + direction) - function(value - direction)
         far = function(value + 2 * direction) - function(value - 2 * direction)
         return (8 * near - far) / (12 * step)
@@ -259,17 +259,7 @@ def _terms(action: Any, name: str, field: Array) -> Array:
 
 @eqx.filter_jit
 def _reverse(fields: Array, action: Any, name: str) -> list[tuple[Array, Array]]:
-    def of(part: Any) -> Array:
-        def total(value: Array, field: Array) -> Array:
-            return jnp.sum(part(eqx.tree_at(lambda a: getattr(a, name), action, value).density(field)))
-
-        return jax.vmap(jax.grad(total), (None, 0))(getattr(action, name), fields)
-
-    # Of a complex coupling it is dS/dg itself: S is analytic in it, and JAX gives du/dx - i du/dy.
-    found = of(jnp.real)
-    complex_density = jnp.iscomplexobj(jax.eval_shape(action.density, fields[0]))
-    if complex_density and not jnp.iscomplexobj(getattr(action, name)):
-        found = found + 1j * of(jnp.imag)
+    found = jax.vmap(lambda field: getattr(conjugate(action, field), name))(fields)
     return [(found, jnp.zeros_like(found))]
 
 

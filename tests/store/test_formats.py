@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from store_helpers import CONFIG, run
 
+import kadanoff as kd
 from kadanoff.errors import InputError
 from kadanoff.store import Store, export_hdf5, export_npy, import_hdf5, import_npy
 
@@ -96,6 +97,15 @@ def test_refusals(tmp_path, suffix):
     with pytest.raises(InputError, match="add the axes"):
         out(good[0, 0], tmp_path / f"x.{suffix}")
     assert not (tmp_path / f"x.{suffix}").exists()
+
+
+def test_fields_in_npy_are_mapped_and_copied_nowhere(tmp_path):
+    np.save(tmp_path / "large.npy", np.random.default_rng(0).normal(size=(2, 6, 4, 4)).astype("float32"))
+    fields, _, _ = import_npy(tmp_path / "large.npy")
+    ensemble = kd.Ensemble(fields, kd.Phi4(0.5, 0.5))
+    assert isinstance(ensemble.fields, np.memmap)
+    assert all(np.shares_memory(part, fields) for _, _, part in ensemble.blocks(64))
+    assert [stop for _, stop, _ in ensemble.blocks(64)] == [2, 4, 6]
 
 
 def test_two_dimensions_are_refused(tmp_path):

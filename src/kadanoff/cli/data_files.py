@@ -51,7 +51,7 @@ def read_fields(path: Path, chains: bool, entry: str | None = None) -> Any:
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of fields, (n, *sides)")
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         array = loaded if isinstance(loaded, np.ndarray) else _entry(loaded, path, entry)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         if isinstance(error, InputError):

@@ -53,11 +53,12 @@ def describe_source(
         shape = (run.chains, run.draws, *run.lattice_shape)
         dtype, weight_dtype = np.dtype(layout.dtype), None if weights is None else weights.dtype
         return Source(shape, dtype, weight_dtype, notes, run.blocks())
-    values = _checked(np.asarray(store_or_array), "the array")
+    values = np.asarray(store_or_array)
     if values.ndim < 3:
         raise InputError(
             f"the array has shape {values.shape}: exports take (chain, draw, *lattice); add the axes"
         )
+    values = _checked(values, "the array")
     weights = None if log_weight is None else _checked_weights(np.asarray(log_weight), values.shape[:2])
     notes = {**notes, "dimensions": dimension_names(values.shape[2:])}
     pieces = iter([(0, values.shape[1], values, weights)])
@@ -124,7 +125,9 @@ def _checked(values: np.ndarray, name: str) -> np.ndarray:
     if values.dtype.kind not in "biuf":
         raise InputError(f"{name} has dtype {values.dtype}: fields are real or integer numbers")
     if values.dtype.kind == "f":
-        bad = values.size - int(np.count_nonzero(np.isfinite(values)))
+        # In pieces along draws, so that a file larger than memory may be looked at.
+        pieces = np.array_split(values, 1 + (values.nbytes >> 26), axis=1)
+        bad = sum(int(np.count_nonzero(~np.isfinite(piece))) for piece in pieces)
         if bad:
             raise InputError(
                 f"{name} has {bad} of {values.size} values that are NaN or infinite: remove those draws"

@@ -69,9 +69,11 @@ def export_npy(
 
 
 def load_npy(path: Path) -> np.ndarray:
-    """Read one `.npy` file; `InputError` when it is missing or is no such file."""
+    """Read one `.npy` file, mapped into memory: what is used of it is read; `InputError` when it is missing or is no
+    such file.
+    """
     try:
-        return np.load(path, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: check the path") from error
     except (OSError, ValueError, EOFError) as error:
@@ -85,7 +87,8 @@ def import_npy(path: PathLike, one_chain: bool | None = None) -> Imported:
 
     A three-dimensional array that we did not export is one chain, (draw, x, y); `one_chain=False` reads it as
     (chain, draw, x), and `one_chain=True` reads a larger one as (draw, *lattice). Companions written by
-    `export_npy` are used when present.
+    `export_npy` are used when present. The fields are mapped from the file, to be read only: an ensemble of them may
+    be larger than memory.
 
     Raises `InputError` for files, shapes and values (NaN, infinite) that cannot be fields.
     """
