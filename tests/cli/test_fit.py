@@ -41,6 +41,8 @@ def test_a_run_gives_its_couplings_back_and_is_kept(kadanoff: Any, simulated: Pa
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_couplings_that_are_told_are_those_of_the_saved_model(kadanoff: Any, tmp_path: Path) -> None:
     answer = kadanoff("fit", "phi4", "--size", "2x2", "--steps", "1", "--out", tmp_path / "m", "--json")
     told, kept = json.loads(answer.out)["couplings"], kd.load_model(tmp_path / "m")

@@ -50,6 +50,8 @@ def test_errors_cover_what_the_degree_leaves_out() -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_neighbouring_seeds_share_no_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     streams: list[int] = []
     spins = np.random.default_rng(0).choice([-1.0, 1.0], size=(16, 64, 8, 8)).astype(np.float32)

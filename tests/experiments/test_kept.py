@@ -34,7 +34,10 @@ SMALL: dict[Any, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     "experiment",
-    [multi_histogram, pytest.param(ising_limit, marks=pytest.mark.slow)],
+    [
+        pytest.param(multi_histogram, marks=[pytest.mark.slow, pytest.mark.ci]),
+        pytest.param(ising_limit, marks=pytest.mark.slow),
+    ],
     ids=lambda module: module.__name__.split(".")[-1],
 )
 def test_an_interrupted_experiment_goes_on(

@@ -13,6 +13,8 @@ def chains(seed: int, repeat: int = 1, width: float = 1.0) -> list[np.ndarray]:
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 def test_p_values_are_uniform_for_like_samples() -> None:
     # 60 uniform p-values: below 0.1 there are 6 on average, more than 15 with a probability of 2e-4.
     found = [compare({"x": chains(2 * k)}, {"x": chains(2 * k + 1)}, k)["x"].p_value for k in range(60)]

@@ -94,7 +94,14 @@ def test_partial_fits_go_on_and_records_are_handed_to_callbacks() -> None:
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("training", ["persistent", "contrastive divergence", "tempering"])
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param("persistent", marks=[pytest.mark.slow, pytest.mark.ci]),
+        "contrastive divergence",
+        pytest.param("tempering", marks=[pytest.mark.slow, pytest.mark.ci]),
+    ],
+)
 @pytest.mark.parametrize("visible", ["gaussian", pytest.param("bernoulli", marks=pytest.mark.slow)])
 def test_batches_of_partial_fits_may_be_of_any_size(training: str, visible: str, tmp_path: Path) -> None:
     model = Phi4RBM(3, visible=visible, training=training, batch_size=50, random_state=0)

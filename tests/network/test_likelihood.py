@@ -46,7 +46,14 @@ def test_the_mean_log_likelihood_of_a_small_network_is_exact_up_to_its_samples()
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("precisions", [[5e4], [5e4, 0.5], [0.5, 0.5, 0.5]])
+@pytest.mark.parametrize(
+    "precisions",
+    [
+        pytest.param([5e4], marks=[pytest.mark.slow, pytest.mark.ci]),
+        [5e4, 0.5],
+        pytest.param([0.5, 0.5, 0.5], marks=SLOW),
+    ],
+)
 def test_quadrature_resolves_what_is_narrow(precisions: list[float]) -> None:
     m = np.array(precisions)
     first, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(5, len(m))))
@@ -58,6 +65,8 @@ def test_quadrature_resolves_what_is_narrow(precisions: list[float]) -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_what_no_grid_resolves_is_annealed() -> None:
     w = np.zeros((5, 3))
     w[:, 0], w[:, 1], w[:, 2] = 8.0, 5.0, 3.0

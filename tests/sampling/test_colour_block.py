@@ -147,6 +147,8 @@ def test_spins_of_cliques_agree_with_enumeration() -> None:
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 def test_real_fields_of_cliques_agree_with_quadrature() -> None:
     def bounded(values):
         return (edge(values) if values.shape[1] == 2 else triangle(values)) * jnp.exp(
@@ -293,7 +295,9 @@ def test_what_is_refused() -> None:
         ("metropolis", False, 21),
         ("metropolis", True, 21),
         ("heat bath", True, 21),
-        ("heat bath", False, 37),  # rows of 6 of the 8 sites of a colour, and of 2
+        pytest.param(
+            "heat bath", False, 37, marks=[pytest.mark.slow, pytest.mark.ci]
+        ),  # rows of 6 of the 8 sites of a colour, and of 2
         ("heat bath", False, 300),  # more chains than a row has
     ],
 )

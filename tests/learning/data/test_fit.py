@@ -51,6 +51,8 @@ def test_score_matching_of_a_gaussian_is_the_inverse_of_its_moments() -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_pseudo_likelihood_of_pairs_is_that_by_differentiation(truth: Any, data: np.ndarray) -> None:
     import jax
 
@@ -255,7 +257,7 @@ class Widened(kd.Phi4):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("offset", [0.3, 50.0])
+@pytest.mark.parametrize("offset", [pytest.param(0.3, marks=[pytest.mark.slow, pytest.mark.ci]), 50.0])
 @pytest.mark.parametrize("uniform", [True, False])
 def test_sites_of_ones_own_potential_far_from_zero(offset: float, uniform: bool) -> None:
     # Independent normal sites: their mean and variance are the answer, and score matching finds it exactly.

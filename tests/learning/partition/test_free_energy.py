@@ -49,7 +49,9 @@ class Sextic(Action):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("method", ["annealing", "integration"])
+@pytest.mark.parametrize(
+    "method", ["annealing", pytest.param("integration", marks=[pytest.mark.slow, pytest.mark.ci])]
+)
 def test_four_sites_agree_with_quadrature_from_both_starts(method: str) -> None:
     action, bowls = InhomogeneousPhi4(SQUARE, W, A, B, R), InhomogeneousPhi4(SQUARE, W, abs(A) + 3, B, R)
     plan = {"method": method, "steps": 300, "draws": 100, "chains": 512, "sampler": SAMPLERS[method]}
@@ -64,6 +66,8 @@ def test_four_sites_agree_with_quadrature_from_both_starts(method: str) -> None:
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 def test_an_action_with_more_terms_agrees_with_quadrature() -> None:
     action = Sextic(Phi4(1.0, 0.7), 0.1)
     found = free_energy(action, Lattice((4,)), steps=100, sampler=HybridMonteCarlo(0.3, steps=4))

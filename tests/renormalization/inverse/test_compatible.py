@@ -21,10 +21,18 @@ CRITICAL = float(np.log(1 + np.sqrt(2)) / 2)
 @pytest.mark.parametrize(
     ("action", "rule"),
     [
-        (kd.Ising(CRITICAL), kd.Majority(b=2)),
+        pytest.param(kd.Ising(CRITICAL), kd.Majority(b=2), marks=[pytest.mark.slow, pytest.mark.ci]),
         (kd.LongerRangeIsing(0.3, 0.08), kd.Majority(b=2)),
-        (kd.LongerRangeIsing(0.3, 0.08), kd.SoftMajority(b=2, weight=0.5)),
-        (kd.LongerRangeIsing(0.3, 0.08), kd.SoftMajority(b=2, weight=np.inf)),
+        pytest.param(
+            kd.LongerRangeIsing(0.3, 0.08),
+            kd.SoftMajority(b=2, weight=0.5),
+            marks=[pytest.mark.slow, pytest.mark.ci],
+        ),
+        pytest.param(
+            kd.LongerRangeIsing(0.3, 0.08),
+            kd.SoftMajority(b=2, weight=np.inf),
+            marks=[pytest.mark.slow, pytest.mark.ci],
+        ),
     ],
     ids=repr,
 )
