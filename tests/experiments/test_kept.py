@@ -8,9 +8,12 @@ import pytest
 
 from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.experiments import ising_limit, multi_histogram
+from kadanoff.experiments.recovery import fits
 from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.learning import fit_variational
+from kadanoff.learning.data import DataFit
+from kadanoff.sampling import sample
 
 pytestmark = pytest.mark.exact
 
@@ -92,3 +95,34 @@ def test_a_training_goes_on_from_its_folder(tmp_path: Path, monkeypatch: pytest.
     )
     assert told == [40.0, 60.0]
     np.testing.assert_array_equal(np.asarray(again.model.w), np.asarray(whole.model.w))
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_fits_by_every_method_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kadanoff.store.checkpoint._EVERY", 0.0)
+    graph = Graph.complete(3)
+    data = sample(InhomogeneousPhi4(graph, w=0.2, a=1.0, b=0.5), chains=32, draws=8, thermalize=20, seed=2)
+    told: list[str] = []
+
+    def fitted(out: Path, stop_after: int) -> dict[str, DataFit]:
+        told.clear()
+
+        def report(done: float, total: float | None, message: str) -> None:
+            told.append(message)
+            if len(told) == stop_after:
+                raise KeyboardInterrupt
+
+        return fits(InhomogeneousPhi4.random(graph, 1), data, 6, 3, out, report)
+
+    whole = fitted(tmp_path / "whole", 0)
+    reports = len(told)
+    for stop in (reports // 3, reports // 2):
+        with pytest.raises(KeyboardInterrupt):
+            fitted(tmp_path / "broken", stop)
+    again = fitted(tmp_path / "broken", 0)
+    assert len(told) < reports
+    assert list(again) == list(whole)
+    for name, fit in again.items():
+        np.testing.assert_array_equal(fit.values, whole[name].values, err_msg=name)
+        np.testing.assert_array_equal(fit.covariance, whole[name].covariance, err_msg=name)

@@ -48,7 +48,14 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         )
         with warnings.catch_warnings():  # a phi^6 term that vanishes is fitted as negative half of the time
             warnings.simplefilter("ignore", KadanoffWarning)
-            found[title] = fits(LongerRangePhi4(0.5, 1.0, 0.5), data, effort.steps, seed, report)
+            found[title] = fits(
+                LongerRangePhi4(0.5, 1.0, 0.5),
+                data,
+                effort.steps,
+                seed,
+                Path(out) / "fits" / str(number),
+                report,
+            )
     rows = [
         _row(title, name, fit, _TRUTHS[title])
         for title, methods in found.items()

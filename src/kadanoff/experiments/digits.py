@@ -16,6 +16,7 @@ from jaxtyping import Float
 from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.learning.data import fit_data
 from kadanoff.sampling import HybridMonteCarlo, sample
@@ -60,6 +61,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             "pseudo-likelihood",
             seed=seed,
             progress=report,
+            checkpoint=kept_state(Path(out) / "fits" / str(digit)),
             ridge=_ridge(len(flat)),
         )
         drawn = sample(

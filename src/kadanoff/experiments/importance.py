@@ -17,6 +17,7 @@ from kadanoff.actions import Ising, LongerRangeIsing
 from kadanoff.errors import DepthWarning, OverlapWarning
 from kadanoff.exact import kaufman
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_inverse, kept_state
 from kadanoff.lattice import Lattice
 from kadanoff.learning import fit_data
 from kadanoff.renormalization import (
@@ -71,8 +72,17 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         out=runs / "training",
     )
     laws = {
-        name: learn_inverse(
-            training, _RULE, kind=kind, steps=effort.steps, seed=64 * seed + number, progress=progress
+        name: kept_inverse(
+            Path(out) / f"inverse-{kind}",
+            partial(
+                learn_inverse,
+                training,
+                _RULE,
+                kind=kind,
+                steps=effort.steps,
+                seed=64 * seed + number,
+                progress=progress,
+            ),
         )
         for number, (name, kind) in enumerate(_LAWS.items(), start=1)
     }
@@ -82,6 +92,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         train=("nearest", "diagonal"),  # the third kind of pairs needs three dimensions
         seed=seed,
         progress=progress,
+        checkpoint=kept_state(Path(out) / "fit"),
     )
     rows: list[dict[str, Any]] = []
     found: dict[tuple[str, str], list[ImportanceWeights]] = {}

@@ -1,6 +1,7 @@
 """Networks compared as densities: the same training for each type of visible units, ln p of the same held-out data."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,18 @@ from jaxtyping import Float
 
 from kadanoff.network.estimator import Phi4RBM
 from kadanoff.network.likelihood import mean_score
+from kadanoff.network.training_folder import fit_in_folder
 from kadanoff.statistics import Estimate
 
 __all__ = ["density_rows", "trained"]
 
 
-def trained(x: Float[np.ndarray, "sample feature"], visible: str, seed: int, **options: Any) -> Phi4RBM:
-    """Fit a network with Bernoulli hidden units."""
-    return Phi4RBM(visible=visible, hidden="bernoulli", random_state=seed, **options).fit(x)
+def trained(
+    x: Float[np.ndarray, "sample feature"], visible: str, seed: int, out: Path, **options: Any
+) -> Phi4RBM:
+    """Fit a network with Bernoulli hidden units, in a folder of `out` from which an interrupted training goes on."""
+    model = Phi4RBM(visible=visible, hidden="bernoulli", random_state=seed, **options)
+    return fit_in_folder(model, x, out / "networks" / visible)
 
 
 def density_rows(

@@ -50,12 +50,12 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     models = {}
     for number, visible in enumerate(("phi4", "gaussian")):
         progress(number, 3, "training networks")
-        models[visible] = trained(grey[train], visible, seed, **options)
+        models[visible] = trained(grey[train], visible, seed, Path(out), **options)
     rows = density_rows(models, grey[train], grey[test])
 
     progress(2, 3, "training networks")
     black = (digits.data > (digits.levels - 1) / 2).astype(np.float64)
-    rows += _binary_rows(black[train], black[test], epochs, seed)
+    rows += _binary_rows(black[train], black[test], epochs, seed, Path(out))
     rows += classifier_rows(
         digits.data,
         digits.labels,
@@ -88,12 +88,15 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     return result
 
 
-def _binary_rows(train: np.ndarray, test: np.ndarray, epochs: int, seed: int) -> list[dict[str, Any]]:
+def _binary_rows(
+    train: np.ndarray, test: np.ndarray, epochs: int, seed: int, out: Path
+) -> list[dict[str, Any]]:
     """Bernoulli units on black and white digits: ours, and scikit-learn's weights in our network, both annealed."""
     ours = trained(
         train,
         "bernoulli",
         seed,
+        out,
         n_hidden=_HIDDEN,
         training="persistent",
         steps=2,

@@ -45,7 +45,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     models = {}
     for number, visible in enumerate(("phi4", "gaussian")):
         progress(number, 2, "training networks")
-        models[visible] = trained(grey[train], visible, seed, **options)
+        models[visible] = trained(grey[train], visible, seed, Path(out), **options)
     rows = density_rows(models, grey[train], grey[test])
     progress(0, 1, "drawing")
     from kadanoff.plots.network import plot_network

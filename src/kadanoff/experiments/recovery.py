@@ -15,6 +15,7 @@ from scipy.stats import kstest
 from kadanoff.actions import InhomogeneousPhi4, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
+from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.learning.data import METHODS, DataFit, fit_data
@@ -57,7 +58,14 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         out=Path(out) / "simulations" / "inhomogeneous",
         progress=report,
     )
-    many = fits(InhomogeneousPhi4.random(truth.graph, seed + 1), data, effort.steps, seed, report)
+    many = fits(
+        InhomogeneousPhi4.random(truth.graph, seed + 1),
+        data,
+        effort.steps,
+        seed,
+        Path(out) / "fits" / "inhomogeneous",
+        report,
+    )
     uniform = Phi4(-0.5, 0.7)
     fields = sample(
         uniform,
@@ -69,7 +77,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         out=Path(out) / "simulations" / "uniform",
         progress=report,
     )
-    few = fits(Phi4(0.5, 1.0, 0.5), fields, effort.steps, seed, report)
+    few = fits(Phi4(0.5, 1.0, 0.5), fields, effort.steps, seed, Path(out) / "fits" / "uniform", report)
     rows = [_row_of_many(name, fit, truth) for name, fit in many.items()]
     rows += [_row_of_few(name, fit, uniform) for name, fit in few.items()]
     picture = plot_recovery(many, truth, Path(out) / "recovery.png")
@@ -86,14 +94,24 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
     return Result("recovery", rows, [picture], time.perf_counter() - begun, notes)
 
 
-def fits(model: Any, data: Ensemble, steps: int, seed: int, progress: Progress) -> dict[str, DataFit]:
-    """The same data fitted by every method, with so many steps where chains are simulated."""
+def fits(
+    model: Any, data: Ensemble, steps: int, seed: int, out: Path, progress: Progress
+) -> dict[str, DataFit]:
+    """The same data fitted by every method, with so many steps of simulated chains; states are kept in `out`."""
     options: dict[str, dict[str, Any]] = {
         "likelihood": {"steps": steps},
         "contrastive divergence": {"steps": max(20, steps // 3)},
     }
     return {
-        name: fit_data(model, data, name, seed=seed, progress=progress, **options.get(name, {}))
+        name: fit_data(
+            model,
+            data,
+            name,
+            seed=seed,
+            progress=progress,
+            checkpoint=kept_state(out / name.replace(" ", "-")),
+            **options.get(name, {}),
+        )
         for name in METHODS
     }
 
