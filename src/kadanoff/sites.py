@@ -1,13 +1,33 @@
-"""Which values the sites of actions take: two actions can be compared only on fields that both know."""
+"""Where the sites of an action lie, and which values they take: actions are compared on fields that both know."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kadanoff.actions.base import Action, FunctionAction, has_spins
 from kadanoff.errors import InputError
+from kadanoff.graph import Graph
+from kadanoff.lattice import Lattice
 
-__all__ = ["require_same_sites", "require_spins", "require_values_of"]
+__all__ = ["require_same_sites", "require_spins", "require_values_of", "space_of"]
+
+
+def space_of(action: Any, lattice: Lattice | Graph | int | Sequence[int] | None) -> Lattice | Graph:
+    """Where the fields live: the graph of the action if it has one, else the lattice, or that of the sides, asked for.
+
+    Raises `InputError` for an action with a graph and another lattice, and for one with neither.
+    """
+    graph = getattr(action, "graph", None)
+    if not isinstance(graph, Graph):
+        if lattice is None:
+            raise InputError(f"{type(action).__name__} lives on any lattice: say which, kd.Lattice(shape)")
+        return lattice if isinstance(lattice, Lattice | Graph) else Lattice(lattice)
+    if lattice is not None and lattice != graph:
+        raise InputError(
+            f"{type(action).__name__} lives on a graph of its own, {graph!r}: leave the lattice out"
+        )
+    return graph
 
 
 def require_same_sites(first: Any, second: Any) -> None:

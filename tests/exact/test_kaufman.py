@@ -111,3 +111,16 @@ def test_means_over_all_states():
         -kd.exact.kaufman(0.3, 3).energy / 2, abs=1e-6
     )
     assert counted.mean(lambda field: field[0, 0]) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.exact
+def test_energies_are_those_of_the_links():
+    ring = kd.Graph([(0, 1), (1, 2), (2, 3), (3, 0), (0, 2)])
+    glass = kd.InhomogeneousIsing(ring, w=0.0)
+    levels, probability = kd.exact.enumerate_spins(glass).energy_distribution()
+    assert levels.tolist() == [-5, -1, 1, 3]
+    np.testing.assert_allclose(probability, [2 / 16, 4 / 16, 8 / 16, 2 / 16], atol=1e-7)
+    torus, counted = kd.Graph.grid((3, 3)), kd.exact.enumerate_spins(kd.Ising(0.2), (3, 3))
+    same = kd.exact.enumerate_spins(kd.InhomogeneousIsing(torus, w=0.2))
+    np.testing.assert_array_equal(same.energy_distribution()[0], counted.energy_distribution()[0])
+    np.testing.assert_allclose(same.energy_distribution()[1], counted.energy_distribution()[1], rtol=1e-5)

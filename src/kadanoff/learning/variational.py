@@ -27,8 +27,9 @@ from kadanoff.learning.optimisers import optimiser as chosen_optimiser
 from kadanoff.learning.targets import checked_target
 from kadanoff.learning.trained import Trained
 from kadanoff.products import matmul
-from kadanoff.sampling.run import Progress, default_sampler, space_of
+from kadanoff.sampling.run import Progress, default_sampler
 from kadanoff.sampling.state import ChainState, Sampler, start
+from kadanoff.sites import space_of
 from kadanoff.store.checkpoint import Checkpoint
 from kadanoff.whole import whole
 

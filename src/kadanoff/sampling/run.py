@@ -39,9 +39,10 @@ from kadanoff.sampling.state import start as starting_fields
 from kadanoff.sampling.target import relative_error, warn_unless_reached
 from kadanoff.sampling.tempering import Tempering, TemperingState
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
+from kadanoff.sites import space_of
 from kadanoff.store.durable import deferred_interrupt
 
-__all__ = ["Progress", "advance", "default_sampler", "sample", "space_of"]
+__all__ = ["Progress", "advance", "default_sampler", "sample"]
 
 #: Called with (done, total, message); total is None while it is not known.
 Progress = Callable[[float, float | None, str], None]
@@ -139,23 +140,6 @@ def sample(
             {"abs_m": np.abs(head["magnetization"]), "action_density": head["action_density"]}
         )
     return ensemble
-
-
-def space_of(action: Any, lattice: Lattice | Graph | int | Sequence[int] | None) -> Lattice | Graph:
-    """Where the fields live: the graph of the action if it has one, else the lattice, or that of the sides, asked for.
-
-    Raises `InputError` for an action with a graph and another lattice, and for one with neither.
-    """
-    graph = getattr(action, "graph", None)
-    if not isinstance(graph, Graph):
-        if lattice is None:
-            raise InputError(f"{type(action).__name__} lives on any lattice: say which, kd.Lattice(shape)")
-        return lattice if isinstance(lattice, Lattice | Graph) else Lattice(lattice)
-    if lattice is not None and lattice != graph:
-        raise InputError(
-            f"{type(action).__name__} lives on a graph of its own, {graph!r}: leave the lattice out"
-        )
-    return graph
 
 
 def _require_sampler(sampler: Sampler, action: Any, shape: tuple[int, ...]) -> None:

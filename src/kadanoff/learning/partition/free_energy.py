@@ -17,8 +17,8 @@ from kadanoff.learning.partition.annealed import annealed_importance_sampling
 from kadanoff.learning.partition.integration import thermodynamic_integration
 from kadanoff.learning.partition.starts import Blend, gaussian_start, on_graph, site_start
 from kadanoff.sampling import default_sampler
-from kadanoff.sampling.run import space_of
 from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.sites import space_of
 from kadanoff.statistics import Estimate
 from kadanoff.whole import whole
 
