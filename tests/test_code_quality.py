@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import kadanoff
+
 pytestmark = pytest.mark.exact
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -154,6 +156,15 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, kadanoff; print({'jax', 'numpy', 'matplotlib', 'zarr'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_no_public_name_is_that_of_a_module() -> None:
+    # Importing the module, from wherever, would put it in the place of what has its name.
+    modules = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.parent.name for path in PACKAGE.glob("*/*.py")
+    }
+    assert "reweighting" in modules and "graph" in modules
+    assert modules & set(kadanoff._HOME_OF) == set()
 
 
 def test_versions_agree() -> None:

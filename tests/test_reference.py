@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kadanoff as kd
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.target import reweight
 from kadanoff.sampling import sample
 from kadanoff.statistics import Estimate
 

@@ -31,12 +31,9 @@ if TYPE_CHECKING:
     from kadanoff.learning.partition import free_energy as free_energy
     from kadanoff.markov import canonical_potentials as canonical_potentials
     from kadanoff.markov import markov_property as markov_property
-    from kadanoff.multihistogram import MultiHistogram as MultiHistogram
     from kadanoff.network import Phi4Network as Phi4Network
     from kadanoff.network.estimator import Phi4RBM as Phi4RBM
     from kadanoff.observables import Observable as Observable
-    from kadanoff.overlap import Overlap as Overlap
-    from kadanoff.overlap import overlap as overlap
     from kadanoff.quartic import QuarticSite as QuarticSite
     from kadanoff.renormalization import BlockGaussian as BlockGaussian
     from kadanoff.renormalization import BlockingRule as BlockingRule
@@ -68,9 +65,14 @@ if TYPE_CHECKING:
     from kadanoff.renormalization import match as match
     from kadanoff.renormalization import match_steps as match_steps
     from kadanoff.renormalization import stability_matrix as stability_matrix
-    from kadanoff.response import derivative as derivative
-    from kadanoff.reweighting import reweight as reweight
-    from kadanoff.reweighting import reweight_external as reweight_external
+    from kadanoff.reweighting.multihistogram import MultiHistogram as MultiHistogram
+    from kadanoff.reweighting.overlap import Overlap as Overlap
+    from kadanoff.reweighting.overlap import overlap as overlap
+    from kadanoff.reweighting.response import derivative as derivative
+    from kadanoff.reweighting.target import reweight as reweight
+    from kadanoff.reweighting.target import reweight_external as reweight_external
+    from kadanoff.reweighting.trajectory import Trajectory as Trajectory
+    from kadanoff.reweighting.trajectory import reweight_along as reweight_along
     from kadanoff.runs import open_ensemble as open_ensemble
     from kadanoff.sampling import ColourBlock as ColourBlock
     from kadanoff.sampling import HeatBath as HeatBath
@@ -85,8 +87,6 @@ if TYPE_CHECKING:
     from kadanoff.saved_models import load_model as load_model
     from kadanoff.saved_models import save_model as save_model
     from kadanoff.statistics import Estimate as Estimate
-    from kadanoff.trajectory import Trajectory as Trajectory
-    from kadanoff.trajectory import reweight_along as reweight_along
 
 __version__ = "0.1.0"
 
@@ -114,11 +114,9 @@ _HOMES = {
     "learning": ("DataFit", "VariationalFit", "fit_data", "fit_variational", "natural_gradient"),
     "learning.partition": ("free_energy",),
     "markov": ("canonical_potentials", "markov_property"),
-    "multihistogram": ("MultiHistogram",),
     "network": ("Phi4Network",),
     "network.estimator": ("Phi4RBM",),
     "observables": ("Observable",),
-    "overlap": ("Overlap", "overlap"),
     "quartic": ("QuarticSite",),
     "renormalization": (
         "BlockGaussian",
@@ -152,8 +150,11 @@ _HOMES = {
         "match_steps",
         "stability_matrix",
     ),
-    "response": ("derivative",),
-    "reweighting": ("reweight", "reweight_external"),
+    "reweighting.multihistogram": ("MultiHistogram",),
+    "reweighting.overlap": ("Overlap", "overlap"),
+    "reweighting.response": ("derivative",),
+    "reweighting.target": ("reweight", "reweight_external"),
+    "reweighting.trajectory": ("Trajectory", "reweight_along"),
     "sampling": (
         "ColourBlock",
         "HeatBath",
@@ -169,7 +170,6 @@ _HOMES = {
     "runs": ("open_ensemble",),
     "saved_models": ("load_model", "save_model"),
     "statistics": ("Estimate",),
-    "trajectory": ("Trajectory", "reweight_along"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Action, Phi4
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
 from kadanoff.renormalization.crossing import find_crossing
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.target import reweight
 
 
 def gaussian(mass2, seed, chains=32, draws=64):

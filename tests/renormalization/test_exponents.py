@@ -20,7 +20,7 @@ from kadanoff.renormalization import (
 )
 from kadanoff.renormalization.certificate import certificate
 from kadanoff.renormalization.inverse.network import OddNetwork
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.target import reweight
 from kadanoff.sampling import sample
 
 PHI4 = Phi4(-0.9515, 0.7)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Ising, Phi4
-from kadanoff.curves import Curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import BlockMean, Majority, MajorityMean, block
 from kadanoff.renormalization.crossing import Crossing
 from kadanoff.renormalization.matching import Matching, match, match_steps
+from kadanoff.reweighting.curves import Curve
 from kadanoff.sampling import sample
 
 

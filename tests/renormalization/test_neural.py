@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Ising
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
 from kadanoff.measuring import measure
 from kadanoff.observables import Observable, observable
 from kadanoff.renormalization import NeuralObservable, learn_phase
 from kadanoff.renormalization.crossing import find_crossing
-from kadanoff.response import conjugate_series, derivative
-from kadanoff.reweighting import reweight_external
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.response import conjugate_series, derivative
+from kadanoff.reweighting.target import reweight_external
 
 
 def noisy(seed, flipped, side=8, action=None):

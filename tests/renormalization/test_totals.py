@@ -80,7 +80,7 @@ def test_errors_know_the_autocorrelation_of_the_rows(files: tuple[Path, Path, Pa
             action=Ising(BETA),
             conjugates={"beta": table[None, :, 0]},
         )
-        from kadanoff.curves import reweighted_curve
+        from kadanoff.reweighting.curves import reweighted_curve
 
         curve = reweighted_curve(
             ensemble, "abs_magnetization", np.array([0.38, 0.40, 0.42, 0.44]), "beta", samples=500

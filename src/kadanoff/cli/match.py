@@ -182,7 +182,7 @@ def _from_runs(
     from kadanoff.cli.folders import require_simulation
     from kadanoff.errors import InputError
     from kadanoff.renormalization.matching import match_steps, rescaling_factor
-    from kadanoff.response import simulated_action
+    from kadanoff.reweighting.response import simulated_action
     from kadanoff.runs import open_ensemble
 
     if len(runs) != 2:
@@ -242,7 +242,7 @@ def _coupling_of(action: Any, vary: str | None) -> str:
     """The coupling that is matched: the one named, the usual one, or the only one there is."""
     from kadanoff.actions.base import couplings
     from kadanoff.errors import InputError
-    from kadanoff.response import with_coupling
+    from kadanoff.reweighting.response import with_coupling
 
     if vary is not None:
         with_coupling(action, vary, getattr(action, vary, 0.0))  # refuses what is no coupling

@@ -166,7 +166,7 @@ def _opened(source: Path, simulated: str | None, pairs: list[str] | None, array:
 def _base(ensemble: "Ensemble", action: str | None, given: dict[str, float]) -> Any:
     """The target action: couplings not given are those that were simulated."""
     from kadanoff.actions.base import as_action, with_array_leaves
-    from kadanoff.response import simulated_action, with_coupling
+    from kadanoff.reweighting.response import simulated_action, with_coupling
 
     model = simulated_action(ensemble)
     if action is not None:
@@ -183,7 +183,7 @@ def _to_one(
     from kadanoff.actions.base import couplings
     from kadanoff.cli.task import drawn_figure
     from kadanoff.plots.reweighted import plot_reweighted
-    from kadanoff.reweighting import reweight
+    from kadanoff.reweighting.target import reweight
 
     there = reweight(ensemble, target)
     return {
@@ -205,8 +205,8 @@ def _along(
     """Reweight along a coupling of the target."""
     from kadanoff.cli.task import drawn_figure
     from kadanoff.plots.trajectory import plot_trajectories
-    from kadanoff.response import with_coupling
-    from kadanoff.trajectory import reweight_along
+    from kadanoff.reweighting.response import with_coupling
+    from kadanoff.reweighting.trajectory import reweight_along
 
     coupling, values = path
     chosen = names or ["abs_magnetization"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.observables import Observable, evaluate, observable
-from kadanoff.response import conjugate_series, simulated_action
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.response import conjugate_series, simulated_action
 from kadanoff.statistics import Estimate, bootstrap
 
 __all__ = ["Resamples", "effective_coupling", "level_values", "slope"]

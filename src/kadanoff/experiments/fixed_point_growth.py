@@ -18,7 +18,7 @@ from kadanoff.renormalization import (
     critical_exponents,
     fixed_point,
 )
-from kadanoff.response import conjugate_series
+from kadanoff.reweighting.response import conjugate_series
 from kadanoff.sampling import HeatBath, sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate

@@ -31,7 +31,7 @@ from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import VariationalFit, fit_variational
 from kadanoff.learning.partition import free_energy
 from kadanoff.observables import Observable
-from kadanoff.overlap import overlap
+from kadanoff.reweighting.overlap import overlap
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate

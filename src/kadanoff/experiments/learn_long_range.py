@@ -31,8 +31,8 @@ from kadanoff.experiments.result import Result
 from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import VariationalFit, fit_variational
 from kadanoff.learning.partition import free_energy
-from kadanoff.overlap import Overlap, overlap
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.overlap import Overlap, overlap
+from kadanoff.reweighting.target import reweight
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate, gamma_method

@@ -26,7 +26,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import BlockingRule, Majority, MajorityMean, block
 from kadanoff.renormalization.matching import MATCHED, Matching, match
 from kadanoff.renormalization.totals import totals_ensemble
-from kadanoff.response import conjugate_series
+from kadanoff.reweighting.response import conjugate_series
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate

@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from kadanoff.actions import Ising
-from kadanoff.curves import Curve, reweighted_curve
 from kadanoff.exact import kaufman
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
-from kadanoff.multihistogram import MultiHistogram
 from kadanoff.observables import Observable
+from kadanoff.reweighting.curves import Curve, reweighted_curve
+from kadanoff.reweighting.multihistogram import MultiHistogram
 from kadanoff.sampling import SwendsenWang, sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate

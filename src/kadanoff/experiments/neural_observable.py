@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from kadanoff.actions import Ising, Phi4
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocking import BlockingRule, Majority, MajorityMean, block
 from kadanoff.renormalization.matching import Matching, match
 from kadanoff.renormalization.neural import KINDS, NeuralObservable, learn_phase
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.target import reweight
 from kadanoff.sampling import SwendsenWang, sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate

@@ -21,10 +21,10 @@ from kadanoff.experiments.lattice_targets import TRAIN, ImaginaryMass, long_rang
 from kadanoff.experiments.result import Result
 from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import fit_variational
+from kadanoff.reweighting.trajectory import FEWEST, PHASE, TAIL, Point, Trajectory, reweight_along
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
-from kadanoff.trajectory import FEWEST, PHASE, TAIL, Point, Trajectory, reweight_along
 
 __all__ = ["run"]
 

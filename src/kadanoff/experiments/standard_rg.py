@@ -25,7 +25,7 @@ from kadanoff.renormalization.blocking import (
     block,
 )
 from kadanoff.renormalization.crossing import Crossing, find_crossing
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.target import reweight
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate

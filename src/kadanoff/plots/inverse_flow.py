@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.plots.style import COLOURS, MARKERS, band, figure, legend, points, reference, save
-from kadanoff.response import conjugate_series, simulated_action
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.response import conjugate_series, simulated_action
 from kadanoff.statistics import Estimate
 
 __all__ = ["plot_effective_couplings", "plot_lengths", "plot_levels"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.curves import Curve
 from kadanoff.observables import observable
 from kadanoff.plots.style import COLOURS, band, figure, legend, points, save
+from kadanoff.reweighting.curves import Curve
 from kadanoff.statistics import Estimate
 
 __all__ = ["plot_joined"]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kadanoff.curves import Curve
 from kadanoff.plots.style import COLOURS, band, figure, legend, points, reference, save
 from kadanoff.renormalization.matching import Matching
 from kadanoff.renormalization.neural import PhaseRecord
+from kadanoff.reweighting.curves import Curve
 from kadanoff.statistics import Estimate
 
 __all__ = ["plot_neural_observable"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kadanoff.overlap import Overlap
 from kadanoff.plots.style import COLOURS, figure, legend, reference, save
+from kadanoff.reweighting.overlap import Overlap
 
 __all__ = ["plot_overlap"]
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 
 from kadanoff.observables import Observable, observable
 from kadanoff.plots.style import COLOURS, MARKERS, band, figure, legend, points, save
+from kadanoff.reweighting.trajectory import FEWEST, PHASE, Point, Trajectory
 from kadanoff.statistics import Estimate
-from kadanoff.trajectory import FEWEST, PHASE, Point, Trajectory
 
 __all__ = ["plot_trajectories"]
 

@@ -1,6 +1,5 @@
 """The renormalization group: blocking down, learnt inverses up, crossings, exponents, certificates."""
 
-from kadanoff.curves import Curve, reweighted_curve
 from kadanoff.renormalization.blocking import (
     BLOCKING_RULES,
     BlockGaussian,
@@ -37,6 +36,7 @@ from kadanoff.renormalization.matching import Matching, match, match_steps
 from kadanoff.renormalization.neural import NeuralObservable, learn_phase
 from kadanoff.renormalization.operators import Operator
 from kadanoff.renormalization.stability import StabilityRow, StabilityTable, stability_matrix
+from kadanoff.reweighting.curves import Curve, reweighted_curve
 
 __all__ = [
     "BLOCKING_RULES",

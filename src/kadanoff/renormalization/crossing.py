@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Float
 
 from kadanoff.actions.base import couplings
-from kadanoff.curves import Curve, bootstrapped_curve, log_weights_along, simulated_at
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
 from kadanoff.observables import Observable, observable
-from kadanoff.response import conjugate_series, simulated_action
+from kadanoff.reweighting.curves import Curve, bootstrapped_curve, log_weights_along, simulated_at
+from kadanoff.reweighting.response import conjugate_series, simulated_action
 from kadanoff.statistics import Estimate, effective_sample_size
 
 __all__ = ["Crossing", "find_crossing"]

@@ -11,7 +11,7 @@ from kadanoff.errors import InputError
 from kadanoff.renormalization.inverse.levels import Levels
 from kadanoff.renormalization.names import several
 from kadanoff.renormalization.weights import require_real_weights
-from kadanoff.response import RELAXED, conjugate_series
+from kadanoff.reweighting.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap
 
 __all__ = ["ESTIMATORS", "ExponentRow", "ExponentTable", "combine_seeds", "critical_exponents"]

@@ -28,7 +28,7 @@ from kadanoff.renormalization.blocking import BlockingRule, block
 from kadanoff.renormalization.names import several
 from kadanoff.renormalization.newton import newton
 from kadanoff.renormalization.operators import Operator, fitting, pattern
-from kadanoff.response import with_coupling
+from kadanoff.reweighting.response import with_coupling
 from kadanoff.sampling.run import Progress, sample
 from kadanoff.sampling.state import Sampler
 from kadanoff.statistics import Estimate, Resampled

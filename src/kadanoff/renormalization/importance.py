@@ -18,8 +18,8 @@ from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.density import ConditionalDensity
 from kadanoff.renormalization.inverse.levels import Levels
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
-from kadanoff.response import RELAXED
-from kadanoff.reweighting import require_overlap
+from kadanoff.reweighting.response import RELAXED
+from kadanoff.reweighting.target import require_overlap
 from kadanoff.sites import require_same_sites
 from kadanoff.statistics import Estimate, effective_sample_size, gamma_method
 from kadanoff.statistics.weights import relative_weights

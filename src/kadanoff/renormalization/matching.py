@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kadanoff.curves import Curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
@@ -24,6 +23,7 @@ from kadanoff.observables import Observable
 from kadanoff.renormalization.blocking import BlockingRule, block
 from kadanoff.renormalization.crossing import Crossing, find_crossing
 from kadanoff.renormalization.names import several
+from kadanoff.reweighting.curves import Curve
 from kadanoff.statistics import Estimate
 from kadanoff.whole import whole
 

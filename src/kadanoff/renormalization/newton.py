@@ -9,7 +9,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.observables import Observable, evaluate
-from kadanoff.response import conjugate_series
+from kadanoff.reweighting.response import conjugate_series
 from kadanoff.statistics import Resampled, bootstrap
 
 __all__ = ["newton", "newton_step"]

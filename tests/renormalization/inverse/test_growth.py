@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Action, NearestNeighbourAction, Phi4
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
 from kadanoff.measuring import measure
 from kadanoff.random import key
 from kadanoff.renormalization import Levels, MajorityMean, Relaxation, block, grow
 from kadanoff.renormalization.inverse import growth, growth_folder, growth_step
-from kadanoff.response import derivative
-from kadanoff.reweighting import reweight, reweight_external
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.response import derivative
+from kadanoff.reweighting.target import reweight, reweight_external
 
 pytestmark = [pytest.mark.exact, pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")]
 

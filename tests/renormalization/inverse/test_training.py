@@ -22,7 +22,7 @@ from kadanoff.renormalization.discriminator import discriminate
 from kadanoff.renormalization.inverse import descent, training
 from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.pairs import training_pairs
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.target import reweight
 
 # A few steps do not make a good inverse.
 pytestmark = pytest.mark.filterwarnings("ignore:on held-out pairs:kadanoff.errors.KadanoffWarning")

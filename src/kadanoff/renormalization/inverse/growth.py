@@ -20,7 +20,7 @@ from kadanoff.renormalization.inverse.growth_step import Step
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import Levels, level_folder, recorded, thinned
 from kadanoff.renormalization.inverse.relaxation import Relaxation
-from kadanoff.response import RELAXED
+from kadanoff.reweighting.response import RELAXED
 from kadanoff.store import Store
 
 __all__ = ["grow"]

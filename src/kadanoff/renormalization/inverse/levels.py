@@ -14,7 +14,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError, StoreError
 from kadanoff.renormalization.inverse.given import load_inverse
 from kadanoff.renormalization.inverse.relaxation import Relaxation
-from kadanoff.response import RELAXED
+from kadanoff.reweighting.response import RELAXED
 from kadanoff.runs import open_ensemble
 from kadanoff.store import Store
 from kadanoff.whole import whole

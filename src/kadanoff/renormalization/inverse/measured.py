@@ -9,7 +9,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import StoreError
 from kadanoff.renormalization.inverse.levels import Levels
-from kadanoff.response import conjugate_series
+from kadanoff.reweighting.response import conjugate_series
 from kadanoff.store.durable import atomic_write
 from kadanoff.store.state import pack_state, unpack_state
 

@@ -11,8 +11,8 @@ from kadanoff.actions import Action, InhomogeneousPhi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
-from kadanoff.response import conjugate_series, derivative
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.response import conjugate_series, derivative
+from kadanoff.reweighting.target import reweight
 
 pytestmark = pytest.mark.exact
 

@@ -7,8 +7,8 @@ from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.plots.trajectory import plot_trajectories
-from kadanoff.reweighting import reweight
-from kadanoff.trajectory import FEWEST, reweight_along
+from kadanoff.reweighting.target import reweight
+from kadanoff.reweighting.trajectory import FEWEST, reweight_along
 
 
 @pytest.fixture(scope="module")

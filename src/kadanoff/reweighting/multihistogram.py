@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kadanoff.actions.base import couplings
-from kadanoff.curves import Curve, curve_observable, log_weights_along
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
 from kadanoff.observables import Observable, evaluate
-from kadanoff.response import simulated_action
-from kadanoff.reweighting import log_ratio
+from kadanoff.reweighting.curves import Curve, curve_observable, log_weights_along
+from kadanoff.reweighting.response import simulated_action
+from kadanoff.reweighting.target import log_ratio
 from kadanoff.statistics import (
     Estimate,
     Mbar,

@@ -8,7 +8,7 @@ import pytest
 
 import kadanoff as kd
 from kadanoff.errors import InputError, OverlapError
-from kadanoff.multihistogram import MultiHistogram
+from kadanoff.reweighting.multihistogram import MultiHistogram
 
 BETAS = (0.36, 0.42, 0.48)
 

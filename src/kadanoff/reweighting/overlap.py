@@ -17,8 +17,8 @@ from scipy.special import expit
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
-from kadanoff.response import simulated_action
-from kadanoff.reweighting import log_ratio
+from kadanoff.reweighting.response import simulated_action
+from kadanoff.reweighting.target import log_ratio
 from kadanoff.statistics import Estimate, effective_sample_size, gamma_method
 
 __all__ = ["Overlap", "overlap"]

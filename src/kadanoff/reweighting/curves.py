@@ -12,8 +12,8 @@ from kadanoff.actions.base import has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.observables import Observable, evaluate, observable
-from kadanoff.response import conjugate_series, simulated_action, with_coupling
-from kadanoff.reweighting import log_ratio
+from kadanoff.reweighting.response import conjugate_series, simulated_action, with_coupling
+from kadanoff.reweighting.target import log_ratio
 from kadanoff.statistics import bootstrap, effective_sample_size
 
 __all__ = [

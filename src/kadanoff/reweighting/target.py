@@ -17,7 +17,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import OverlapError, OverlapWarning
 from kadanoff.measuring import in_batches
 from kadanoff.observables import Observable, observable
-from kadanoff.response import conjugate_series, derivative, require_response, simulated_action
+from kadanoff.reweighting.response import conjugate_series, derivative, require_response, simulated_action
 from kadanoff.sites import require_same_sites
 from kadanoff.statistics import average_phase, effective_sample_size
 

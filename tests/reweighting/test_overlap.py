@@ -6,9 +6,9 @@ import pytest
 from kadanoff.actions import Action, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
-from kadanoff.overlap import overlap
 from kadanoff.plots.overlap import plot_overlap
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.overlap import overlap
+from kadanoff.reweighting.target import reweight
 
 SITES = 16
 

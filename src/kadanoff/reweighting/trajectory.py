@@ -10,7 +10,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble, ObservableTable
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.observables import Observable
-from kadanoff.reweighting import reweight
+from kadanoff.reweighting.target import reweight
 from kadanoff.statistics import tail_shape
 
 __all__ = ["FEWEST", "PHASE", "TAIL", "Point", "Trajectory", "reweight_along"]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from kadanoff.actions import Action, InhomogeneousIsing, Ising, Phi4
-from kadanoff.curves import reweighted_curve
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError, OverlapWarning, PrecisionWarning
 from kadanoff.graph import Graph
 from kadanoff.renormalization.blocking import MajorityMean, block
-from kadanoff.response import conjugate_series, derivative, with_coupling
-from kadanoff.reweighting import log_ratio, reweight
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.response import conjugate_series, derivative, with_coupling
+from kadanoff.reweighting.target import log_ratio, reweight
 
 
 def gaussian(mass2=1.5, chains=32, draws=64, shape=(4, 4), seed=0):

@@ -1,0 +1,1 @@
+"""What samples say of other actions than their own: weights, responses, curves, joined simulations, overlaps."""
