@@ -120,3 +120,20 @@ def test_values_that_the_action_does_not_know_are_refused():
         Ensemble(0.5 * spins, Ising(0.4))
     with pytest.raises(InputError, match="Phi4 has real fields"):
         Ensemble(spins.astype("int8"), Phi4(-0.9515, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("fields", "without"),
+    [
+        (np.tile(np.int8([[1, 1], [1, 1], [-1, -1], [-1, -1]]), (2, 5, 1, 1)), {"binder"}),
+        (np.zeros((2, 5, 4, 4), np.float32), {"binder", "xi_over_L"}),
+        (np.ones((2, 5, 4, 6), np.float32), {"xi_over_L"}),
+    ],
+    ids=["stripes", "zero", "uniform"],
+)
+def test_an_observable_without_a_value_leaves_the_others(fields, without):
+    """At <m> = 0 there is no Binder cumulant; with nothing at the smallest momentum rounding made 4e15(0) of xi/L."""
+    found = Ensemble(fields).observables()
+    assert {name for name, estimate in found.items() if np.isnan(estimate.value)} == without
+    assert all(np.isnan(found[name].error) for name in without)
+    assert found["neighbours"].error == 0

@@ -175,7 +175,7 @@ class Ensemble:
         return np.stack([self.series(primary) for primary in entry.primaries])
 
     def observe(self, name: str | Observable) -> Estimate:
-        """Estimate one observable, with the Gamma-method error and the weights honoured.
+        """Estimate one observable, with the Gamma-method error and the weights honoured; NaN where it has no value.
 
         >>> import numpy as np, kadanoff as kd
         >>> rng = np.random.default_rng(0)
@@ -184,7 +184,7 @@ class Ensemble:
         True
         """
         entry = observable(name)
-        return derived(evaluate(entry, self.lattice), self.primaries(entry), self.log_weight)
+        return derived(evaluate(entry, self.lattice), self.primaries(entry), self.log_weight, strict=False)
 
     def observables(self, names: Sequence[str | Observable] | None = None) -> ObservableTable:
         """Estimate the named observables; by default all that are defined for the ensemble."""

@@ -58,12 +58,18 @@ PRIMARIES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
 }
 
 
+_ROUNDING = 1e-24  # of a power of waves that cancel, in units of that of the mean
+
+
 def _xi_over_l(means: Any, lattice: Lattice) -> Any:
     """Second-moment correlation length over the longest side, from the smallest momentum.
 
-    Where noise makes its square negative it is minus the root of the modulus: zero would have no error.
+    Where noise makes its square negative it is minus the root of the modulus: zero would have no error. Where nothing
+    but rounding is left at the smallest momentum it is infinite.
     """
-    ratio = lattice.volume * means[0] / means[1] - 1
+    uniform = lattice.volume * means[0]
+    power = means[1] if abs(means[1]) > _ROUNDING * abs(uniform) else 0 * means[1]
+    ratio = uniform / power - 1
     sign = np.where(np.real(ratio) < 0, -1.0, 1.0)
     return sign * np.sqrt(sign * ratio) / (2 * np.sin(np.pi / lattice.longest)) / lattice.longest
 

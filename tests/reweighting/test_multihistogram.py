@@ -164,6 +164,7 @@ def test_blocked_fields_have_the_weights_of_their_originals(spins):
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_what_cannot_be_joined_is_refused(spins):
     rng = np.random.default_rng(8)
     one, near = gaussian(1.5, rng), gaussian(1.6, rng)
@@ -174,6 +175,7 @@ def test_what_cannot_be_joined_is_refused(spins):
         ([one, kd.block(gaussian(1.6, rng, shape=(8, 8)), kd.BlockMean(b=2))], "cannot be joined"),
         ([one, kd.reweight(near, kd.Phi4(1.55, 0.0, 0.0))], "log-weights"),
         ([one, near.with_action(None)], "with_action"),
+        ([one, near.select(draws=0, chains=0)], "one draw"),
         ([spins[0], kd.Ensemble(np.ones((2, 2, 8, 8), np.float32), kd.Phi4(1.0, 0.0))], "spins and real"),
     ):
         with pytest.raises(InputError, match=said):
@@ -185,8 +187,9 @@ def test_what_cannot_be_joined_is_refused(spins):
         joined.curve("phi2", [1.55, 1000.0])
     with pytest.raises(InputError, match="contains the action"):
         joined.curve("action_density", [1.55])
-    with pytest.raises(InputError, match="at least one target"):
-        joined.curve("phi2", [])
+    for none in ([], 1.55):
+        with pytest.raises(InputError, match="list of targets"):
+            joined.curve("phi2", none)
     with pytest.raises(InputError, match="values of kappa"):
         joined.curve("phi2", [0.1], "kappa")
     same = MultiHistogram([one, replace(near, action=one.action)], samples=4)

@@ -195,7 +195,7 @@ def test_a_diverging_trajectory_is_rejected():
     [
         ({"integrator": "euler"}, "omelyan"),
         ({"integrator": (0.4, 1.0, 0.6)}, "palindrome"),
-        ({"steps": 0}, "steps=0"),
+        ({"steps": 0}, "steps must be 1 or more"),
         ({"step_size": -0.1}, "step_size=-0.1"),
         ({"target_acceptance": 1.5}, "target_acceptance=1.5"),
         ({"jitter": 1.0}, "jitter=1.0"),

@@ -15,6 +15,7 @@ from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.random import key
 from kadanoff.sampling import (
+    ColourBlock,
     HeatBath,
     HybridMonteCarlo,
     LocalAndCluster,
@@ -214,6 +215,28 @@ def test_samplers_refuse_what_they_cannot_update():
             sampler.init(object(), fields)
     with pytest.raises(InputError, match="hot"):
         start(key(0), Lattice((4,)), 2, "warm")
+
+
+@pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Metropolis(sweeps=0), "sweeps must be 1 or more"),
+        (lambda: HeatBath(sweeps=-1), "sweeps must be 1 or more"),
+        (lambda: LocalAndCluster(1.5), "sweeps must be a whole number"),
+        (lambda: ColourBlock(sweeps=0), "sweeps must be 1 or more"),
+        (lambda: HybridMonteCarlo(steps=2.5), "steps must be a whole number"),
+        (lambda: Metropolis(width=float("nan")), "width=nan is out of range"),
+        (lambda: ColourBlock("metropolis", width=-1.0), "width=-1.0 is out of range"),
+        (lambda: Metropolis(target_acceptance=1.5), "target_acceptance=1.5 is out of range"),
+        (lambda: Mixture(()), "one sampler or more"),
+        (lambda: Mixture((Metropolis(), SwendsenWang)), "is no sampler"),
+    ],
+)
+def test_samplers_refuse_options_out_of_range(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
 
 
 @pytest.mark.exact

@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kadanoff.actions import Action, InhomogeneousPhi4, Ising, Phi4
+from kadanoff.actions import (
+    Action,
+    InhomogeneousPhi4,
+    Ising,
+    LongerRangeIsing,
+    NearestNeighbourAction,
+    Phi4,
+)
 from kadanoff.errors import InputError
 from kadanoff.exact import enumerate_spins
 from kadanoff.graph import Graph
@@ -153,7 +160,59 @@ def test_temperatures_divide_any_action() -> None:
         np.testing.assert_allclose(hot.density(field), action.density(field) / 2, rtol=1e-5, atol=1e-6)
 
 
+class InField(NearestNeighbourAction):
+    """Spins that antiferromagnetic links frustrate on odd rings, in a field."""
+
+    kappa: float
+    field: float
+    spins = True
+
+    def potential(self, phi, dimension):
+        return -self.field * phi
+
+
+class OwnPhi4(NearestNeighbourAction):
+    """Quartic sites that a heat bath draws."""
+
+    quartic: float
+    kappa: float = 0.4
+
+    def site_couplings(self, dimension):
+        return 1.0, self.quartic
+
+    def potential(self, phi, dimension):
+        return phi**2 + self.quartic * phi**4
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(
+    ("action", "sampler"),
+    [(LongerRangeIsing(0.5, -0.3), HeatBath()), (InField(-0.6, 0.3), Metropolis())],
+    ids=["interaction graph", "own potential"],
+)
+def test_temperatures_of_every_action_with_local_updates_agree_with_enumeration(action, sampler) -> None:
+    ladder = (1.0, 1.6, 2.5)
+    fields, _, _ = run(Tempering(sampler, ladder), action, jnp.ones((256, 3, 3)), 400, 100)
+    states = enumerate_spins(action, Lattice((3, 3)))
+    for rung, temperature in enumerate(ladder):
+        weight = states.probability ** (1 / temperature)
+        weight /= weight.sum()
+        for power in (1, 2):
+            exact = weight @ states.fields.mean(axis=(1, 2), dtype=float) ** power
+            found, error = over_chains(fields[:, rung].mean(axis=(2, 3)) ** power)
+            assert abs(found - exact) < SIGMAS * error
+            assert error < 0.01
+
+
 @pytest.mark.exact
+def test_temperatures_leave_the_quartic_sites_of_an_action_to_a_heat_bath() -> None:
+    hot = Tempering(HeatBath(), (1.0, 2.0))._rung(OwnPhi4(0.3), 2.0)
+    assert HeatBath().init(hot, jnp.ones((2, 4, 4))).fields.shape == (2, 4, 4)
+    assert hot.site_couplings(2) == (0.5, pytest.approx(0.15))
+
+
+@pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_what_is_refused() -> None:
     fields = jnp.ones((1, 2))
     refusals = {
@@ -166,6 +225,9 @@ def test_what_is_refused() -> None:
         "b=-0.5 < 0 at site 0": lambda: Tempering(ColourBlock(), (1.0, -0.5), coupling="b").init(
             WELLS, fields
         ),
+        "tuple of two finite values": lambda: Tempering(HeatBath(), [1.0, 2.0]),
+        "or more, got '12'": lambda: Tempering(HeatBath(), "12"),
+        "is no sampler": lambda: Tempering(HeatBath, (1.0, 2.0)),
         "needs local differences": lambda: Tempering(Metropolis(), (1.0, 2.0)).init(Cubic(1.0), fields),
     }
     for message, call in refusals.items():

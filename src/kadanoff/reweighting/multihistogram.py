@@ -163,8 +163,8 @@ class MultiHistogram:
 
     def _targets(self, targets: Any, coupling: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Where the points of a curve lie, and their log-densities (point, config)."""
-        if len(targets) == 0:
-            raise InputError("a curve needs at least one target: give values of a coupling, or actions")
+        if np.ndim(targets) == 0 or len(targets) == 0:
+            raise InputError("a curve has a list of targets, one or more: values of a coupling, or actions")
         if hasattr(targets[0], "density"):
             grid, coupling = np.arange(len(targets), dtype=np.float64), None
         else:
@@ -209,6 +209,10 @@ def _require_joinable(ensembles: tuple[Ensemble, ...]) -> None:
                 f"fields that were blocked {first.depth} and {each.depth} times, or spins and real fields, cannot be "
                 "joined; treat all simulations alike"
             )
+    if any(each.chains * each.draws == 1 for each in ensembles):
+        raise InputError(
+            "an ensemble of one draw does not tell its fluctuations; give every simulation more draws"
+        )
     if any(each.log_weight is not None for each in ensembles):
         raise InputError(
             "an ensemble with log-weights follows no action that was simulated; join the simulations themselves"

@@ -19,7 +19,7 @@ from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.quartic.rejection import redrawn
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.state import ChainState, Info, chain_state, tuned_width
+from kadanoff.sampling.state import ChainState, Info, chain_state, require_proposals, tuned_width
 
 __all__ = ["ColourBlock", "has_graph", "has_known_sites"]
 
@@ -52,7 +52,8 @@ class ColourBlock(eqx.Module):
     target_acceptance: float = eqx.field(static=True, default=0.5)
 
     def __check_init__(self) -> None:
-        """Refuse updates that there are not."""
+        """Refuse updates that there are not, and options out of range."""
+        require_proposals(self.sweeps, self.width, self.target_acceptance)
         if self.update not in UPDATES:
             raise InputError(f"unknown update {self.update!r}; choose one of {', '.join(UPDATES)}")
 

@@ -16,7 +16,7 @@ from kadanoff.random import uniform
 from kadanoff.sampling.colour_block import ColourBlock, has_graph
 from kadanoff.sampling.local import Compiled, SiteRule, local_sweeps
 from kadanoff.sampling.metropolis import require_nearest_neighbour
-from kadanoff.sampling.state import ChainState, Info, chain_state
+from kadanoff.sampling.state import ChainState, Info, chain_state, require_proposals
 
 __all__ = ["HeatBath", "spin_odds"]
 
@@ -41,6 +41,10 @@ class HeatBath(eqx.Module):
     """
 
     sweeps: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self) -> None:
+        """Refuse options out of range."""
+        require_proposals(self.sweeps)
 
     def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action whose sites are not quartic."""

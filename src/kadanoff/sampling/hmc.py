@@ -16,6 +16,7 @@ from kadanoff.random import normal, site_words, uniform
 from kadanoff.sampling.integrators import coefficients, integrate
 from kadanoff.sampling.state import ChainState, Info, chain_state
 from kadanoff.summation import compensated_sum
+from kadanoff.whole import whole
 
 __all__ = ["HybridInfo", "HybridMonteCarlo", "energy_violation"]
 
@@ -58,8 +59,7 @@ class HybridMonteCarlo(eqx.Module):
 
     def __check_init__(self) -> None:
         coefficients(self.integrator)
-        if self.steps < 1:
-            raise InputError(f"a trajectory needs at least one step, got steps={self.steps}")
+        whole("steps", self.steps, least=1)
         ranges = {"step_size": (0, float("inf")), "target_acceptance": (0, 1)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)

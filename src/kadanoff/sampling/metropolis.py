@@ -14,7 +14,7 @@ from kadanoff.errors import InputError
 from kadanoff.random import uniform
 from kadanoff.sampling.colour_block import ColourBlock, has_graph
 from kadanoff.sampling.local import Compiled, local_sweeps
-from kadanoff.sampling.state import ChainState, Info, chain_state, tuned_width
+from kadanoff.sampling.state import ChainState, Info, chain_state, require_proposals, tuned_width
 
 __all__ = ["Metropolis"]
 
@@ -39,6 +39,10 @@ class Metropolis(eqx.Module):
     sweeps: int = eqx.field(static=True, default=1)
     width: float = eqx.field(static=True, default=3.0)
     target_acceptance: float = eqx.field(static=True, default=0.5)
+
+    def __check_init__(self) -> None:
+        """Refuse options out of range."""
+        require_proposals(self.sweeps, self.width, self.target_acceptance)
 
     def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state of many chains; `InputError` for an action without nearest-neighbour form or graph."""

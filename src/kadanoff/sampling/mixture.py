@@ -4,9 +4,10 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, PRNGKeyArray
 
+from kadanoff.errors import InputError
 from kadanoff.sampling.cluster import SwendsenWang
 from kadanoff.sampling.metropolis import Metropolis
-from kadanoff.sampling.state import ChainState, Info, Sampler
+from kadanoff.sampling.state import ChainState, Info, Sampler, require_sampler
 
 __all__ = ["LocalAndCluster", "Mixture"]
 
@@ -19,6 +20,13 @@ class Mixture(eqx.Module):
     """
 
     samplers: tuple[Sampler, ...]
+
+    def __check_init__(self) -> None:
+        """Refuse what are no samplers."""
+        if not self.samplers:
+            raise InputError("a mixture has one sampler or more: give kd.Metropolis(), or several in a tuple")
+        for sampler in self.samplers:
+            require_sampler(sampler)
 
     def init(self, action: object, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state; every sampler checks the action."""

@@ -34,7 +34,7 @@ from kadanoff.sampling.mixture import LocalAndCluster
 from kadanoff.sampling.plan import Plan, plan_of
 from kadanoff.sampling.sharded import SharedSink, has_slabs, shard, sharded
 from kadanoff.sampling.sinks import FolderSink, MemorySink, magnetisation
-from kadanoff.sampling.state import ChainState, Sampler
+from kadanoff.sampling.state import ChainState, Sampler, require_sampler
 from kadanoff.sampling.state import start as starting_fields
 from kadanoff.sampling.target import relative_error, warn_unless_reached
 from kadanoff.sampling.tempering import Tempering, TemperingState
@@ -144,10 +144,7 @@ def sample(
 
 def _require_sampler(sampler: Sampler, action: Any, shape: tuple[int, ...]) -> None:
     """Raise `InputError` for what is no sampler, or cannot update the action on fields of a shape."""
-    if isinstance(sampler, type) or not isinstance(sampler, Sampler):
-        raise InputError(
-            f"{sampler!r} is no sampler: give an object such as kd.HybridMonteCarlo(), or leave it out"
-        )
+    require_sampler(sampler)
     sampler.init(action, jnp.asarray(np.zeros((1, *shape), np.float32)))
 
 

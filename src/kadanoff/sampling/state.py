@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
+from kadanoff.whole import whole
 
 __all__ = ["STARTS", "ChainState", "Info", "Sampler", "require_start", "start"]
 
@@ -57,6 +58,22 @@ class Sampler(Protocol):
     def tune(self, state: ChainState, info: Info) -> ChainState:
         """Adapt the step size; called during thermalisation only."""
         ...
+
+
+def require_sampler(sampler: Any) -> None:
+    """Raise `InputError` for what is no sampler."""
+    if isinstance(sampler, type) or not isinstance(sampler, Sampler):
+        raise InputError(
+            f"{sampler!r} is no sampler: give an object such as kd.HybridMonteCarlo(), or leave it out"
+        )
+
+
+def require_proposals(sweeps: int, width: float = 1.0, target_acceptance: float = 0.5) -> None:
+    """Raise `InputError` for options of local updates out of range."""
+    whole("sweeps", sweeps, least=1)
+    for name, value, high in (("width", width, math.inf), ("target_acceptance", target_acceptance, 1)):
+        if not 0 < value < high:
+            raise InputError(f"{name}={value} is out of range; give a number between 0 and {high}")
 
 
 def chain_state(fields: Array | np.ndarray, chain: Array | None, step_size: float) -> ChainState:

@@ -6,6 +6,7 @@ J. R. Statist. Soc. B 84 (2022) 321.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -14,13 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from kadanoff.actions.base import Action, has_spins, with_array_leaves
-from kadanoff.actions.inhomogeneous import PairAction
-from kadanoff.actions.ising import Ising
-from kadanoff.actions.phi4 import Phi4
+from kadanoff.actions.base import with_array_leaves
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
-from kadanoff.sampling.state import ChainState, Info, Sampler
+from kadanoff.sampling.heated import heated
+from kadanoff.sampling.state import ChainState, Info, Sampler, require_sampler
 from kadanoff.summation import compensated_sum
 
 __all__ = ["LadderReport", "Tempering", "TemperingInfo", "TemperingState"]
@@ -92,10 +91,12 @@ class Tempering(eqx.Module):
     coupling: str | Callable[[Any, Any], Any] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
-        """Refuse what is no ladder."""
+        """Refuse what is no ladder, and no sampler."""
+        require_sampler(self.sampler)
         named = not callable(self.coupling)
-        if len(self.ladder) < 2 or not np.all(np.isfinite(self.ladder)):
-            raise InputError(f"a ladder has two finite values or more, got {self.ladder}")
+        numbers = isinstance(self.ladder, tuple) and all(isinstance(value, Real) for value in self.ladder)
+        if not numbers or len(self.ladder) < 2 or not np.all(np.isfinite(self.ladder)):
+            raise InputError(f"a ladder is a tuple of two finite values or more, got {self.ladder!r}")
         if named and self.ladder[0] != 1:
             raise InputError(f"a ladder begins with 1, the action itself, got {self.ladder}")
         if self.coupling is None and min(self.ladder) <= 0:
@@ -117,9 +118,7 @@ class Tempering(eqx.Module):
                 raise InputError(f"{type(action).__name__} has no coupling {self.coupling!r} for a ladder")
             old = getattr(action, self.coupling)
             return eqx.tree_at(lambda a: getattr(a, str(self.coupling)), action, value * old)
-        if isinstance(action, PairAction) or type(action) in (Phi4, Ising):  # linear in all their couplings
-            return jax.tree_util.tree_map(lambda coupling: coupling / value, action)
-        return _Heated(action, jnp.asarray(value, jnp.float32))
+        return heated(action, value)
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> TemperingState:
         """Make the state; every rung starts from the same fields, and the sampler checks each."""
@@ -202,20 +201,6 @@ class Tempering(eqx.Module):
         steps = int(state.steps)
         rates = np.asarray(state.swaps, np.float64) / max(steps, 1)
         return LadderReport(rates, int(state.round_trips), steps, len(state.fields))
-
-
-class _Heated(Action):
-    """S/T for an action that need not be linear in its couplings."""
-
-    action: Any
-    temperature: Float[Array, ""]
-
-    @property
-    def spins(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return has_spins(self.action)
-
-    def density(self, field: Array) -> Array:
-        return self.action.density(field) / self.temperature
 
 
 def _gains(arrays: Any, rest: Any, fields: Array) -> Float[Array, "up chain"]:

@@ -94,7 +94,12 @@ def gamma_method(series: ArrayLike, s: float = 2.0) -> Estimate:
 
 
 def derived(
-    function: Callable[[Any], Any], primaries: ArrayLike, log_weights: ArrayLike | None = None, s: float = 2.0
+    function: Callable[[Any], Any],
+    primaries: ArrayLike,
+    log_weights: ArrayLike | None = None,
+    s: float = 2.0,
+    *,
+    strict: bool = True,
 ) -> Estimate:
     """A function of (weighted) means, with the error from its linearised fluctuations.
 
@@ -106,6 +111,7 @@ def derived(
     - `log_weights`: (chain, draw), real or complex, or None. With them the means are sum(w O) / sum(w),
         and the error includes that of the normalisation.
     - `s`: as in `autocorrelation`.
+    - `strict`: refuse a function that is not finite at the means; else its estimate is NaN.
 
     Of two draws alone the error of a function of several means is NaN: its linearised fluctuations may cancel there,
     as those of a variance always do. Of one draw every error is. Draws of weight zero do not count.
@@ -119,13 +125,16 @@ def derived(
     True
     """
     data = Primaries.of(primaries, log_weights)
-    value = evaluate(function, data.means)
-    if value.size != 1:
-        raise InputError(
-            f"the function answered with shape {value.shape}: return one number (vectors: jackknife)."
-        )
-    fluctuation = _projected(lambda means: evaluate(function, means).reshape(()), data)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite is told below
+        value = evaluate(function, data.means)
+        if value.size != 1:
+            raise InputError(
+                f"the function answered with shape {value.shape}: return one number (vectors: jackknife)."
+            )
+        fluctuation = _projected(lambda means: evaluate(function, means).reshape(()), data)
     if not (np.isfinite(value).all() and np.isfinite(fluctuation).all()):
+        if not strict:
+            return Estimate(math.nan, math.nan, math.nan)
         raise InputError(
             f"the function or its gradient is not finite at the means {data.means}: check its domain there."
         )
