@@ -124,6 +124,7 @@ def test_spins_grow_in_a_folder_to_the_same_bits_and_are_opened_again(tmp_path):
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_is_refused_in_one_line():
     spins = kd.Ensemble(np.ones((1, 2, 4, 4), np.int8), depth=1)
     real = kd.Ensemble(np.ones((1, 2, 4, 4), np.float32), depth=1)
