@@ -79,15 +79,20 @@ def weights(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--relax 2 --action phi5", "unknown action 'phi5'"),
         ("--relax 2 --beta 0.4", "phi4 has no coupling 'beta'"),
         ("--direct RUN/absent", "absent"),
+        ("--direct RUN --direct RUN", "is a second simulation of side"),
+        ("--direct MADE", "has the lattice 12x12, and no level does: they are"),
         ("--out RUN", "is not empty and holds no growth"),
         ("--out RUN/run.json", "is a file"),
     ],
 )
 def test_growth_that_cannot_be_done_leaves_nothing(
-    kadanoff: Any, simulated: Path, weights: Path, options: str, said: str, refused: Any
+    kadanoff: Any, simulated: Path, weights: Path, options: str, said: str, refused: Any, tmp_path: Path
 ) -> None:
+    other = "--draws 4 --chains 2 --thermalize 0 --size 12 --out"
+    if "MADE" in options:
+        assert kadanoff("simulate", *other.split(), tmp_path / "other").status == 0
     before = sorted(simulated.rglob("*"))
-    words = options.replace("RUN", str(simulated)).split()
+    words = options.replace("RUN", str(simulated)).replace("MADE", str(tmp_path / "other")).split()
     refused(kadanoff("grow", simulated, "--inverse", weights, *words), said)
     assert sorted(simulated.rglob("*")) == before
 

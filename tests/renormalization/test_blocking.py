@@ -126,6 +126,12 @@ def test_blocking_that_cannot_be_done_is_refused(shape, b, steps):
         block(Ensemble(np.zeros((1, 1, *shape), dtype=np.float32)), MajorityMean(b=b), steps=steps)
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_blocking_steps_are_whole():
+    with pytest.raises(InputError, match="blocking steps must be a whole number, got 1.5"):
+        block(Ensemble(np.zeros((1, 1, 8, 8), dtype=np.float32)), MajorityMean(b=2), steps=1.5)
+
+
 @pytest.mark.parametrize("rule", ["majority", Majority])
 def test_what_is_no_rule_gets_one_line(rule):
     with pytest.raises(InputError, match="is no blocking rule: give an instance of one"):

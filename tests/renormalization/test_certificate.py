@@ -7,7 +7,7 @@ from kadanoff.actions import Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
-from kadanoff.renormalization import Levels, certificate
+from kadanoff.renormalization import Levels, certificate, critical_exponents, importance_weights
 from kadanoff.renormalization.certificate import CERTIFIED, _deviation
 from kadanoff.sampling import sample
 from kadanoff.statistics import Estimate
@@ -117,3 +117,15 @@ def test_a_certificate_prints_a_column_a_level():
     expected = [str(found[0]["phi2"]), str(found[1]["phi2"]), str(found[1]["deviation"]["phi2"])]
     assert ["phi2", *expected] in [line.split() for line in lines]
     assert len({len(line) for line in (heading, *lines)}) == 1
+
+
+@pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    "asked", [certificate, critical_exponents, lambda given: importance_weights(given, PHI4)]
+)
+def test_what_are_no_levels_gets_one_line(asked):
+    with pytest.raises(
+        InputError, match="takes the levels of a growth, got Ensemble: give what `kd.grow` returns"
+    ):
+        asked(normals(0, 4))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kadanoff.ensemble import Ensemble
+from kadanoff.errors import InputError
 from kadanoff.renormalization.discriminator import area_under_curve, discriminate
 
 
@@ -29,3 +30,11 @@ def test_what_is_told_apart_without_fail_has_no_error():
     small = np.random.default_rng(0).normal(size=(4, 16, 8, 8)).astype(np.float32)
     found = discriminate(Ensemble(small), Ensemble(4 * small[:, ::-1]), steps=60)
     assert found.value == 1.0 and found.error == 0.0
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("option", ["steps", "width"])
+def test_a_classifier_without_steps_or_features_is_refused(option):
+    fields = Ensemble(np.random.default_rng(0).normal(size=(4, 16, 8, 8)).astype(np.float32))
+    with pytest.raises(InputError, match=f"{option} must be 1 or more, got 0"):
+        discriminate(fields, fields, **{option: 0})

@@ -147,7 +147,7 @@ def test_what_cannot_be_solved_is_refused_in_one_line():
     for call, said in (
         (lambda: kd.fixed_point(RULE, start, FINE, ["beta"]), "no scalar coupling 'beta'"),
         (lambda: kd.fixed_point(RULE, start, FINE, [*NAMES, "cubic"], draws=8), "'cubic' couples nothing"),
-        (lambda: kd.fixed_point(RULE, start, FINE, NAMES, steps=0), "must be positive, got 0"),
+        (lambda: kd.fixed_point(RULE, start, FINE, NAMES, steps=0), "must be 1 or more, got 0"),
         (lambda: kd.fixed_point(RULE, far, FINE, NAMES, steps=1, draws=256), "within 1 steps"),
         (lambda: kd.fixed_point(RULE, start, kd.Lattice((6, 5)), NAMES), "multiple"),
     ):

@@ -1,5 +1,7 @@
 """Two-lattice matching: a transformation whose flow is known exactly, Ising lattices, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -152,9 +154,38 @@ def test_a_step_is_a_match_of_what_was_blocked(lattices: tuple[Ensemble, Ensembl
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
+def test_counts_of_matchings_and_points_are_whole(lattices: tuple[Ensemble, Ensemble]) -> None:
+    large, small = lattices
+    with pytest.raises(InputError, match="matchings must be a whole number, got 1.5"):
+        match_steps(large, small, Majority(b=2), steps=1.5)
+    with pytest.raises(InputError, match="points must be a whole number, got 10.5"):
+        match_steps(large, small, Majority(b=2), steps=1, points=10.5)
+
+
+@pytest.mark.exact
+def test_the_legends_of_one_step_cover_no_error_bar(
+    lattices: tuple[Ensemble, Ensemble], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from matplotlib.transforms import Bbox
+
+    from kadanoff.plots import matching as plots
+
+    drawn = []
+    monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
+    plots.plot_flow(dict(enumerate(match_steps(*lattices, Majority(b=2), steps=1))), tmp_path / "flow.png")
+    drawn[0].canvas.draw()
+    for axis in drawn[0].axes[:2]:
+        covered = axis.get_legend().get_window_extent()
+        bars = [bar.get_segments()[0] for points in axis.containers for bar in points[2]]
+        assert len(bars) == 3
+        assert not any(covered.overlaps(Bbox(axis.transData.transform(bar))) for bar in bars)
+
+
+@pytest.mark.exact
 def test_what_cannot_be_matched_is_refused(lattices: tuple[Ensemble, Ensemble]) -> None:
     large, small = lattices
-    with pytest.raises(InputError, match="must be positive"):
+    with pytest.raises(InputError, match="matchings must be 1 or more"):
         match_steps(large, small, Majority(b=2), steps=0)
     with pytest.raises(InputError, match="names takes a sequence, and 'neighbours' is one name"):
         match_steps(large, small, Majority(b=2), steps=1, names="neighbours")

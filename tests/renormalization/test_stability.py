@@ -90,7 +90,7 @@ def test_what_gives_no_matrix_is_refused():
     with pytest.raises(InputError, match="depend on each other"):
         kd.stability_matrix(many, rule, 1, [power(2)])  # a constant of spins
     for options, words in (
-        ({"steps": 0}, "positive"),
+        ({"steps": 0}, "blocking steps must be 1 or more"),
         ({"operators": ()}, "no operators"),
         ({"steps": 3}, "below 2"),
     ):

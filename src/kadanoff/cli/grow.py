@@ -1,7 +1,7 @@
 """Grow larger lattices by applying a learnt inverse again and again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.processes import Devices, joined
 from kadanoff.cli.stopping import WallTime
+
+if TYPE_CHECKING:
+    from kadanoff.ensemble import Ensemble
 
 __all__ = ["register"]
 
@@ -86,7 +89,7 @@ def register(app: typer.Typer) -> None:
             ensemble = open_ensemble(run)
             learnt = LearntInverse.load(inverse)
             learnt.check(ensemble.lattice.dimension, b)
-            simulations = {e.lattice.longest: e for e in map(open_ensemble, direct or [])}
+            simulations = _beside(ensemble, direct or [], learnt.b, steps)
             relaxation = None
             if relax is not None:
                 if action is None and not given:
@@ -129,3 +132,24 @@ def register(app: typer.Typer) -> None:
         sides = [level.lattice.longest for level in levels]
         print_rows(f"Certificate of {' -> '.join(map(str, sides))}", rows, across=True)
         print_end(task, out)
+
+
+def _beside(start: "Ensemble", direct: list[Path], b: int, steps: int) -> "dict[int, Ensemble]":
+    """Direct simulations by their side; `InputError` for one that no level is to be compared with, before growth."""
+    from kadanoff.errors import InputError
+    from kadanoff.runs import open_ensemble
+
+    shapes = [tuple(side * b**step for side in start.lattice.shape) for step in range(steps + 1)]
+    found: dict[int, Ensemble] = {}
+    for path in direct:
+        simulation = open_ensemble(path)
+        shape, side = simulation.lattice.shape, simulation.lattice.longest
+        if shape not in shapes:
+            raise InputError(
+                f"--direct {path} has the lattice {'x'.join(map(str, shape))}, and no level does: they are "
+                f"{', '.join('x'.join(map(str, each)) for each in shapes)}; leave it out, or grow to it"
+            )
+        if side in found:
+            raise InputError(f"--direct {path} is a second simulation of side {side}: give one a level")
+        found[side] = simulation
+    return found

@@ -100,6 +100,8 @@ def plot_flow(
     for axis, text in ((left, _symbol(first[0], 1)), (middle, r"$\nu$")):
         axis.set_xlabel("n, further steps of both")
         axis.set_xticks(steps)
+        # Of one step, too, the legend has room beside the points.
+        axis.set_xlim(min(steps) - 0.5, max(steps) + 0.5)
         axis.set_ylabel(text)
         axis.ticklabel_format(axis="y", useOffset=False)
     right.set_xlabel(f"$K$ = {symbol}, original")

@@ -17,6 +17,7 @@ from kadanoff.random import key as make_key
 from kadanoff.renormalization.block_gaussian import BlockGaussian
 from kadanoff.renormalization.blocking_rule import BlockingRule, required_key
 from kadanoff.renormalization.blocks import from_blocks, to_blocks
+from kadanoff.whole import whole
 
 __all__ = [
     "BLOCKING_RULES",
@@ -239,8 +240,7 @@ def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int =
     """
     if not isinstance(rule, BlockingRule):
         raise InputError(f"{rule!r} is no blocking rule: give an instance of one, such as kd.Majority(b=2)")
-    if steps < 1:
-        raise InputError(f"the number of blocking steps must be positive, got {steps}")
+    steps = whole("the number of blocking steps", steps, least=1)
     if not ensemble.on_lattice:
         raise InputError(
             f"blocks are cut from hypercubic lattices, and these fields lie on {ensemble.graph!r}"

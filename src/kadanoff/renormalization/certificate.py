@@ -7,7 +7,7 @@ import numpy as np
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError
-from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.inverse.levels import Levels, require_levels
 from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.statistics import Estimate, bootstrap
 
@@ -55,7 +55,7 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     relative difference 'deviation' and the difference in standard errors 'pull'. The residual is <phi dS/dphi> - 1;
     `inconsistency` is relative to the root mean square of x. Quantities that do not exist are left out.
 
-    Raises `InputError` for a direct simulation of another lattice, and for complex log-weights.
+    Raises `InputError` for what are no levels, a direct simulation of another lattice, and for complex log-weights.
 
     >>> import numpy as np, kadanoff as kd
     >>> fields = np.random.default_rng(0).normal(size=(16, 8, 4, 4)).astype(np.float32)
@@ -63,6 +63,7 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     >>> row["side"], abs(row["phi2"].pull(1.0)) < 4
     (4, True)
     """
+    require_levels(levels, "`certificate`")
     for ensemble in (levels[0], *(direct or {}).values()):
         require_real_weights(ensemble, "`certificate`")
     rows = Certificate()

@@ -20,6 +20,7 @@ from kadanoff.observables import Observable, observable
 from kadanoff.reweighting.curves import Curve, bootstrapped_curve, log_weights_along, simulated_at
 from kadanoff.reweighting.response import conjugate_series, simulated_action
 from kadanoff.statistics import Estimate, effective_sample_size
+from kadanoff.whole import whole
 
 __all__ = ["Crossing", "find_crossing"]
 
@@ -93,11 +94,12 @@ def find_crossing(
     _same_family(blocked, direct, coupling)
     label = _label(coupling)
     low, high = _common_span((blocked, direct), coupling, span)
-    grid = np.linspace(low, high, max(points, 0))
+    points = whole("points", points)
     if points < 4 or not low < high:
         raise InputError(
             f"cannot search {points} points from {low:g} to {high:g}; give 4 or more and low < high"
         )
+    grid = np.linspace(low, high, points)
     weights = [log_weights_along(ensemble, coupling, grid) for ensemble in (blocked, direct)]
     effective = [np.array([effective_sample_size(w) for w in weight]) / weight[0].size for weight in weights]
     least = [max(_FRACTION, _FEWEST / weight[0].size) for weight in weights]

@@ -15,6 +15,7 @@ from kadanoff.random import split
 from kadanoff.renormalization.classifier import OddFeatures, fit_classifier, log_odds
 from kadanoff.renormalization.weights import require_equal_weights
 from kadanoff.statistics import Estimate, jackknife
+from kadanoff.whole import whole
 
 __all__ = ["Discriminator", "area_under_curve", "discriminate"]
 
@@ -55,8 +56,8 @@ def discriminate(
     never trained on. The error is DeLong's with whole chains as units, or runs of draws where fewer than 16 chains are
     held out: these know autocorrelation less well, so prefer many chains.
 
-    Raises `InputError` for different lattices and for fewer than two chains or 32 configurations, and for log-weights
-    that differ.
+    Raises `InputError` for steps or a width below one, different lattices, fewer than two chains or 32 configurations,
+    and for log-weights that differ.
 
     >>> import kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -67,6 +68,7 @@ def discriminate(
     Source: D. Lopez-Paz, M. Oquab, ICLR 2017; for the error E. DeLong et al., Biometrics 44 (1988) 837,
     and for chains N. A. Obuchowski, Biometrics 53 (1997) 567.
     """
+    steps, width = whole("steps", steps, least=1), whole("width", width, least=1)
     if first.lattice.shape != second.lattice.shape:
         raise InputError(
             f"the lattices {first.lattice.shape} and {second.lattice.shape} differ: compare equal ones"

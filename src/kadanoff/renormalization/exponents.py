@@ -8,7 +8,7 @@ import numpy as np
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
-from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.inverse.levels import Levels, require_levels
 from kadanoff.renormalization.names import several
 from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.reweighting.response import RELAXED, conjugate_series
@@ -175,11 +175,7 @@ def critical_exponents(
 
     Source: D. Bachtis et al., PRL 128 (2022) 081603, eqs. 9 and 10.
     """
-    if not isinstance(levels, Levels):
-        raise InputError(
-            f"exponents compare the levels of a growth, got {type(levels).__name__}: give what `kd.grow` returns, or "
-            "make levels of ensembles by kd.Levels((small, large), b=2)"
-        )
+    levels = require_levels(levels, "`critical_exponents`")
     if len(levels) < 2:
         raise InputError("exponents compare levels, and there is only one: grow at least once")
     require_real_weights(levels[0], "`critical_exponents`")

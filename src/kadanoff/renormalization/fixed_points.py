@@ -32,6 +32,7 @@ from kadanoff.reweighting.response import with_coupling
 from kadanoff.sampling.run import Progress, sample
 from kadanoff.sampling.state import Sampler
 from kadanoff.statistics import Estimate, Resampled
+from kadanoff.whole import whole
 
 __all__ = ["Agreement", "FixedPoint", "fixed_point"]
 
@@ -131,8 +132,7 @@ def fixed_point(
     >>> abs(ring.couplings["nearest"].value) < 0.1  # K' = ln(cosh 2K)/2 ends in no coupling
     True
     """
-    if steps < 1:
-        raise InputError(f"the number of steps must be positive, got {steps}")
+    steps = whole("the number of steps", steps, least=1)
     scalars = [name for name, value in couplings(start).items() if not isinstance(value, list)]
     asked = tuple(scalars if names is None else several("names", names))
     unknown = [name for name in asked if name not in scalars]

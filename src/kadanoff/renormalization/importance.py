@@ -16,7 +16,7 @@ from kadanoff.errors import InputError, OverlapWarning
 from kadanoff.renormalization.blocking import BlockingRule, Majority
 from kadanoff.renormalization.inverse.base import cut_blocks
 from kadanoff.renormalization.inverse.density import ConditionalDensity
-from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.inverse.levels import Levels, require_levels
 from kadanoff.renormalization.inverse.sublattice_density import SublatticeDensity
 from kadanoff.reweighting.response import RELAXED
 from kadanoff.reweighting.target import require_overlap
@@ -95,9 +95,10 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
     The inverse is a density, applied without relaxation: of spins; of real fields by a rule that draws with a known
     law, such as `BlockGaussian`; or one that is consistent with its rule, which is then in the measure.
 
-    Raises `InputError` for a level that there is not, relaxed levels and starts, other inverses, a start without an
-    action or with log-weights, a target of other sites. Warns (`OverlapWarning`) where fewer than about 10 effective
-    configurations are left: sums of weights then rest on a few, and the divergence is more than it says.
+    Raises `InputError` for what are no levels, a level that there is not, relaxed levels and starts, other inverses, a
+    start without an action or with log-weights, a target of other sites. Warns (`OverlapWarning`) where fewer than
+    about 10 effective configurations are left: sums of weights then rest on a few, and the divergence is more than it
+    says.
 
     >>> import kadanoff as kd
     >>> action = kd.Ising(0.3)
@@ -109,6 +110,7 @@ def importance_weights(levels: Levels, target: Any, level: int = -1) -> Importan
     >>> abs(found.free_energy_difference.pull(exact)) < 4
     True
     """
+    require_levels(levels, "`importance_weights`")
     target = as_action(target)
     if not -len(levels) <= whole("level", level) < len(levels):
         raise InputError(f"there is no level {level}: give a number from 1 to {len(levels) - 1}")

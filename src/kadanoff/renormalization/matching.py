@@ -197,8 +197,7 @@ def match_steps(
     >>> [each[0].blocked.couplings.shape == (25,) for each in found]
     [True, True]
     """
-    if steps < 1:
-        raise InputError(f"the number of matchings must be positive, got {steps}")
+    steps = whole("the number of matchings", steps, least=1)
     if original.lattice != direct.lattice.refined(rule.b):
         raise InputError(
             f"the original lattice {original.lattice.shape} is not b={rule.b} times the direct one "

@@ -22,6 +22,7 @@ from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import BlockingRule, block
 from kadanoff.renormalization.operators import Operator, default_operators, fitting
 from kadanoff.statistics import Estimate, autocorrelation, bootstrap
+from kadanoff.whole import whole
 
 __all__ = ["StabilityRow", "StabilityTable", "stability_matrix"]
 
@@ -115,8 +116,7 @@ def stability_matrix(
     >>> 0.8 < table.select("even", size=2)[0].exponent.value < 1.1
     True
     """
-    if steps < 1:
-        raise InputError(f"the number of blocking steps must be positive, got {steps}")
+    steps = whole("the number of blocking steps", steps, least=1)
     operators = fitting(operators, default_operators(ensemble.spins), ensemble.lattice.dimension)
     if not operators:
         raise InputError("no operators were given: name at least one even or odd one")

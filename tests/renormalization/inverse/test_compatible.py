@@ -124,6 +124,7 @@ def test_spins_grow_in_a_folder_to_the_same_bits_and_are_opened_again(tmp_path):
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_is_refused_in_one_line():
     spins = kd.Ensemble(np.ones((1, 2, 4, 4), np.int8), depth=1)
     real = kd.Ensemble(np.ones((1, 2, 4, 4), np.float32), depth=1)
@@ -135,7 +136,9 @@ def test_what_does_not_fit_is_refused_in_one_line():
         (lambda: kd.grow(kd.Ensemble(np.ones((1, 2, 4, 4, 4), np.int8)), inverse), "dimension"),
         (lambda: kd.CompatibleMonteCarlo(kd.Phi4(-0.9, 0.7)), "kd.Ising"),
         (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), kd.Decimation(b=2)), "kd.Majority"),
-        (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), sweeps=0), "one sweep"),
+        (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), sweeps=0), "sweeps .* must be 1 or more"),
+        (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), sweeps=1.5), "sweeps .* must be a whole number"),
+        (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), dimension=0), "dimension .* must be 1 or more"),
     ):
         with pytest.raises(InputError, match=said) as error:
             call()
@@ -156,3 +159,12 @@ def test_a_fixed_point_s_action_and_a_soft_rule_are_kept_and_opened_again(tmp_pa
     assert "cubic=0.01" in opened.inverse.describe() and "weight=0.4" in opened.inverse.describe()
     again = kd.grow(kd.Ensemble(spins, depth=1), opened.inverse)
     np.testing.assert_array_equal(again[1].fields, np.asarray(levels[1].fields[:, :]))
+
+
+@pytest.mark.exact
+def test_a_saved_model_grows_the_same(tmp_path):
+    spins = np.where(np.random.default_rng(0).random((2, 3, 4, 4)) < 0.5, 1, -1).astype(np.int8)
+    inverse, start = kd.CompatibleMonteCarlo(kd.Ising(0.4), sweeps=2), kd.Ensemble(spins, depth=1)
+    loaded = kd.load_model(kd.save_model(inverse, tmp_path / "inverse"))
+    assert loaded.dimension == 2
+    np.testing.assert_array_equal(kd.grow(start, loaded)[1].fields, kd.grow(start, inverse)[1].fields)

@@ -197,22 +197,37 @@ def test_a_users_actions_relax(made_up, small):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"steps": 0}, "steps must be positive"),
-        ({"configurations": 0}, "configurations must be positive"),
+        ({"steps": 0}, "steps must be 1 or more, got 0"),
+        ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
+        ({"configurations": 0}, "configurations must be 1 or more"),
+        ({"configurations": 2.5}, "configurations must be a whole number"),
+        ({"relax": 4}, "4 is no relaxation: give kd.Relaxation"),
         ({"amplitude": 0.0}, "amplitude must be positive"),
         ({"amplitude": float("nan")}, "amplitude must be positive"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_growth_that_cannot_be_done_is_refused(made_up, small, options, said):
     with pytest.raises(InputError, match=said):
         grow(small, made_up("linear"), **options)
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_sweeps_and_inverses_of_another_kind_are_refused(small):
+    with pytest.raises(InputError, match="sweeps of a relaxation must be a whole number, got 1.5"):
+        Relaxation(PHI4, sweeps=1.5)
+    with pytest.raises(
+        InputError, match="MajorityMean.. is no inverse: give what `kd.learn_inverse` returns"
+    ):
+        grow(small, MajorityMean(b=2))
+
+
 def test_relaxation_and_fields_that_are_not_finite(made_up, small):
     with pytest.raises(InputError, match="at least one sweep"):
         Relaxation(PHI4, sweeps=0)
-    with pytest.raises(InputError, match="width must be positive"):
-        Relaxation(PHI4, width=float("nan"))
+    for width in (float("nan"), float("inf"), 0.0):
+        with pytest.raises(InputError, match="width must be positive and finite"):
+            Relaxation(PHI4, width=width)
     wild = Ensemble(np.full((1, 2, 4, 4), 1e38, dtype=np.float32))
     with pytest.raises(InputError, match="not finite"):
         grow(wild, made_up("linear"), steps=3, amplitude=3.0)

@@ -15,13 +15,15 @@ from kadanoff.renormalization import (
     RandomMajoritySite,
     Relaxation,
     block,
+    grow,
     learn_inverse,
     learn_phase,
 )
 from kadanoff.renormalization.discriminator import discriminate
 from kadanoff.renormalization.inverse import descent, training
 from kadanoff.renormalization.inverse.linear import fit_linear
-from kadanoff.renormalization.inverse.pairs import training_pairs
+from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
+from kadanoff.renormalization.inverse.training import linear_density
 from kadanoff.reweighting.target import reweight
 
 # A few steps do not make a good inverse.
@@ -202,20 +204,49 @@ def test_the_temperature_is_that_of_the_draws(made_up, gaussians):
             "see 7 coarse sites, which wraps around",
         ),
         ({"kernels": (4,), "kind": "deterministic"}, "must be odd"),
-        ({"depth": -1}, "cannot be negative"),
+        ({"depth": -1}, "depth must be 0 or more"),
+        ({"depth": 0.5}, "depth must be a whole number, got 0.5"),
         ({"depth": 4}, "below 2"),
-        ({"steps": 0}, "steps must be positive"),
-        ({"width": 0}, "width must be positive"),
-        ({"components": -1}, "components must be positive"),
+        ({"steps": 0}, "steps must be 1 or more"),
+        ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
+        ({"width": 0}, "width must be 1 or more"),
+        ({"width": 1.5}, "width must be a whole number"),
+        ({"kernels": "3"}, "kernels takes a sequence"),
+        ({"relax": 4}, "4 is no relaxation: give kd.Relaxation"),
+        ({"components": -1}, "components must be 1 or more"),
         ({"noise": 0, "kind": "stochastic"}, "at least one noise channel"),
         ({"relax": Relaxation(Ising(0.3))}, "Ising is no action of real numbers: relax by one that is"),
         ({"temperature": 0.0, "steps": 10**9}, "temperature must be positive"),
         ({"temperature": float("nan"), "kind": "linear"}, "temperature must be positive"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_cannot_be_learnt_is_refused(critical, options, said):
     with pytest.raises(InputError, match=said):
         learn_inverse(critical, RULE, **options)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    "shape", [(16, 4, 8, 8), (16, 4, 1, 1), (16, 4, 1, 8)], ids=["white", "constant", "striped"]
+)
+def test_the_best_linear_map_exists_for_fields_that_tell_no_neighbours_apart(shape):
+    fields = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    ensemble = Ensemble(np.broadcast_to(fields, (16, 4, 8, 8)).copy())
+    learnt = learn_inverse(ensemble, RULE, kind="linear")
+    assert np.isfinite(learnt.record.held_out)
+    assert max(abs(leaf).max() for leaf in jax.tree_util.tree_leaves(learnt.map)) < 3
+    if shape[2:] == (1, 1):
+        np.testing.assert_allclose(grow(block(ensemble, RULE), learnt)[1].fields, ensemble.fields, atol=1e-6)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("value", [1.0, 0.0])
+def test_the_yardstick_of_a_density_is_finite_where_the_linear_map_is_exact(value):
+    fine = np.full((32, 8, 8), value, dtype=np.float32)
+    coarse = fine[:, ::2, ::2]
+    score = linear_density(fit_linear(coarse, fine, b=2), Pairs(coarse, fine, coarse[:8], fine[:8]), None)
+    assert np.all(np.isfinite(score)) and np.all(score < -1)
 
 
 @pytest.mark.exact

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
@@ -16,6 +17,7 @@ from kadanoff.random import site_words, uniform
 from kadanoff.renormalization.blocking import BlockingRule, Majority, SpinRule
 from kadanoff.renormalization.inverse.base import Inverse, site_numbers
 from kadanoff.sampling.heat_bath import spin_odds
+from kadanoff.whole import whole
 
 __all__ = ["CompatibleMonteCarlo"]
 
@@ -46,7 +48,7 @@ class CompatibleMonteCarlo(Inverse):
     rule: SpinRule
     #: A leaf, not static: one compiled map serves every number of sweeps.
     sweeps: Int[Array, ""]
-    lattice_dimension: int
+    lattice_dimension: int = eqx.field(static=True)
 
     spins: ClassVar[bool] = True
 
@@ -69,10 +71,9 @@ class CompatibleMonteCarlo(Inverse):
                 f"compatible Monte Carlo keeps spins of blocks, and {type(rule).__name__} draws none; use kd.Majority "
                 "or kd.SoftMajority"
             )
-        if sweeps < 1:
-            raise InputError(f"compatible Monte Carlo needs at least one sweep, got {sweeps}")
-        self.action, self.rule, self.lattice_dimension = action, rule, dimension
-        self.sweeps = jnp.asarray(sweeps, jnp.int32)
+        self.action, self.rule = action, rule
+        self.lattice_dimension = whole("the dimension of the lattice", dimension, least=1)
+        self.sweeps = jnp.asarray(whole("the sweeps of compatible Monte Carlo", sweeps, least=1), jnp.int32)
 
     @property
     def b(self) -> int:

@@ -104,12 +104,16 @@ class GivenInverse:
 
 
 def as_grower(inverse: "Inverse | LearntInverse | GivenInverse") -> "LearntInverse | GivenInverse":
-    """Give an inverse the face that growth asks for.
+    """Give an inverse the face that growth asks for; `InputError` for what is none.
 
     >>> import kadanoff as kd
     >>> as_grower(kd.CompatibleMonteCarlo(kd.Ising(0.5), sweeps=4)).describe()
     'compatible Monte Carlo of Ising(beta=0.5), 4 sweeps, Majority(b=2)'
     """
+    if not isinstance(inverse, Inverse | LearntInverse | GivenInverse):
+        raise InputError(
+            f"{inverse!r} is no inverse: give what `kd.learn_inverse` returns, or one such as kd.CompatibleMonteCarlo"
+        )
     return GivenInverse(inverse) if isinstance(inverse, Inverse) else inverse
 
 

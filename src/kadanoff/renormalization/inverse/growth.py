@@ -19,9 +19,10 @@ from kadanoff.renormalization.inverse.growth_folder import Request, block_draws,
 from kadanoff.renormalization.inverse.growth_step import Step
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import Levels, level_folder, recorded, thinned
-from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.renormalization.inverse.relaxation import Relaxation, require_relaxation
 from kadanoff.reweighting.response import RELAXED
 from kadanoff.store import Store
+from kadanoff.whole import whole
 
 __all__ = ["grow"]
 
@@ -64,13 +65,13 @@ def grow(
     >>> [level.lattice.shape for level in levels]
     [(8, 8), (16, 16), (32, 32)]
     """
-    if steps < 1:
-        raise InputError(f"the number of steps must be positive, got {steps}")
-    if configurations is not None and configurations < 1:
-        raise InputError(f"the number of configurations must be positive, got {configurations}")
+    steps = whole("the number of steps", steps, least=1)
+    if configurations is not None:
+        configurations = whole("the number of configurations", configurations, least=1)
     if not (np.isfinite(amplitude) and amplitude > 0):
         raise InputError(f"the amplitude must be positive and finite, got {amplitude}")
     inverse = as_grower(inverse)
+    require_relaxation(relax)
     inverse.check(ensemble.lattice.dimension)
     _require_sites(ensemble, inverse, relax, amplitude)
     _warn_of_depth(ensemble, inverse, relax)

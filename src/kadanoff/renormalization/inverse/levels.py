@@ -19,7 +19,7 @@ from kadanoff.runs import open_ensemble
 from kadanoff.store import Store
 from kadanoff.whole import whole
 
-__all__ = ["FORMAT", "Levels", "level_folder", "read_record", "recorded", "thinned"]
+__all__ = ["FORMAT", "Levels", "level_folder", "read_record", "recorded", "require_levels", "thinned"]
 
 FORMAT = 1
 
@@ -153,6 +153,16 @@ class Levels(Sequence[Ensemble]):
 
 def _same_weights(one: np.ndarray | None, two: np.ndarray | None) -> bool:
     return one is two or (one is not None and two is not None and np.array_equal(one, two))
+
+
+def require_levels(levels: Any, who: str) -> Levels:
+    """The levels; `InputError` for what are none. `who` asks for them."""
+    if not isinstance(levels, Levels):
+        raise InputError(
+            f"{who} takes the levels of a growth, got {type(levels).__name__}: give what `kd.grow` returns, or "
+            "make levels of ensembles by kd.Levels((small, large), b=2)"
+        )
+    return levels
 
 
 def level_folder(folder: Path, level: int) -> Path:

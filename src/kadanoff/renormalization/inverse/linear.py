@@ -10,6 +10,8 @@ from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 
 __all__ = ["fit_linear"]
 
+_RANK = 1e-12  # of the normal equations, relative to the largest singular value: below it is rounding
+
 
 def fit_linear(
     coarse: Float[np.ndarray, "n ..."], fine: Float[np.ndarray, "n ..."], b: int, side: int = 3
@@ -32,6 +34,7 @@ def fit_linear(
     ]
     inputs = np.stack(columns, axis=-1).reshape(-1, len(offsets)).astype(np.float64)
     targets = np.asarray(cut_blocks(jnp.asarray(fine), b)).reshape(-1, b**d).astype(np.float64)
-    solution = np.linalg.solve(inputs.T @ inputs, inputs.T @ targets)
+    # Fields that do not tell neighbours apart, constant ones for instance, leave the kernel open: take the smallest.
+    solution = np.linalg.lstsq(inputs.T @ inputs, inputs.T @ targets, rcond=_RANK)[0]
     kernel = jnp.asarray(solution.reshape(*[side] * d, 1, b**d), dtype=jnp.float32)
     return StochasticInverse(network=OddNetwork((kernel,), jnp.zeros((1, b**d), jnp.float32)), noise=0)

@@ -45,8 +45,6 @@ def training_pairs(
     relaxation hands it; `meanwhile` sees the pairs before, which have the same shapes. Raises `InputError` when the
     ensemble is too small to hold anything out, or has log-weights that differ.
     """
-    if depth < 0:
-        raise InputError(f"depth counts blocking steps and cannot be negative, got {depth}")
     require_equal_weights(ensemble, "learning an inverse")
     configurations = ensemble.chains * ensemble.draws
     if configurations < 16:

@@ -1,6 +1,7 @@
 """Relaxation: a few local sweeps of a target action, which repair short distances and keep the long modes."""
 
-from typing import Any
+import math
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax
@@ -12,8 +13,9 @@ from kadanoff.errors import InputError
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.metropolis import Metropolis
 from kadanoff.sampling.state import ChainState
+from kadanoff.whole import whole
 
-__all__ = ["Relaxation"]
+__all__ = ["Relaxation", "require_relaxation"]
 
 
 class Relaxation(eqx.Module):
@@ -35,12 +37,12 @@ class Relaxation(eqx.Module):
 
     def __init__(self, action: Any, sweeps: int = 64, width: float = 2.7) -> None:
         """Set the target."""
-        if sweeps < 1:
+        if whole("the sweeps of a relaxation", sweeps) < 1:
             raise InputError(
                 f"relaxation needs at least one sweep, got {sweeps}; give relax=None for a pure map"
             )
-        if not width > 0:
-            raise InputError(f"the proposal width must be positive, got {width}")
+        if not 0 < width < math.inf:
+            raise InputError(f"the proposal width must be positive and finite, got {width}")
         self.action, self.sweeps, self.width = as_action(action), sweeps, width
 
     def for_sweeps(self, sweeps: int) -> "Relaxation":
@@ -64,3 +66,16 @@ class Relaxation(eqx.Module):
             return trajectory.step(jax.random.fold_in(key, index), self.action, state)[0]
 
         return jax.lax.fori_loop(0, self.sweeps, sweep, state).fields
+
+
+def require_relaxation(relax: Relaxation | None) -> TypeGuard[Relaxation]:
+    """Whether there is a relaxation; `InputError` for what is neither one nor None.
+
+    >>> require_relaxation(None)
+    False
+    """
+    if not (relax is None or isinstance(relax, Relaxation)):
+        raise InputError(
+            f"{relax!r} is no relaxation: give kd.Relaxation(action, sweeps=64), or None for a pure map"
+        )
+    return relax is not None

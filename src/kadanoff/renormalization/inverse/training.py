@@ -27,16 +27,19 @@ from kadanoff.renormalization.inverse.linear import fit_linear
 from kadanoff.renormalization.inverse.network import default_kernels
 from kadanoff.renormalization.inverse.objective import KINDS, SPIN_KINDS
 from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
-from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.renormalization.inverse.relaxation import Relaxation, require_relaxation
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 from kadanoff.renormalization.inverse.untrained import untrained_inverse
+from kadanoff.renormalization.names import several
 from kadanoff.store.checkpoint import Checkpoint
+from kadanoff.whole import whole
 
 __all__ = ["learn_inverse", "linear_density"]
 
 _TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _CLEARLY = 3.0  # standard errors by which an inverse may do worse than the yardstick without a word
 _LEAST_VARIANCE = 1e-4  # of the yardstick's residual, relative to the largest: what float32 resolves
+_TINY = float(np.finfo(np.float32).tiny)
 _LAYERS = {"deterministic": 3, "stochastic": 3, "density": 2, "spins": 2}
 
 
@@ -89,12 +92,11 @@ def learn_inverse(
     if kind not in KINDS:
         raise InputError(f"unknown kind of inverse {kind!r}; choose one of {', '.join(KINDS)}")
     kind = _for_sites(kind, ensemble, rule)
-    for name, count in {"steps": steps, "width": width, "components": components}.items():
-        if count < 1:
-            raise InputError(f"{name} must be positive, got {count}")
-    if noise < (1 if kind == "stochastic" else 0):
+    depth, steps = whole("depth", depth, least=0), whole("steps", steps, least=1)
+    width, components = whole("width", width, least=1), whole("components", components, least=1)
+    if whole("noise", noise, least=0) < (kind == "stochastic"):
         raise InputError(f"a stochastic inverse needs at least one noise channel, got {noise}")
-    if relax is not None and has_spins(relax.action) != ensemble.spins:
+    if require_relaxation(relax) and has_spins(relax.action) != ensemble.spins:
         sites = "spins" if ensemble.spins else "real numbers"
         raise InputError(f"{type(relax.action).__name__} is no action of {sites}: relax by one that is")
     if kind in SPIN_KINDS:
@@ -118,7 +120,7 @@ def learn_inverse(
     side = min(lattice.shape)
     if kernels is None or kind == "minimal":
         kernels = default_kernels(side, _LAYERS.get(kind, 1))
-    kernels = tuple(kernels)
+    kernels = several("kernels", kernels)
     if consistent is None:
         consistent = (
             kind in ("stochastic", "density") and rule.deterministic and rule.homogeneous and relax is None
@@ -245,7 +247,8 @@ def linear_density(linear: StochasticInverse, pairs: Pairs, rule: BlockingRule |
     # The precision is A^T A, A lower triangular: the Cholesky factor in reversed order, reversed again.
     variances, directions = np.linalg.eigh(residual.T @ residual / len(residual))
     # A rule that keeps a site, or the mean, leaves no residual there, and an infinite likelihood.
-    variances = np.maximum(variances, _LEAST_VARIANCE * variances.max())
+    resolved = np.finfo(np.float32).eps ** 2 * np.mean(np.square(blocks, dtype=np.float64))
+    variances = np.maximum(variances, max(_LEAST_VARIANCE * variances.max(), resolved, _TINY))
     precision = (directions / variances) @ directions.T
     reverse = np.linalg.cholesky(precision[::-1, ::-1])
     factor = reverse.T[::-1, ::-1]
