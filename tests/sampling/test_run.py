@@ -151,6 +151,8 @@ def test_a_target_out_of_reach_is_reported_at_the_longest_run():
             kd.Phi4(-0.9515, 0.7), (8, 8), chains=8, thermalize=20, target_error=0.001, max_draws=10
         )
     assert ensemble.draws == 10
+    with pytest.warns(KadanoffWarning, match="is zero after 4 draws of every chain: no relative error"):
+        sample(kd.Ising(-5.0), (4, 4), chains=4, thermalize=50, start="hot", target_error=0.1, max_draws=4)
 
 
 def free_field(shape, mass2):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from kadanoff.errors import OverlapError
-from kadanoff.statistics import average_phase, effective_sample_size, normalised_weights, tail_shape
+from kadanoff.statistics import (
+    average_phase,
+    derived,
+    effective_sample_size,
+    normalised_weights,
+    tail_shape,
+)
 
 pytestmark = pytest.mark.exact
 
@@ -56,6 +62,8 @@ def test_cancelling_phases():
     assert effective_sample_size(log_w) == pytest.approx(2.0)
     with pytest.raises(OverlapError, match="cancel"):
         normalised_weights(log_w)
+    with pytest.raises(OverlapError, match="cancel"):  # rounding alone was left: a mean of 1e28
+        derived(lambda means: means[0], np.arange(2.0)[None, None], log_w)
 
 
 @pytest.mark.parametrize("shape", [0.2, 0.5, 0.9])

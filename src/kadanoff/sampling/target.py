@@ -29,9 +29,10 @@ def warn_unless_reached(plan: Plan, series: Sequence[np.ndarray]) -> None:
         return
     reached, draws = relative_error(series), sum(part.shape[1] for part in series)
     if draws >= plan.max_draws and not reached <= plan.target_error:
+        found = f"is known to {100 * reached:.2f} %, not to {100 * plan.target_error:.2f} %,"
+        mend = "raise max_draws or thin"
+        if math.isinf(reached):
+            found, mend = "is zero", "no relative error can be reached, give the number of draws instead"
         warnings.warn(
-            f"<|m|> is known to {100 * reached:.2f} %, not to {100 * plan.target_error:.2f} %, after {draws} draws "
-            "of every chain: raise max_draws or thin",
-            KadanoffWarning,
-            stacklevel=4,
+            f"<|m|> {found} after {draws} draws of every chain: {mend}", KadanoffWarning, stacklevel=4
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kadanoff.errors import InputError
-from kadanoff.statistics.weights import relative_weights
+from kadanoff.statistics.weights import relative_weights, total_weight
 
 __all__ = ["Primaries", "as_series", "evaluate"]
 
@@ -79,10 +79,7 @@ class Primaries:
                 f"log_weights of shape {np.shape(log_weights)} do not fit primaries of shape {values.shape}: "
                 "pass one log-weight for every (chain, draw)."
             )
-        average = weights.mean()
-        if average == 0:
-            raise InputError("the complex weights cancel exactly: no mean exists; move the target closer.")
-        weights = weights / average
+        weights = weights / (total_weight(weights) / weights.size)
         means = (weights * values).mean(axis=(1, 2))
         fluctuations = weights * (values - means[:, None, None])
         return cls(origin + means, fluctuations, weights)

@@ -46,13 +46,18 @@ def normalised_weights(log_weight: ArrayLike) -> NDArray[Any]:
     [0.25, 0.75]
     """
     weights = relative_weights(log_weight)
+    return weights / total_weight(weights)
+
+
+def total_weight(weights: NDArray[Any]) -> Any:
+    """The sum of weights; `OverlapError` for complex ones of which rounding alone is left."""
     total = weights.sum()
     if abs(total) <= 1e-14 * np.abs(weights).sum():
         raise OverlapError(
             "the complex weights cancel completely (average phase zero): "
             "move the target closer, take a smaller lattice or more draws."
         )
-    return weights / total
+    return total
 
 
 def effective_sample_size(log_weight: ArrayLike) -> float:
