@@ -14,6 +14,7 @@ from kadanoff.renormalization.inverse import growth, growth_folder, growth_step
 from kadanoff.reweighting.curves import reweighted_curve
 from kadanoff.reweighting.response import derivative
 from kadanoff.reweighting.target import reweight, reweight_external
+from kadanoff.runs import open_ensemble
 
 pytestmark = [pytest.mark.exact, pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")]
 
@@ -129,6 +130,17 @@ def test_seeds_steps_and_configurations_have_noise_of_their_own(made_up):
     assert np.abs(first[1].fields - other[1].fields).max(axis=(2, 3)).min() > 1e-3
     flat = first[1].fields.reshape(6, -1)
     assert min(np.abs(flat[i] - flat[j]).max() for i in range(6) for j in range(i)) > 1e-3
+
+
+def test_steps_in_several_calls_are_those_of_one(made_up, small, tmp_path):
+    inverse = made_up("stochastic")
+    levels = grow(small, inverse, steps=3, seed=3)
+    first = grow(small, inverse, seed=3, out=tmp_path / "first")[1]
+    for start in (first, open_ensemble(tmp_path / "first" / "level-01")):
+        again = grow(start, inverse, steps=2, seed=3)
+        for level, whole in zip(again, levels[1:], strict=True):
+            np.testing.assert_array_equal(level.fields, whole.fields)
+        assert (start.depth, start.history) == (levels[1].depth, levels[1].history)
 
 
 @pytest.mark.parametrize(

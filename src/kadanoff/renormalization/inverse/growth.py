@@ -20,7 +20,6 @@ from kadanoff.renormalization.inverse.growth_step import Step
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.levels import Levels, level_folder, recorded, thinned
 from kadanoff.renormalization.inverse.relaxation import Relaxation, require_relaxation
-from kadanoff.reweighting.response import RELAXED
 from kadanoff.store import Store
 from kadanoff.whole import whole
 
@@ -48,7 +47,8 @@ def grow(
     With `relax` each level is relaxed before the next step; without, the map is pure. `configurations` grows so many,
     spread over draws and chains; `amplitude` multiplies the start, to see whether results depend on it. With `out`
     the levels are kept in a folder, one store each, and an interrupted growth is continued by the same call, to the
-    same bits: random numbers are keyed by (seed, step, configuration, site).
+    same bits: random numbers are keyed by (seed, step, configuration, site). Steps are counted from the simulation on:
+    levels that are grown further are those of one growth.
 
     `devices` share the configurations, or, where these are fewer, the relaxation of each by slabs, which rounds
     otherwise; the first of several processes writes.
@@ -110,11 +110,11 @@ def _grown(
             if progress is not None:
                 progress(base + share * level.sites, total, f"growing to {'x'.join(map(str, level.shape))}")
 
-        fields, series = _in_memory(level, report) if out is None else _on_disk(level, out, report)
+        depth = asked.depths[step + 1]
+        fields, series = _in_memory(level, report) if out is None else _on_disk(level, out, depth, report)
         done += level.sites
         action = None if relax is None else relax.action
-        told = f"grown by {inverse.kind}" + ("" if relax is None else f", {RELAXED}")
-        ensembles.append(ensembles[-1].derive(fields, told, asked.depths[step + 1], action))
+        ensembles.append(ensembles[-1].derive(fields, level.told, depth, action))
         before.append(series)
     return tuple(ensembles), tuple(before)
 
@@ -126,12 +126,17 @@ def _in_memory(level: Step, report: Callable[[float], None]) -> tuple[np.ndarray
     return joined, {name: np.concatenate([series[name] for _, series in parts], axis=1) for name in names}
 
 
-def _on_disk(level: Step, out: Path, report: Callable[[float], None]) -> tuple[Any, dict[str, np.ndarray]]:
+def _on_disk(
+    level: Step, out: Path, depth: int, report: Callable[[float], None]
+) -> tuple[Any, dict[str, np.ndarray]]:
     with ExitStack() as stack:
         stores: list[Store] = []
 
         def begin() -> bytes:
-            stores.append(stack.enter_context(open_level(out, level.step + 1, level.below, level.shape)))
+            told = (*level.below.history, level.told)
+            stores.append(
+                stack.enter_context(open_level(out, level.step + 1, level.below, level.shape, depth, told))
+            )
             return str(stores[0].draws).encode()
 
         for fields, series in level.blocks(int(from_first(begin)), report):

@@ -45,7 +45,9 @@ def block_draws(ensemble: Ensemble, volume: int) -> int:
     return max(1, min(ensemble.draws, _BLOCK_SITES // (ensemble.chains * volume)))
 
 
-def open_level(out: Path, level: int, below: Ensemble, shape: tuple[int, ...]) -> Store:
+def open_level(
+    out: Path, level: int, below: Ensemble, shape: tuple[int, ...], depth: int, history: tuple[str, ...]
+) -> Store:
     """Go on with the store of a level, or start it; chunks are blocks of `block_draws`."""
     weights: bool | str = False
     if below.log_weight is not None:
@@ -53,8 +55,9 @@ def open_level(out: Path, level: int, below: Ensemble, shape: tuple[int, ...]) -
     config = {"level": level, "growth": checksum((out / "levels.json").read_bytes())}
     block = block_draws(below, int(np.prod(shape)))
     dtype = "int8" if below.spins else "float32"
+    told = {"depth": depth, "history": list(history)}
     return Store.open_or_create(
-        level_folder(out, level), "grow", config, below.chains, shape, dtype, weights, block=block
+        level_folder(out, level), "grow", config, below.chains, shape, dtype, weights, told, block
     )
 
 
@@ -92,7 +95,7 @@ def _keep_start(out: Path, start: Ensemble, asked: Request) -> None:
         atomic_write(out / "levels.json", (json.dumps(record, indent=1) + "\n").encode())
     if not (out / "inverse" / "inverse.json").exists():
         asked.inverse.save(out / "inverse")
-    with open_level(out, 0, start, start.lattice.shape) as store:
+    with open_level(out, 0, start, start.lattice.shape, start.depth, start.history) as store:
         while store.draws < start.draws:
             begin, stop = store.draws, min(store.draws + store.layout.block, start.draws)
             weights = None if start.log_weight is None else start.log_weight[:, begin:stop]

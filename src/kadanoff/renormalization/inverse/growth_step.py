@@ -21,9 +21,12 @@ from kadanoff.renormalization.inverse.given import GivenInverse
 from kadanoff.renormalization.inverse.growth_folder import block_draws
 from kadanoff.renormalization.inverse.learnt import LearntInverse
 from kadanoff.renormalization.inverse.relaxation import Relaxation
+from kadanoff.reweighting.response import RELAXED
 from kadanoff.summation import compensated_sum
 
 __all__ = ["Step"]
+
+_GROWN = "grown"  # how a step of the history of an ensemble begins that grew its fields
 
 _BATCH_SITES = 1 << 22  # fine sites that are made at once, by one thread
 _ROUND = 64  # sweeps of one compiled call
@@ -48,7 +51,10 @@ class Step:
         self.volume = int(np.prod(self.shape))
         self.sites = float(self.volume) * below.chains * below.draws
         self.block = block_draws(below, self.volume)
-        self.keys = (make_key(seed, 21, step, 0), make_key(seed, 21, step, 1))
+        # Of all steps that made the fields, in whichever calls: a growth that goes on repeats no random number.
+        number = sum(told.startswith(_GROWN) for told in below.history)
+        self.keys = (make_key(seed, 21, number, 0), make_key(seed, 21, number, 1))
+        self.told = f"{_GROWN} by {inverse.kind}" + ("" if relax is None else f", {RELAXED}")
         self.action = below.simulated.action if relax is None else relax.action
 
     def blocks(
