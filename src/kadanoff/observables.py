@@ -69,9 +69,10 @@ def _xi_over_l(means: Any, lattice: Lattice) -> Any:
     """
     uniform = lattice.volume * means[0]
     power = means[1] if abs(means[1]) > _ROUNDING * abs(uniform) else 0 * means[1]
-    ratio = uniform / power - 1
-    sign = np.where(np.real(ratio) < 0, -1.0, 1.0)
-    return sign * np.sqrt(sign * ratio) / (2 * np.sin(np.pi / lattice.longest)) / lattice.longest
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = uniform / power - 1
+        sign = np.where(np.real(ratio) < 0, -1.0, 1.0)
+        return sign * np.sqrt(sign * ratio) / (2 * np.sin(np.pi / lattice.longest)) / lattice.longest
 
 
 #: The named observables, with the definitions of the field (K. Binder, Z. Phys. B 43 (1981) 119: `binder`).

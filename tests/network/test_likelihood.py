@@ -51,7 +51,7 @@ def test_the_mean_log_likelihood_of_a_small_network_is_exact_up_to_its_samples()
     [
         pytest.param([5e4], marks=[pytest.mark.slow, pytest.mark.ci]),
         [5e4, 0.5],
-        pytest.param([0.5, 0.5, 0.5], marks=SLOW),
+        pytest.param([0.5, 0.5, 0.5], marks=[pytest.mark.slow, pytest.mark.ci]),
     ],
 )
 def test_quadrature_resolves_what_is_narrow(precisions: list[float]) -> None:
