@@ -93,6 +93,8 @@ def test_one_sample_without_grey_levels_is_scored_and_has_features(
         assert json.loads(answer.out)["samples"] in (1, {str(tmp_path / "one.npy"): 1, "held out": 0})
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_two_level_units_are_scored_on_levels(images: Path, kadanoff: Any, tmp_path: Path) -> None:
     options = ("--visible", "bernoulli", "--n-hidden", "3", "--epochs", "1", "--smoothing", "1")
     assert kadanoff("rbm", "fit", images, *options, "--out", tmp_path / "net").status == 0

@@ -18,6 +18,8 @@ def silent(done: float, total: float | None, message: str) -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_difference_of_densities_is_that_of_pairs() -> None:
     """Two networks of one training differ by nothing, sample by sample, though each mean has an error."""
     x = np.random.default_rng(0).normal(size=(80, 4))

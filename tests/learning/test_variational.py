@@ -47,6 +47,8 @@ def exact_divergence(vector, trained: Trained, fields, log_weights, target) -> j
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_the_gradient_is_that_of_the_exact_divergence() -> None:
     with jax.enable_x64(True):
         fields, log_weights = nodes(7)

@@ -75,6 +75,8 @@ def test_compiled_draws(unit: type[Unit], size: tuple[int, int]) -> None:
     assert "level_draws" in _kernels_of(lambda h: layer.draw(key(5), h), h)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_uniforms_of_units_are_apart() -> None:
     """No uniform is used twice, and the last axis may have any length."""
     for shape in ((64, 5), (7, 33), (3, 4, 40)):

@@ -21,7 +21,7 @@ from kadanoff.network.units import GaussianUnit, IsingUnit
 DATA = np.random.default_rng(0).choice([-1.0, 1.0], size=(200, 5), p=[0.3, 0.7]).astype(np.float32)
 CASES = [
     pytest.param("phi4", "ising", ContrastiveDivergence(200), marks=pytest.mark.slow),
-    ("ising", "bernoulli", Persistent(200)),
+    pytest.param("ising", "bernoulli", Persistent(200), marks=[pytest.mark.slow, pytest.mark.ci]),
     pytest.param("phi4", "ising", Tempered(60, 4), marks=pytest.mark.slow),
     pytest.param("gaussian", "phi4", Persistent(200), marks=pytest.mark.slow),
     pytest.param("phi4", "phi4", Tempered(60, 4), marks=pytest.mark.slow),

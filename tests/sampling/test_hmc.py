@@ -127,6 +127,8 @@ def test_mean_of_exp_minus_dh_is_one(integrator):
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 def test_free_field_propagator():
     """<|phi(k)|^2>/V = 1/(m^2 + khat^2) for every k: chi-squared at 1e-3 on both sides."""
     side, chains = 8, 512
@@ -147,6 +149,8 @@ def test_free_field_propagator():
 
 
 @pytest.mark.reference
+@pytest.mark.slow
+@pytest.mark.ci
 def test_phi4_at_criticality():
     """<phi^2> at L = 8 against direct simulation, 0.7945(4); 4 combined standard errors."""
     sampler = HybridMonteCarlo(step_size=0.25, steps=6)

@@ -31,6 +31,8 @@ def test_known_couplings_come_back(method: str, truth: Any, data: np.ndarray) ->
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 def test_errors_are_those_of_repeated_experiments() -> None:
     # 40 data sets: the mean squared pull of 3 couplings is chi-squared with about 120 degrees; 4 sigma is 0.52.
     rng, pulls = np.random.default_rng(5), []
@@ -196,6 +198,8 @@ class ThreeSites(eqx.Module):
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_cliques_of_three_are_learnt_and_scored_by_score_matching() -> None:
     action = kd.MarkovRandomField(kd.Graph.grid((4, 4), "triangular"), ThreeSites(jnp.asarray(0.2)), log=True)
     fit = fit_data(action, SMOOTH, "score matching")

@@ -68,6 +68,8 @@ def test_two_layers_of_spins_agree_with_enumeration(steps: int) -> None:
 
 
 @pytest.mark.statistical
+@pytest.mark.slow
+@pytest.mark.ci
 def test_integration_of_two_layers_agrees_with_enumeration() -> None:
     result = thermodynamic_integration(
         KEY, layers_start(256), path, layers_energy, layers_step, nodes=8, draws=100

@@ -102,6 +102,8 @@ def test_spins_agree_with_kaufman_and_enumeration(method: str) -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_starts_know_their_partition_function() -> None:
     key = jax.random.key(0)
     shifted = InhomogeneousPhi4(SQUARE, W, abs(A) + 3, 0.0, R)

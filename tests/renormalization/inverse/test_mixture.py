@@ -83,6 +83,8 @@ def test_shape_densities_far_from_the_means_stay_finite():
 
 
 @pytest.mark.exact
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_program_for_gpus_parts_the_shape_density_from_the_network(monkeypatch):
     """Or XLA takes minutes to compile both for one; the values and slopes are the same."""
     ours, *_ = mixture(4)
