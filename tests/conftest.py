@@ -13,8 +13,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Small lattices: compiling takes most of the time. A fifth less of it by these, and of the rest a quarter less by
-# XLA's older code for fused loops; the jaxlib of Python 3.12 lacks the option, and CI runs the exact tests there too.
+# Small lattices: compiling takes most of the time. A sixth less of it at this level, of all the time a twentieth less
+# without expensive passes, and of the compiling that is left a quarter less by XLA's older code for fused loops; the
+# jaxlib of Python 3.12 lacks the option, and CI runs the exact tests there too.
 FLAGS = ["--xla_backend_optimization_level=1", "--xla_llvm_disable_expensive_passes=true"]
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")

@@ -9,11 +9,11 @@ import pytest
 from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.experiments import ising_limit, multi_histogram
 from kadanoff.experiments.recovery import fits
-from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.learning import fit_variational
 from kadanoff.learning.data import DataFit
 from kadanoff.sampling import sample
+from kadanoff.store.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.exact
 
@@ -81,7 +81,7 @@ def test_a_training_goes_on_from_its_folder(tmp_path: Path, monkeypatch: pytest.
 
     with pytest.raises(KeyboardInterrupt):
         fit_variational(
-            start, target, "adam", chains=64, epochs=60, progress=stop, checkpoint=kept_state(tmp_path / "a")
+            start, target, "adam", chains=64, epochs=60, progress=stop, checkpoint=Checkpoint(tmp_path / "a")
         )
     told: list[float] = []
     again = fit_variational(
@@ -91,7 +91,7 @@ def test_a_training_goes_on_from_its_folder(tmp_path: Path, monkeypatch: pytest.
         chains=64,
         epochs=60,
         progress=lambda done, total, message: told.append(done),
-        checkpoint=kept_state(tmp_path / "a"),
+        checkpoint=Checkpoint(tmp_path / "a"),
     )
     assert told == [40.0, 60.0]
     np.testing.assert_array_equal(np.asarray(again.model.w), np.asarray(whole.model.w))

@@ -295,9 +295,8 @@ def test_what_is_refused() -> None:
         ("metropolis", False, 21),
         ("metropolis", True, 21),
         ("heat bath", True, 21),
-        pytest.param(
-            "heat bath", False, 37, marks=[pytest.mark.slow, pytest.mark.ci]
-        ),  # rows of 6 of the 8 sites of a colour, and of 2
+        # Rows of 6 of the 8 sites of a colour, and of 2.
+        pytest.param("heat bath", False, 37, marks=[pytest.mark.slow, pytest.mark.ci]),
         ("heat bath", False, 300),  # more chains than a row has
     ],
 )

@@ -16,11 +16,11 @@ from jaxtyping import Float
 from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
-from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.learning.data import fit_data
 from kadanoff.sampling import HybridMonteCarlo, sample
 from kadanoff.sampling.run import Progress
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["digits", "near_pixels", "run"]
 
@@ -61,7 +61,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             "pseudo-likelihood",
             seed=seed,
             progress=report,
-            checkpoint=kept_state(Path(out) / "fits" / str(digit)),
+            checkpoint=Checkpoint(Path(out) / "fits" / str(digit)),
             ridge=_ridge(len(flat)),
         )
         drawn = sample(

@@ -21,7 +21,6 @@ from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.errors import InputError
 from kadanoff.experiments.pictures import BUNDLED, bundled_image, channels, read_image
 from kadanoff.experiments.result import Result
-from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.learning.data import DataFit, fit_data
 from kadanoff.sampling import ColourBlock
@@ -86,7 +85,7 @@ def run(
         cooled: dict[str, Cooled] = {}
         for number, (channel, pixels) in enumerate(channels(picture).items()):
             own = 16 * seed + number
-            state = kept_state(Path(out) / "fits" / f"{name}-{channel}")
+            state = Checkpoint(Path(out) / "fits" / f"{name}-{channel}")
             fit = learn(pixels, copies=effort.copies, seed=own, progress=report, checkpoint=state)
             target = _OFFSET + pixels
             chains = cool(fit.model, target, effort.sweeps, own, report)

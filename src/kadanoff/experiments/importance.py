@@ -17,7 +17,7 @@ from kadanoff.actions import Ising, LongerRangeIsing
 from kadanoff.errors import DepthWarning, OverlapWarning
 from kadanoff.exact import kaufman
 from kadanoff.experiments.result import Result
-from kadanoff.experiments.stages import kept_inverse, kept_state
+from kadanoff.experiments.stages import kept_inverse
 from kadanoff.lattice import Lattice
 from kadanoff.learning import fit_data
 from kadanoff.renormalization import (
@@ -32,6 +32,7 @@ from kadanoff.renormalization import (
 from kadanoff.sampling import SwendsenWang, sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["run"]
 
@@ -92,7 +93,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         train=("nearest", "diagonal"),  # the third kind of pairs needs three dimensions
         seed=seed,
         progress=progress,
-        checkpoint=kept_state(Path(out) / "fit"),
+        checkpoint=Checkpoint(Path(out) / "fit"),
     )
     rows: list[dict[str, Any]] = []
     found: dict[tuple[str, str], list[ImportanceWeights]] = {}

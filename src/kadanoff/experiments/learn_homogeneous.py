@@ -27,7 +27,6 @@ from kadanoff.experiments.lattice_targets import (
     terms_of,
 )
 from kadanoff.experiments.result import Result
-from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import VariationalFit, fit_variational
 from kadanoff.learning.partition import free_energy
 from kadanoff.observables import Observable
@@ -35,6 +34,7 @@ from kadanoff.reweighting.overlap import overlap
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["run"]
 
@@ -78,7 +78,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             chains=effort.chains,
             seed=16 * seed + number,
             progress=renamed(progress, f"by {name}"),
-            checkpoint=kept_state(folder / name),
+            checkpoint=Checkpoint(folder / name),
         )
     anneal: dict[str, Any] = {"chains": effort.final[0], "steps": effort.final[1]}
     exact = free_energy(target, seed=16 * seed + 8, **anneal)

@@ -15,13 +15,13 @@ from scipy.stats import kstest
 from kadanoff.actions import InhomogeneousPhi4, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.experiments.result import Result
-from kadanoff.experiments.stages import kept_state
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.learning.data import METHODS, DataFit, fit_data
 from kadanoff.sampling import ColourBlock, sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["CHAINS", "FULL", "QUICK", "Effort", "fits", "run"]
 
@@ -109,7 +109,7 @@ def fits(
             name,
             seed=seed,
             progress=progress,
-            checkpoint=kept_state(out / name.replace(" ", "-")),
+            checkpoint=Checkpoint(out / name.replace(" ", "-")),
             **options.get(name, {}),
         )
         for name in METHODS

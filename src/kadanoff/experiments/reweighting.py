@@ -19,12 +19,12 @@ import numpy as np
 from kadanoff.actions import InhomogeneousPhi4
 from kadanoff.experiments.lattice_targets import TRAIN, ImaginaryMass, long_range, random_start, renamed
 from kadanoff.experiments.result import Result
-from kadanoff.experiments.stages import kept_state
 from kadanoff.learning import fit_variational
 from kadanoff.reweighting.trajectory import FEWEST, PHASE, TAIL, Point, Trajectory, reweight_along
 from kadanoff.sampling import sample
 from kadanoff.sampling.run import Progress
 from kadanoff.statistics import Estimate
+from kadanoff.store.checkpoint import Checkpoint
 
 __all__ = ["run"]
 
@@ -82,7 +82,7 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
         chains=effort.training,
         seed=16 * seed,
         progress=renamed(progress, "A_4"),
-        checkpoint=kept_state(Path(out) / "learnt"),
+        checkpoint=Checkpoint(Path(out) / "learnt"),
     )
     found: dict[tuple[str, str], Trajectory] = {}
     for number, (drawn, factor) in enumerate(_SAMPLES.items()):

@@ -14,10 +14,9 @@ from kadanoff.errors import DepthWarning
 from kadanoff.renormalization import LearntInverse, Levels, Relaxation, grow
 from kadanoff.renormalization.inverse.measured import load_measurements, measured, save_measurements
 from kadanoff.sampling.run import Progress
-from kadanoff.store.checkpoint import Checkpoint
 from kadanoff.store.durable import atomic_write, checksum
 
-__all__ = ["KeptGrowth", "kept_inverse", "kept_state"]
+__all__ = ["KeptGrowth", "kept_inverse"]
 
 
 def kept_inverse(folder: Path, make: Callable[[], LearntInverse]) -> LearntInverse:
@@ -27,12 +26,6 @@ def kept_inverse(folder: Path, make: Callable[[], LearntInverse]) -> LearntInver
     inverse = make()
     inverse.save(folder)
     return inverse
-
-
-def kept_state(folder: Path) -> Checkpoint:
-    """Where a training keeps its state, in a folder of its own, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return Checkpoint(folder)
 
 
 @dataclass(frozen=True)

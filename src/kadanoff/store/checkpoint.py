@@ -25,8 +25,8 @@ Tree = TypeVar("Tree")
 class Checkpoint:
     """Where a loop keeps its state: arrays and numbers, as a tree, in a file of a folder that its caller holds.
 
-    The file is replaced whole, once a second at most. `request` (JSON) is what the computation answers: the state of
-    another one is refused. Without a folder nothing is kept.
+    The folder is made with the first state; the file is replaced whole, once a second at most. `request` (JSON) is
+    what the computation answers: the state of another one is refused. Without a folder nothing is kept.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -73,6 +73,7 @@ class Checkpoint:
         """Keep the state, unless one was kept within the last second."""
         if self._file is None or time.monotonic() - self._written < _EVERY:
             return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         leaves = jax.tree_util.tree_leaves(state)
         content = {str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)}
         atomic_write(self._file, pack_state({"request": self._request, **content}))
