@@ -153,6 +153,8 @@ def test_what_cannot_be_estimated_is_refused():
         critical_exponents(Levels((levels[0],)))
     with pytest.raises(InputError, match="make levels of ensembles by kd.Levels"):
         critical_exponents(list(levels))
+    with pytest.raises(InputError, match=r"every field of \(4, 4\) has magnetisation zero"):
+        critical_exponents(upsampled(Ensemble(0 * normals(0)), [0.9]))
     with pytest.raises(InputError, match="unknown estimator 'guess'; choose from ratio, derivative"):
         critical_exponents(levels, ("guess",))
     with pytest.raises(InputError, match="estimators takes a sequence, and 'ratio' is one name"):

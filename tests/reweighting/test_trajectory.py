@@ -63,11 +63,12 @@ def test_rows_without_overlap_are_blank_and_are_not_drawn(ensemble, tmp_path, mo
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_values_are_refused(ensemble) -> None:
     found = reweight_along(ensemble, gaussian, [1.0], ["phi2"])
     with pytest.raises(InputError, match="reweight there too"):
         found.at(1.1)
-    for values in ([], [np.nan]):
+    for values in ([], [np.nan], 1.0, [[1.0]], [None], "mass2"):
         with pytest.raises(InputError, match="finite values"):
             reweight_along(ensemble, gaussian, values)
 

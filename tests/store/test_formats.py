@@ -126,6 +126,25 @@ def test_stale_weights_do_not_survive_an_overwrite(tmp_path):
     assert import_npy(tmp_path / "a.npy")[1] is None
 
 
+@pytest.mark.parametrize(
+    ("options", "mapped"),
+    [
+        ({}, True),
+        ({"dtype": ">f8"}, False),
+        ({"chunks": (1, 2, 4, 4)}, False),
+        ({"compression": "gzip"}, False),
+    ],
+)
+def test_hdf5_fields_in_one_piece_are_mapped_and_no_copy(tmp_path, options, mapped):
+    fields = np.random.default_rng(3).normal(size=(2, 4, 4, 4))
+    with h5py.File(tmp_path / "own.h5", "w", userblock_size=512) as file:
+        file.create_dataset("other", data=np.arange(7))
+        file.create_dataset("field", data=fields, **options)
+    found, _, _ = import_hdf5(tmp_path / "own.h5")
+    np.testing.assert_array_equal(found, fields)
+    assert found.flags.writeable != mapped
+
+
 def test_hdf5_dataset_choice(tmp_path):
     with h5py.File(tmp_path / "two.h5", "w") as file:
         file["a"], file["b"] = np.ones((2, 3, 4, 4)), np.zeros((2, 3, 4, 4))

@@ -55,7 +55,8 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     relative difference 'deviation' and the difference in standard errors 'pull'. The residual is <phi dS/dphi> - 1;
     `inconsistency` is relative to the root mean square of x. Quantities that do not exist are left out.
 
-    Raises `InputError` for what are no levels, a direct simulation of another lattice, and for complex log-weights.
+    Raises `InputError` for what are no levels, a direct simulation of a lattice that no level has, and for complex
+    log-weights.
 
     >>> import numpy as np, kadanoff as kd
     >>> fields = np.random.default_rng(0).normal(size=(16, 8, 4, 4)).astype(np.float32)
@@ -66,6 +67,13 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     require_levels(levels, "`certificate`")
     for ensemble in (levels[0], *(direct or {}).values()):
         require_real_weights(ensemble, "`certificate`")
+    sides = {level.lattice.longest for level in levels}
+    for side in direct or {}:
+        if side not in sides:
+            raise InputError(
+                f"there is a direct simulation of side {side!r}, and no level of that side: they are "
+                + ", ".join(map(str, sorted(sides)))
+            )
     rows = Certificate()
     for number, level in enumerate(levels):
         row: dict[str, Any] = {"level": number, "side": level.lattice.longest}

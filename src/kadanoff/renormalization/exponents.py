@@ -163,8 +163,8 @@ def critical_exponents(
     share; real log-weights are honoured.
 
     Raises `InputError` for what are no levels, an unknown estimator, complex log-weights, fewer than two levels,
-    and for 'derivative' on relaxed levels, those of different simulations, or without a simulated ancestor. By
-    default 'derivative' is left out of these.
+    levels whose <|m|> is zero, and for 'derivative' on relaxed levels, those of different simulations, or without a
+    simulated ancestor. By default 'derivative' is left out of these.
 
     >>> import numpy as np, kadanoff as kd
     >>> rng = np.random.default_rng(0)
@@ -197,6 +197,12 @@ def critical_exponents(
             "the 'ratio' estimator, or make each level from the one before, as `kd.grow` does"
         )
     primaries = np.stack([level.series(name) for level in levels for name in ("abs_m", "m2")])
+    for level, series in zip(levels, primaries[0::2], strict=True):
+        if not np.any(series):
+            raise InputError(
+                f"every field of {level.lattice.shape} has magnetisation zero, which has no logarithm: give "
+                "fields that fluctuate, such as those of a simulation near its critical point"
+            )
     values: dict[str, np.ndarray] = {}
     replicas: dict[str, np.ndarray] = {}
     for name in estimators:

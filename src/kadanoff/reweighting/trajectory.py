@@ -134,11 +134,17 @@ def reweight_along(
     >>> [point.trusted for point in found], found.trusted()
     ([True, True, False], (0.9, 1.0))
     """
-    numbers = [float(value) for value in values]
-    if not numbers or not np.all(np.isfinite(numbers)):
-        raise InputError(f"reweighting along {coupling} needs finite values, one or more, got {list(values)}")
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    if numbers.ndim != 1 or not len(numbers) or not np.all(np.isfinite(numbers)):
+        raise InputError(
+            f"reweighting along {coupling} needs a sequence of finite values, one or more, got {values!r}"
+        )
     return Trajectory(
-        coupling, tuple(_point(ensemble, target(value), value, observables) for value in sorted(numbers))
+        coupling,
+        tuple(_point(ensemble, target(value), value, observables) for value in sorted(numbers.tolist())),
     )
 
 

@@ -5,7 +5,7 @@ from kadanoff.sampling.colour_block import ColourBlock
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.metropolis import Metropolis
-from kadanoff.sampling.mixture import LocalAndCluster, Mixture
+from kadanoff.sampling.mixture import LocalAndCluster, Mixture, MixtureInfo
 from kadanoff.sampling.run import default_sampler, sample
 from kadanoff.sampling.state import ChainState, Info, Sampler, start
 from kadanoff.sampling.tempering import LadderReport, Tempering, TemperingInfo, TemperingState
@@ -20,6 +20,7 @@ __all__ = [
     "LocalAndCluster",
     "Metropolis",
     "Mixture",
+    "MixtureInfo",
     "Sampler",
     "SwendsenWang",
     "Tempering",

@@ -34,6 +34,7 @@ class _EmbeddedCluster(eqx.Module):
 
     #: Whether one cluster flips, or each with probability 1/2.
     single: ClassVar[bool] = False
+    tuned: ClassVar[bool] = False
 
     def init(self, action: Any, fields: Array | np.ndarray, chain: Array | None = None) -> ChainState:
         """Make the state; `InputError` for an action without nearest-neighbour form or without phi -> -phi

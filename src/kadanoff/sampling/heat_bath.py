@@ -1,7 +1,7 @@
 """Heat-bath updates: every site is drawn from its conditional, the quartic site."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -40,6 +40,7 @@ class HeatBath(eqx.Module):
     Source: M. Creutz, PRD 21 (1980) 2308.
     """
 
+    tuned: ClassVar[bool] = False
     sweeps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -32,6 +32,7 @@ class Alone(eqx.Module):
 
     sampler: Any
     mesh: Mesh = eqx.field(static=True)
+    tuned: ClassVar[bool] = False
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state."""

@@ -24,12 +24,12 @@ class ChainState(eqx.Module):
 
     `fields` is (chain, *lattice); `chain` holds global chain numbers, so that a batch of chains draws the
     same random numbers wherever it runs; `step_size` is the width of a proposal, or the step of an
-    integrator.
+    integrator, or one of each sampler that a mixture has.
     """
 
     fields: Float[Array, "chain ..."]
     chain: UInt32[Array, " chain"]
-    step_size: Float[Array, ""]
+    step_size: Float[Array, "..."]
 
     @property
     def lattice(self) -> Lattice:
@@ -45,7 +45,10 @@ class Info(eqx.Module):
 
 @runtime_checkable
 class Sampler(Protocol):
-    """A Markov chain update that leaves exp(-S) invariant."""
+    """A Markov chain update that leaves exp(-S) invariant.
+
+    One with an attribute `tuned` that is False has no step size.
+    """
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> ChainState:
         """Make the state from fields (chain, *lattice); refuses actions it cannot update."""

@@ -28,12 +28,12 @@ __all__ = ["LadderReport", "Tempering", "TemperingInfo", "TemperingState"]
 class TemperingState(ChainState):
     """The chains of the first rung, as every sampler has them, with what the higher rungs hold.
 
-    `higher` is (rung - 1, chain, *lattice) and `step_sizes` has a step for every rung. `climbing` (rung, chain) says
+    `higher` is (rung - 1, chain, *lattice) and `step_sizes` has those of every rung. `climbing` (rung, chain) says
     of each field whether it was last at the top, not the bottom. `odd` tells which pairs swap next; the rest counts.
     """
 
     higher: Float[Array, "up chain ..."]
-    step_sizes: Float[Array, " rung"]
+    step_sizes: Float[Array, "rung ..."]
     climbing: Int[Array, "rung chain"]
     odd: Int[Array, ""]
     swaps: Float[Array, " up"]
@@ -42,9 +42,13 @@ class TemperingState(ChainState):
 
 
 class TemperingInfo(Info):
-    """Acceptance on every rung, `acceptance` being the first one's, and of the swaps between neighbouring rungs."""
+    """Acceptance on every rung, `acceptance` being the first one's, and of the swaps between neighbouring rungs.
+
+    `each` is what the inner sampler tells, with the rung first.
+    """
 
     rungs: Float[Array, " rung"]
+    each: Any
     swaps: Float[Array, " up"]
 
 
@@ -152,15 +156,15 @@ class Tempering(eqx.Module):
         arrays, rest = eqx.partition(rungs, eqx.is_array)
         fields = jnp.concatenate([state.fields[None], state.higher])
 
-        def move(rung: tuple[Array, Any, Array, Array]) -> tuple[Array, Array]:
+        def move(rung: tuple[Array, Any, Array, Array]) -> tuple[Array, Info]:
             key, couplings, fields, size = rung
             inner, info = self.sampler.step(
                 key, eqx.combine(couplings, rest), ChainState(fields, state.chain, size)
             )
-            return inner.fields, info.acceptance
+            return inner.fields, info
 
         keys = jax.random.split(move_key, len(self.ladder))
-        fields, accepted = jax.lax.map(move, (keys, arrays, fields, state.step_sizes))
+        fields, told = jax.lax.map(move, (keys, arrays, fields, state.step_sizes))
         probability = jnp.minimum(1, jnp.exp(_gains(arrays, rest, fields)))
         order = _swap(swap_key, probability, state.chain, state.odd)
         fields = jnp.take_along_axis(fields, order.reshape(*order.shape, *[1] * (fields.ndim - 2)), axis=0)
@@ -179,16 +183,17 @@ class Tempering(eqx.Module):
             round_trips=state.round_trips + trips,
             steps=state.steps + 1,
         )
-        return state, TemperingInfo(accepted[0], accepted, probability.mean(axis=1))
+        return state, TemperingInfo(told.acceptance[0], told.acceptance, told, probability.mean(axis=1))
 
     def tune(self, state: TemperingState, info: TemperingInfo) -> TemperingState:
         """Let the sampler tune its step on every rung, and count swaps and round trips anew."""
 
-        def one(size: Array, acceptance: Array) -> Array:
-            inner = ChainState(state.fields, state.chain, size)
-            return self.sampler.tune(inner, Info(acceptance)).step_size
+        def one(rung: int) -> Array:
+            inner = ChainState(state.fields, state.chain, state.step_sizes[rung])
+            told = jax.tree_util.tree_map(lambda leaf: leaf[rung], info.each)
+            return self.sampler.tune(inner, told).step_size
 
-        sizes = jnp.stack([one(size, rate) for size, rate in zip(state.step_sizes, info.rungs, strict=True)])
+        sizes = jnp.stack([one(rung) for rung in range(len(self.ladder))])
         fresh = (jnp.zeros_like(state.swaps), jnp.zeros_like(state.round_trips), jnp.zeros_like(state.steps))
         return eqx.tree_at(
             lambda s: (s.step_size, s.step_sizes, s.swaps, s.round_trips, s.steps),

@@ -145,8 +145,10 @@ def import_hdf5(path: PathLike, dataset: str | None = None, one_chain: bool | No
     """Read HDF5 fields: ((chain, draw, *lattice), log-weights (chain, draw) or None, metadata).
 
     `dataset` names the fields, by default "field", or the only array of three or more dimensions at the top
-    level. Needs h5py, an extra. Raises `InputError` like `import_npy`, and when the fields cannot be told
-    from other arrays.
+    level. Fields that lie in one piece, as `export_hdf5` writes them, are mapped from the file, to be read only, and
+    may be larger than memory; those in chunks, compressed perhaps, are read whole.
+
+    Needs h5py, an extra. Raises `InputError` like `import_npy`, and when the fields cannot be told from other arrays.
     """
     h5py = _h5py()
     target = Path(path)
@@ -172,9 +174,17 @@ def import_hdf5(path: PathLike, dataset: str | None = None, one_chain: bool | No
         notes = _parse_notes(str(file.attrs.get("metadata", "{}")), target)
         try:
             weights = arrays["log_weight"][()] if "log_weight" in arrays else None
-            return arrange(np.asarray(item[()]), weights, notes, str(target), one_chain)
+            return arrange(_mapped(item, target), weights, notes, str(target), one_chain)
         except OSError as error:
             raise InputError(f"{target} is damaged ({error}): restore it from a copy") from error
+
+
+def _mapped(item: Any, path: Path) -> np.ndarray:
+    """The numbers of a dataset, mapped into memory where the file holds them in one piece and as they are."""
+    place = None if item.external or item.dtype.kind not in "iuf" else item.id.get_offset()
+    if place is None:
+        return np.asarray(item[()])
+    return np.memmap(path, item.dtype, "r", place, item.shape)
 
 
 def _h5py() -> Any:
