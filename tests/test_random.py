@@ -63,7 +63,9 @@ def test_seeds_of_numpy_are_those_of_python():
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+@pytest.mark.parametrize(
+    "kind", ["threefry2x32", pytest.param("rbg", marks=[pytest.mark.slow, pytest.mark.ci])]
+)
 @pytest.mark.parametrize("seed", [0, 7, 2**31 + 5])
 def test_keys_are_those_of_jax(kind, seed):
     root = jax.random.key(seed, impl=kind)

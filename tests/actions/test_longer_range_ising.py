@@ -46,6 +46,8 @@ def test_every_pair_counts_once_on_lattice_and_graph(shape):
         assert float(shell_sum(rings, (0,), b, 1)[0]) == float(real[1] + real[-1])
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_the_heat_bath_draws_the_enumerated_law():
     # Means of all 2^16 fields, within 4 sigma.

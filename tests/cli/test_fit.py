@@ -69,6 +69,8 @@ def test_a_kept_fit_is_that_of_its_data_wherever_they_lie(
     refused(kadanoff("fit", "a.npy", *options), "m holds a fit of other data")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_an_edited_action_is_not_answered_by_an_old_fit(
     kadanoff: Any, refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -50,7 +50,7 @@ def test_the_mean_log_likelihood_of_a_small_network_is_exact_up_to_its_samples()
     "precisions",
     [
         pytest.param([5e4], marks=[pytest.mark.slow, pytest.mark.ci]),
-        [5e4, 0.5],
+        pytest.param([5e4, 0.5], marks=[pytest.mark.slow, pytest.mark.ci]),
         pytest.param([0.5, 0.5, 0.5], marks=[pytest.mark.slow, pytest.mark.ci]),
     ],
 )

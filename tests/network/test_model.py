@@ -28,7 +28,14 @@ def small(visible: str, hidden: str, n_visible: int = 3, n_hidden: int = 2, seed
 
 
 # Quadratures compile for long: one of phi4 units beside each kind of others is enough every day.
-SLOW = {("phi4", "phi4"), ("phi4", "gaussian"), ("phi4", "ising"), ("bernoulli", "phi4"), ("ising", "phi4")}
+SLOW = {
+    ("phi4", "phi4"),
+    ("phi4", "bernoulli"),
+    ("phi4", "gaussian"),
+    ("phi4", "ising"),
+    ("bernoulli", "phi4"),
+    ("ising", "phi4"),
+}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,7 @@ def test_real_and_two_level_layers_are_no_field_theory_of_one_kind() -> None:
         small("phi4", "bernoulli").field_theory()
 
 
-@pytest.mark.parametrize("width", [0.1, 3.0, 300.0])
+@pytest.mark.parametrize("width", [pytest.param(0.1, marks=[pytest.mark.slow, pytest.mark.ci]), 3.0, 300.0])
 def test_gaussian_layers_can_be_normalised_whatever_the_unconstrained_numbers(width: float) -> None:
     network = small("gaussian", "gaussian", 4, 5)
     values = network.unconstrained()

@@ -117,7 +117,7 @@ def test_training_goes_on_with_the_same_bits_and_stops_when_told() -> None:
 @pytest.mark.parametrize(
     ("visible", "hidden", "optimiser"),
     [
-        ("phi4", "bernoulli", "adam"),
+        pytest.param("phi4", "bernoulli", "adam", marks=[pytest.mark.slow, pytest.mark.ci]),
         ("gaussian", "gaussian", "sgd"),
         pytest.param("phi4", "bernoulli", "sgd", marks=pytest.mark.slow),
         pytest.param("gaussian", "gaussian", "adam", marks=pytest.mark.slow),

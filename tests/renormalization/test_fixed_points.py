@@ -215,6 +215,8 @@ def test_operators_that_tell_no_couplings_apart_are_named_as_such():
         newton_step(np.array([1.0, 0.0, 0.0, 0.0, 0.0]), 1, np.zeros((2, 1)))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 @pytest.mark.filterwarnings("ignore::kadanoff.errors.ThermalisationWarning")
 def test_what_is_compared_by_default_fits_into_one_dimension():

@@ -123,6 +123,8 @@ def lattices() -> tuple[Ensemble, Ensemble]:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_ising_lattices_settle_with_the_steps(lattices: tuple[Ensemble, Ensemble]) -> None:
     found = match_steps(

@@ -77,7 +77,7 @@ def exact_means(graph: Graph, values: np.ndarray, w: np.ndarray, site_terms: np.
         pytest.param("double links", "heat bath", marks=pytest.mark.slow),
         ("triangle", "heat bath"),
         ("star", "metropolis"),
-        ("star", "hybrid"),
+        pytest.param("star", "hybrid", marks=[pytest.mark.slow, pytest.mark.ci]),
     ],
 )
 def test_moments_agree_with_quadrature(graph: str, sampler: str) -> None:
@@ -109,7 +109,9 @@ def test_spins_agree_with_enumeration(update: str) -> None:
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("links", [True, False], ids=["links", "cliques"])
+@pytest.mark.parametrize(
+    "links", [True, pytest.param(False, marks=[pytest.mark.slow, pytest.mark.ci])], ids=["links", "cliques"]
+)
 def test_metropolis_reaches_every_state_of_a_ring(links: bool) -> None:
     # Half of all flips on a ring cost nothing; taken for certain, colour after colour, they keep to a few states.
     ring, beta = Graph.grid((16,)), 0.5

@@ -90,7 +90,7 @@ def propagator(shape, mass2):
     [
         ((27,), "metropolis"),
         pytest.param((9, 9), "default", marks=pytest.mark.slow),
-        ((6, 4), "hybrid"),
+        pytest.param((6, 4), "hybrid", marks=[pytest.mark.slow, pytest.mark.ci]),
         pytest.param((3, 4, 5), "metropolis", marks=pytest.mark.slow),
     ],
 )

@@ -54,7 +54,7 @@ def test_metropolis_reaches_every_state(shape, beta):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("side", [4, 8, 16])
+@pytest.mark.parametrize("side", [4, pytest.param(8, marks=[pytest.mark.slow, pytest.mark.ci]), 16])
 def test_kaufman_at_the_critical_point(side):
     ensemble = kd.sample(kd.Ising(CRITICAL), kd.Lattice((side, side)), chains=256, draws=100, thin=2, seed=1)
     exact = kd.exact.kaufman(CRITICAL, side)

@@ -182,6 +182,7 @@ def fit_variational(
     )
 
 
+@eqx.filter_jit
 def _estimate(trained: Trained, target: Any, fields: Array, weights: Array) -> _Epoch:
     model, vector = trained.action, trained.vector()
 

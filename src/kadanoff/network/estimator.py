@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kadanoff.errors import InputError
 from kadanoff.network.completion import annealed_states, completed, known_mask
-from kadanoff.network.likelihood import best_log_partition, visible_energy
+from kadanoff.network.exact import visible_energy
+from kadanoff.network.likelihood import best_log_partition
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.monitor import Monitor, Record
 from kadanoff.network.options import (

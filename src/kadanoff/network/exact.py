@@ -1,8 +1,10 @@
 """The exact log-partition function and log-likelihood of small networks: enumeration, quadrature, determinants."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,11 @@ from kadanoff.network.model import Phi4Network
 from kadanoff.network.units import GaussianUnit, Phi4Unit, Unit
 from kadanoff.products import matmul
 
-__all__ = ["exact_log_likelihood", "exact_log_partition"]
+__all__ = ["exact_log_likelihood", "exact_log_partition", "visible_energy"]
+
+#: `Phi4Network.visible_energy` and `Phi4Network.hidden_energy`, each as one program.
+visible_energy = eqx.filter_jit(Phi4Network.visible_energy)
+hidden_energy = eqx.filter_jit(Phi4Network.hidden_energy)
 
 MOST_DISCRETE = 20  # units of a layer that are enumerated: a million states
 MOST_CONTINUOUS = 3  # units of a layer that are integrated on a grid
@@ -40,7 +46,7 @@ def exact_log_partition(network: Phi4Network) -> Float[Array, ""]:
     visible, hidden = network.visible, network.hidden
     if _is_gaussian(visible) and _is_gaussian(hidden):
         return _gaussian(network, visible, hidden)
-    layers = [(hidden, network.hidden_energy), (visible, network.visible_energy)]
+    layers = [(hidden, partial(hidden_energy, network)), (visible, partial(visible_energy, network))]
     feasible = [pair for pair in layers if pair[0].size <= _most(pair[0])]
     if not feasible:
         raise InputError(
@@ -50,14 +56,12 @@ def exact_log_partition(network: Phi4Network) -> Float[Array, ""]:
     layer, energy = min(feasible, key=lambda pair: pair[0].size * (1 if pair[0].levels else 6))
     if layer.levels is None:
         return _integrated(network, layer, layer is hidden)
-    states = _states(layer)
-    parts = [energy(states[start : start + _CHUNK]) for start in range(0, len(states), _CHUNK)]
-    return jax.scipy.special.logsumexp(-jnp.concatenate(parts))
+    return _log_sum(_in_chunks(energy, _states(layer)))
 
 
 def exact_log_likelihood(network: Phi4Network, v: Float[Array, "sample visible"]) -> Float[Array, " sample"]:
     """ln p(v) of every sample; as `exact_log_partition`, and with its errors."""
-    return -network.visible_energy(v) - exact_log_partition(network)
+    return -visible_energy(network, v) - exact_log_partition(network)
 
 
 def _most(layer: Unit) -> int:
@@ -71,12 +75,24 @@ def _states(layer: Unit) -> Float[Array, "state units"]:
     return jnp.asarray(low + (high - low) * bits, jnp.float32)
 
 
+def _in_chunks(energy: Callable[[Array], Array], points: Array) -> Array:
+    """The energies of all points; few at a time, for those of many would not fit into memory."""
+    parts = [energy(points[start : start + _CHUNK]) for start in range(0, len(points), _CHUNK)]
+    return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+@jax.jit
+def _log_sum(energies: Array) -> Float[Array, ""]:
+    return jax.scipy.special.logsumexp(-energies)
+
+
 def _is_gaussian(layer: Unit) -> bool:
     if isinstance(layer, Phi4Unit) and not isinstance(layer.b, Tracer):
         return not np.any(np.asarray(layer.b))
     return isinstance(layer, GaussianUnit)
 
 
+@eqx.filter_jit
 def _gaussian(network: Phi4Network, visible: Any, hidden: Any) -> Float[Array, ""]:
     """ln of the integral of exp(-z Q z/2 - r z), Q from both layers."""
     form = jnp.block([[2 * jnp.diag(visible.a), -network.w], [-network.w.T, 2 * jnp.diag(hidden.a)]])
@@ -91,16 +107,15 @@ def _integrated(network: Phi4Network, layer: Unit, is_hidden: bool) -> Float[Arr
 
     As it does, the rule on every second node tells whether there are enough.
     """
-    energy = network.hidden_energy if is_hidden else network.visible_energy
+    energy = partial(hidden_energy if is_hidden else visible_energy, network)
     box, nodes = _box(layer.size, energy), _NODES
     while nodes**layer.size <= _MOST_NODES:
         axes = [np.linspace(-half, half, nodes) for half in box]
         grid = _grid(axes)
-        parts = [energy(grid[start : start + _CHUNK]) for start in range(0, len(grid), _CHUNK)]
-        values = jnp.concatenate(parts).reshape((nodes,) * layer.size)
+        values = _in_chunks(energy, grid).reshape((nodes,) * layer.size)
         if _is_resolved(np.asarray(jax.lax.stop_gradient(values), np.float64)):
             spacing = sum(np.log(axis[1] - axis[0]) for axis in axes)
-            return jax.scipy.special.logsumexp(-values) + spacing
+            return _log_sum(values) + spacing
         nodes = 2 * nodes - 1
     raise InputError(
         f"the density of {network!r} is too narrow for the largest grid of an exact ln Z, its links are too strong; "

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from kadanoff.compiled.purposes import ANNEALED
 from kadanoff.errors import InputError
 from kadanoff.learning.partition import annealed_importance_sampling
-from kadanoff.network.exact import exact_log_partition
+from kadanoff.network.exact import exact_log_partition, visible_energy
 from kadanoff.network.model import Phi4Network, interpolated
 from kadanoff.network.units import Unit
 from kadanoff.products import matmul
@@ -24,7 +24,6 @@ __all__ = [
     "mean_log_likelihood",
     "mean_score",
     "unlinked_log_partition",
-    "visible_energy",
 ]
 
 
@@ -89,10 +88,6 @@ def best_log_partition(network: Phi4Network, base: Phi4Network | None = None, **
         return Estimate(float(exact_log_partition(network)), 0.0)
     except InputError:
         return log_partition(network, base, **options)
-
-
-#: `Phi4Network.visible_energy` as one program.
-visible_energy = eqx.filter_jit(Phi4Network.visible_energy)
 
 
 def log_likelihood(

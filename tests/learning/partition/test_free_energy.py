@@ -83,6 +83,8 @@ def test_sites_without_links_are_exact() -> None:
     assert found.value == pytest.approx(-float(quartic.log_partition(-R, A, B).sum()), abs=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_a_lattice_and_its_grid_have_one_free_energy() -> None:
     graph, plan = Graph.grid((4,)), {"steps": 4, "chains": 8, "sampler": SAMPLERS["integration"]}

@@ -22,7 +22,9 @@ CRITICAL = float(np.log(1 + np.sqrt(2)) / 2)
     ("action", "rule"),
     [
         pytest.param(kd.Ising(CRITICAL), kd.Majority(b=2), marks=[pytest.mark.slow, pytest.mark.ci]),
-        (kd.LongerRangeIsing(0.3, 0.08), kd.Majority(b=2)),
+        pytest.param(
+            kd.LongerRangeIsing(0.3, 0.08), kd.Majority(b=2), marks=[pytest.mark.slow, pytest.mark.ci]
+        ),
         pytest.param(
             kd.LongerRangeIsing(0.3, 0.08),
             kd.SoftMajority(b=2, weight=0.5),
@@ -90,7 +92,9 @@ def test_blocked_fields_turn_back_into_the_law_they_had(direct):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize(("b", "shape"), [(3, (4, 4)), (2, (2, 3, 2))])
+@pytest.mark.parametrize(
+    ("b", "shape"), [pytest.param(3, (4, 4), marks=[pytest.mark.slow, pytest.mark.ci]), (2, (2, 3, 2))]
+)
 def test_majorities_are_kept_and_numbers_key_the_noise(b, shape):
     inverse = kd.CompatibleMonteCarlo(kd.Ising(0.3), kd.Majority(b=b), sweeps=3, dimension=len(shape))
     coarse = jnp.where(jax.random.bernoulli(key(1), 0.5, (5, *shape)), 1.0, -1.0)

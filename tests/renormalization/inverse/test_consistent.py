@@ -22,7 +22,13 @@ pytestmark = pytest.mark.exact
 DETERMINISTIC = [name for name, rule in BLOCKING_RULES.items() if rule().deterministic]
 
 
-@pytest.mark.parametrize(("name", "b"), [("majority-mean", 3), *((name, 2) for name in DETERMINISTIC)])
+@pytest.mark.parametrize(
+    ("name", "b"),
+    [
+        pytest.param("majority-mean", 3, marks=[pytest.mark.slow, pytest.mark.ci]),
+        *((name, 2) for name in DETERMINISTIC),
+    ],
+)
 def test_blocking_gives_the_coarse_field_back(made_up, gaussians, name, b):
     rule, coarse = BLOCKING_RULES[name](b=b), gaussians((4, 6, 4))
     wrapped = made_up("stochastic", rule=rule, consistent=True).map

@@ -104,6 +104,8 @@ def test_draws_have_the_density(made_up, consistent):
         assert abs(ours.mean() - theirs.mean()) < 4 * np.sqrt(variance)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_the_order_of_sublattices_is_drawn_for_each_configuration(made_up):
     """Blocks of both colours have one law in the mean over orders: equal marginals at equal coarse values."""

@@ -128,7 +128,9 @@ def test_draws_have_the_density(n):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("order", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    "order", [1, *(pytest.param(k, marks=[pytest.mark.slow, pytest.mark.ci]) for k in (2, 3, 7))]
+)
 def test_an_absolute_moment_and_its_derivatives_are_those_of_the_integral(order):
     centres = np.array([-6.0, -1.3, -0.2, 0.0, 0.4, 2.0, 9.0], np.float32)
     z = np.linspace(-25.0, 25.0, 200_001)

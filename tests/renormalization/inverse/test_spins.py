@@ -135,6 +135,8 @@ def test_kinds_that_do_not_fit_the_sites_are_refused(ensemble):
         kd.learn_inverse(ensemble, kd.Majority(b=2), kind="minimal", consistent=False)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_many_held_out_pairs_are_judged_alike() -> None:
     # 640 pairs are held out; what is judged of them is the same for the law and for its yardstick.

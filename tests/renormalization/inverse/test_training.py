@@ -91,7 +91,7 @@ def test_the_linear_map_is_scored_as_the_inverse_is(critical):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("consistent", [True, False])
+@pytest.mark.parametrize("consistent", [pytest.param(True, marks=[pytest.mark.slow, pytest.mark.ci]), False])
 def test_a_rule_that_keeps_a_site_has_a_finite_yardstick(critical, consistent):
     options = {"consistent": consistent, "width": 2, "kernels": (3,), "components": 1, "steps": 2}
     record = learn_inverse(critical, Decimation(b=2), **options).record

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -92,6 +93,11 @@ def log_conditionals(
     >>> bool(jnp.allclose(found, log_conditionals(kd.Phi4(-0.9515, 0.7), field, window), atol=1e-5))
     True
     """
+    return _log_conditionals(action, field, window)
+
+
+@eqx.filter_jit
+def _log_conditionals(action: Any, field: Array, window: Array) -> Array:
     h = _local_field(action, field)
     if has_spins(action):
         up, down = (_spin_term(action, jnp.full_like(field, s)) for s in (1.0, -1.0))

@@ -72,6 +72,11 @@ def score(action: object, field: Float[Array, "..."]) -> Float[Array, ""]:
     >>> float(score(kd.Phi4(2.0, 0.0, 0.0), jnp.ones((4, 4))))  # S = sum phi^2: 4/2 - 2 a site
     0.0
     """
+    return _score(action, field)
+
+
+@eqx.filter_jit
+def _score(action: object, field: Array) -> Array:
     return jnp.sum(gradient(action, field) ** 2) / 2 - _laplacian(action, field)  # pyright: ignore
 
 
