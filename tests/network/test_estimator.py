@@ -248,6 +248,9 @@ def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
         ({"likelihood_every": -1}, X, "likelihood_every must be 0 or more"),
         ({"callbacks": None}, X, "callbacks are a list of functions"),
         ({"callbacks": print}, X, "callbacks are a list of functions"),
+        ({"visible": ["phi4"]}, X, "unknown unit type"),
+        ({"training": ["persistent"]}, X, "unknown training"),
+        ({}, X + 1j, "Complex data not supported"),
         ({"visible": "cubic"}, X, "unknown unit type 'cubic'"),
         ({"hidden": "cubic"}, X, "unknown unit type 'cubic'"),
         ({"training": "luck"}, X, "unknown training 'luck'"),
@@ -269,3 +272,27 @@ def test_another_number_of_features_or_hidden_units_is_refused(fitted: Phi4RBM) 
         fitted.transform(X[:, :5])
     with pytest.raises(InputError, match="4 hidden units"):
         fitted.inverse_transform(np.zeros((1, 5)))
+
+
+@pytest.mark.exact
+def test_scaling_does_not_overflow_and_takes_rounding_for_constant() -> None:
+    x = RNG.normal(size=(100, 3))
+    for factor in (1e-200, 1e200):
+        np.testing.assert_allclose(Scaling.of(factor * x, "standard", None).scale, factor * x.std(axis=0))
+    x[:, 1] = np.where(np.arange(100) < 50, 0.3, 3 * 0.1)  # differ in the last bit
+    np.testing.assert_allclose(Scaling.of(x, "standard", None).scale[1], x.std(axis=0).max() / 10)
+    with pytest.raises(InputError, match="every column of the data is constant"):
+        Scaling.of(x[:, 1:2], "standard", None)
+
+
+@pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
+def test_missing_values_of_any_kind_are_completed(fitted: Phi4RBM) -> None:
+    known = np.arange(6) < 3
+    missing = np.where(known, X[:4], np.nan).astype(object)
+    missing[0, 3] = None
+    expected = fitted.complete(X[:4], known, steps=20)
+    np.testing.assert_array_equal(fitted.complete(missing, known, steps=20), expected)
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(missing).astype("Float64")
+    np.testing.assert_array_equal(fitted.complete(table, known, steps=20), expected)

@@ -36,6 +36,16 @@ def test_a_base_with_links_is_refused() -> None:
 
 
 @pytest.mark.exact
+def test_a_base_of_other_units_and_too_few_chains_are_refused() -> None:
+    network = Phi4Network.random("ising", 3, "ising", 2)
+    for other in (("bernoulli", 3, "ising", 2), ("ising", 3, "ising", 4)):
+        with pytest.raises(InputError, match="units of the same kinds"):
+            log_partition(network, Phi4Network.random(*other, width=0.0))
+    with pytest.raises(InputError, match="chains must be 2 or more, got 1"):
+        log_partition(network, chains=1)
+
+
+@pytest.mark.exact
 def test_the_mean_log_likelihood_of_a_small_network_is_exact_up_to_its_samples() -> None:
     network = Phi4Network.random("ising", 5, "ising", 3, width=0.5)
     found = mean_log_likelihood(network, _states(network.visible))

@@ -179,12 +179,11 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         are, or as the level that the scaling makes of them for two-level units, which is what the means of the others
         compare with. The same ones again, unless another `seed` is given.
         """
-        v, steps = self._features(X, known), whole("steps", steps, least=1)
-        mask, given = known_mask(known, v.shape), jnp.asarray(v, jnp.float32)
+        table, steps = self._table(X, False, known), whole("steps", steps, least=1)
+        v, mask = self._states(table), known_mask(known, table.shape)
         start = (self._key(3, seed), self.network_, self.state_.base)
-        found = completed(*start, given, jnp.asarray(mask), steps)
-        seen = np.asarray(X, np.float64) if self.scaling_.levels is None else v
-        return np.where(mask, seen, self._given_back(found))
+        found = completed(*start, jnp.asarray(v, jnp.float32), jnp.asarray(mask), steps)
+        return np.where(mask, table if self.scaling_.levels is None else v, self._given_back(found))
 
     def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803
         """ln p of every sample, in nats and in the units of the data; the same ln Z, `log_partition_`, for all."""
@@ -271,20 +270,21 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._log_partition = None
         return self
 
-    def _features(self, data: Any, known: Any = True) -> np.ndarray:
-        check_is_fitted(self)
-        table = self._table(data, False, known)
+    def _features(self, data: Any) -> np.ndarray:
+        return self._states(self._table(data, False))
+
+    def _states(self, table: np.ndarray) -> np.ndarray:
         v = require_single(self.scaling_.apply(table))
         type(self.network_.visible).check_data(v)
         return v
 
     def _table(self, data: Any, reset: bool, known: Any = True) -> np.ndarray:
+        if not reset:
+            check_is_fitted(self)
         try:
             table: Any = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
-        except InputError:
-            raise
         except ValueError as error:  # scikit-learn's own words, as its checks want them
-            raise InputError(str(error)) from None
+            raise InputError(str(error).splitlines()[0]) from None  # a second line holds the data
         if known is not True:
             levels = type(self.network_.visible).levels
             other = levels[0] if levels else self.scaling_.shift

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from kadanoff.errors import InputError
 from kadanoff.network.model import Phi4Network
@@ -29,6 +30,9 @@ _MOST_NODES = 2**20  # in all
 _RESOLVED = 1e-4  # nats by which the rule may differ from that on every second node
 _CHUNK = 2**14
 _DEPTH = 30.0
+_SEARCHED = {1: 1025, 2: 129, 3: 33}  # nodes of an axis, by how many there are, of the search for a box
+_SHRINKS = 40
+_NEAR, _FAR, _LINE = 1e-3, 1e6, 512  # places on each half of an axis where energies are bounded
 
 
 def exact_log_partition(network: Phi4Network) -> Float[Array, ""]:
@@ -108,11 +112,10 @@ def _integrated(network: Phi4Network, layer: Unit, is_hidden: bool) -> Float[Arr
     As it does, the rule on every second node tells whether there are enough.
     """
     energy = partial(hidden_energy if is_hidden else visible_energy, network)
-    box, nodes = _box(layer.size, energy), _NODES
+    box, nodes = _box(jax.tree_util.tree_map(jax.lax.stop_gradient, network), is_hidden), _NODES
     while nodes**layer.size <= _MOST_NODES:
-        axes = [np.linspace(-half, half, nodes) for half in box]
-        grid = _grid(axes)
-        values = _in_chunks(energy, grid).reshape((nodes,) * layer.size)
+        axes = [np.linspace(*ends, nodes) for ends in box]
+        values = _values(energy, axes)
         if _is_resolved(np.asarray(jax.lax.stop_gradient(values), np.float64)):
             spacing = sum(np.log(axis[1] - axis[0]) for axis in axes)
             return _log_sum(values) + spacing
@@ -132,18 +135,53 @@ def _is_resolved(values: Float[np.ndarray, "..."]) -> bool:
     return bool(abs(np.log(max(ratio, 1e-300))) < _RESOLVED and faces < np.exp(-_DEPTH / 2))
 
 
-def _box(dimension: int, energy: Callable[[Array], Array]) -> list[float]:
-    """Half sides of the box on whose faces exp(-energy) is exp(-30) of its largest value, or less."""
-    half = np.full(dimension, 0.5)
-    for _ in range(60):
-        coarse = _grid([np.linspace(-side, side, 15) for side in half])
-        values = np.asarray(jax.lax.stop_gradient(energy(coarse))).reshape((15,) * dimension)
-        faces = np.array([np.take(values, [0, -1], axis=axis).min() for axis in range(dimension)])
-        short = faces < values.min() + _DEPTH
-        if not short.any():
+def _box(network: Phi4Network, is_hidden: bool) -> list[tuple[float, float]]:
+    """The ends, on every axis, of a box outside of which exp(-energy) is exp(-30) of its largest value, or less.
+
+    It shrinks from where no mode can be, and so holds all of them, however far apart they are. What energies differ
+    by from a node to its neighbours is how much lower they may be in between.
+    """
+    energy = partial(hidden_energy if is_hidden else visible_energy, network)
+    box = _outer(network, is_hidden)
+    for _ in range(_SHRINKS):
+        before = box
+        axes = [np.linspace(low, high, _SEARCHED[len(box)]) for low, high in box]
+        values = np.asarray(_values(energy, axes), np.float64)
+        least = values + minimum_filter(values, 3) - maximum_filter(values, 3)
+        inside = np.argwhere(least < values.min() + _DEPTH)
+        first, last = inside.min(axis=0), inside.max(axis=0)
+        box = [
+            (float(nodes[max(i - 1, 0)]), float(nodes[min(j + 1, len(nodes) - 1)]))
+            for nodes, i, j in zip(axes, first, last, strict=True)
+        ]
+        if all(np.diff(now) > 0.9 * np.diff(old) for now, old in zip(box, before, strict=True)):
             break
-        half[short] *= 1.3
-    return list(half)
+    return box
+
+
+def _outer(network: Phi4Network, is_hidden: bool) -> list[tuple[float, float]]:
+    """The ends of a box outside of which a bound from below says that energies are above that at zero.
+
+    What the other layer is summed to, ln Z_j(sum_i w_ij x_i), is convex: at most the mean of ln Z_j(d w_ij x_i) over
+    the d axes. Between two places on an axis it is at most the larger one there.
+    """
+    pair = (network.hidden, network.visible) if is_hidden else (network.visible, network.hidden)
+    (layer, other), w = pair, network.w.T if is_hidden else network.w
+    axis = np.geomspace(_NEAR, _FAR, _LINE)
+    x = jnp.asarray(np.concatenate([-axis[::-1], [0.0], axis]), jnp.float32)
+    site = layer.energy(jnp.repeat(x[:, None], layer.size, axis=1))
+    traced = jax.lax.map(lambda value: other.log_partition(layer.size * value * w).mean(axis=-1), x)
+    site, traced = (np.asarray(each, np.float64) for each in (site, traced * other.size / layer.size))
+    bound = np.minimum(site[1:], site[:-1]) - np.maximum(traced[1:], traced[:-1])
+    at_zero = (site - traced)[len(axis)].sum()
+    others = bound.min(axis=0).sum() - bound.min(axis=0)
+    places = [np.flatnonzero(column < at_zero + _DEPTH) for column in (bound + others).T]
+    return [(float(x[place[0]]), float(x[place[-1] + 1])) for place in places]
+
+
+def _values(energy: Callable[[Array], Array], axes: list[np.ndarray]) -> Float[Array, "..."]:
+    """Energies on a grid."""
+    return _in_chunks(energy, _grid(axes)).reshape([len(axis) for axis in axes])
 
 
 def _grid(axes: list[np.ndarray]) -> Float[Array, "node axis"]:

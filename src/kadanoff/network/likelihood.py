@@ -16,6 +16,7 @@ from kadanoff.network.units import Unit
 from kadanoff.products import matmul
 from kadanoff.random import key as make_key
 from kadanoff.statistics import Estimate
+from kadanoff.whole import whole
 
 __all__ = [
     "best_log_partition",
@@ -51,7 +52,7 @@ def log_partition(
     a trained network. The error is that of the spread of the weights over chains: trust it when they agree within a
     few nats, and double `steps` to see.
 
-    Raises `InputError` for a base with links.
+    Raises `InputError` for a base with links or of other units, and for fewer than two chains.
 
     >>> network = Phi4Network.random("bernoulli", 6, "ising", 4, seed=1, width=0.5)
     >>> abs(log_partition(network, chains=64, steps=100).pull(float(exact_log_partition(network)))) < 4
@@ -61,6 +62,9 @@ def log_partition(
     """
     if base is None:
         base = Phi4Network(jnp.zeros_like(network.w), network.visible, network.hidden)
+    if repr(base) != repr(network):
+        raise InputError(f"an annealing to {network!r} starts from units of the same kinds, but got {base!r}")
+    chains = whole("chains", chains, least=2)
     start = unlinked_log_partition(base)
     key = make_key(seed, 31)
     v = base.unlinked(make_key(seed, 32), chains)

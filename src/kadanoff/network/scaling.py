@@ -16,6 +16,7 @@ __all__ = ["SCALINGS", "Scaling", "checked", "pool_of", "require_single"]
 SCALINGS = ("auto", "standard", "none", "binary")
 _POOL = 256  # values that smoothing adds
 _WIDEST = 10.0  # deviation that real units can have while they learn: b and a stay above 0.001
+_ROUNDING = 16 * np.finfo(np.float64).eps  # of the largest value: columns that vary by no more are constant
 _SAME = 0.9  # part of the samples from which on a column that has one value in them hardly varies
 
 
@@ -49,7 +50,10 @@ class Scaling(eqx.Module):
         """
         if name not in SCALINGS:
             raise InputError(f"unknown scaling {name!r}; choose one of {', '.join(SCALINGS)}")
-        if np.ptp(x, axis=0).max() == 0:
+        peak = np.abs(x).max(axis=0)
+        parts = x / np.where(peak > 0, peak, 1.0)  # squares of huge and tiny numbers are no numbers
+        constant = np.ptp(parts, axis=0) <= _ROUNDING
+        if constant.all():
             raise InputError(
                 "every column of the data is constant: there is nothing to learn; check how the data were read"
             )
@@ -60,23 +64,24 @@ class Scaling(eqx.Module):
             kind = "real" if levels is None else "two-level"
             raise InputError(f"scaling {name!r} does not fit {kind} units; choose 'auto'")
         ones = np.ones(x.shape[1])
+        deviation = np.where(constant, 0.0, peak * parts.std(axis=0))
         if name == "none":
-            if levels is None and x.std(axis=0).max() > _WIDEST:
+            if levels is None and deviation.max() > _WIDEST:
                 warnings.warn(
-                    f"a column deviates by {x.std(axis=0).max():.3g}, more than real units can follow (about "
+                    f"a column deviates by {deviation.max():.3g}, more than real units can follow (about "
                     f"{_WIDEST:g}): choose scaling 'standard', or divide the data first",
                     KadanoffWarning,
                     stacklevel=2,
                 )
             return cls(0 * ones, ones)
         if name == "binary":
-            middle = (x.min() + x.max()) / 2
+            middle = x.min() / 2 + x.max() / 2
             return cls(middle * ones, ones, (levels[0], levels[1]) if levels else None)
-        deviation, extent = x.std(axis=0), np.ptp(x, axis=0)
         # Columns may be of different things: the rare values of one are not scaled to less than 1.
-        least = np.where(extent > 0, np.minimum(deviation.max() / 10, extent), deviation.max() / 10)
-        rare = (x == np.median(x, axis=0)).mean(axis=0) > _SAME
-        return cls(x.mean(axis=0), np.where(rare, np.maximum(deviation, least), deviation))
+        extent = np.where(constant, np.inf, peak * np.ptp(parts, axis=0))
+        least = np.minimum(deviation.max() / 10, extent)
+        rare = constant | ((x == np.median(x, axis=0)).mean(axis=0) > _SAME)
+        return cls(peak * parts.mean(axis=0), np.where(rare, np.maximum(deviation, least), deviation))
 
     def apply(self, x: Float[np.ndarray, "sample feature"]) -> Float[np.ndarray, "sample feature"]:
         """Turn features into values of units."""

@@ -113,6 +113,8 @@ def fit_data(
 
 def _chosen(method: str | Method, options: dict[str, Any]) -> tuple[str, Method]:
     if not isinstance(method, str):
+        if not isinstance(method, Method):
+            raise InputError(f"{method!r} is no method; choose from {', '.join(METHODS)}")
         if options:
             raise InputError(
                 f"{type(method).__name__} has its options already: leave {', '.join(options)} out"

@@ -35,14 +35,15 @@ def minimise(
     start: Float[np.ndarray, " K"],
     count: float,
     steps: int,
-    positive: np.ndarray,
+    lower: Float[np.ndarray, " K"],
     report: Callable[[int, float], None] = lambda step, distance: None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Float[np.ndarray, " K"], list[tuple[int, float]]]:
     """Minimise an objective that is a mean over `count` independent data; give the vector and its history.
 
-    Ends when the decrement, in squared statistical errors of so many data, is negligible, or after `steps`. The
-    components at `positive` lose at most four fifths of their value in one step, so that they stay positive.
+    Ends when the decrement, in squared statistical errors of so many data, is negligible, or after `steps`. No
+    component falls below its `lower` bound, and one that has a bound loses at most four fifths of its value in one
+    step; where some would fall further, the others move as is best given where those stop.
 
     With a `checkpoint` the iteration goes on from what it holds.
 
@@ -55,16 +56,17 @@ def minimise(
         raise InputError("the model to start from is no density for these data: give finite couplings, b > 0")
     for step in range(done, steps):
         gradient, hessian = objective.slopes(vector)
-        direction = -solve_any(hessian, gradient)
+        most = np.where(np.isfinite(lower), np.maximum(lower, vector / 5), lower) - vector
+        direction = _bounded(gradient, hessian, most)
         # Far from the minimum a Hessian from some of the data may point upwards.
         if direction @ gradient > 0:
-            direction = -gradient / np.abs(hessian.diagonal())
+            direction = np.maximum(-gradient / np.abs(hessian.diagonal()), most)
         distance = float(-direction @ gradient * count)
         history.append((step, distance))
         report(step, distance)
         if distance < _DONE:
             break
-        length = _longest(vector, direction, positive)
+        length = 1.0
         for _ in range(_HALVINGS):
             trial = objective.value(vector + length * direction)
             if np.isfinite(trial) and trial <= value + 1e-7 * abs(value):
@@ -79,7 +81,15 @@ def minimise(
 
 def solve_any(matrix: Any, right: np.ndarray) -> np.ndarray:
     """Solve with a dense or a sparse matrix."""
-    return solve(matrix, right) if isinstance(matrix, np.ndarray) else splu(matrix.tocsc()).solve(right)
+    if isinstance(matrix, np.ndarray):
+        return solve(matrix, right)
+    try:
+        return splu(matrix.tocsc()).solve(right)
+    except RuntimeError as error:
+        raise InputError(
+            "the data do not determine the couplings: the linear system is singular; give more fields, name fewer "
+            "couplings in `train`, or give a ridge"
+        ) from error
 
 
 def decrement(gradient: np.ndarray, matrix: np.ndarray) -> float:
@@ -87,8 +97,16 @@ def decrement(gradient: np.ndarray, matrix: np.ndarray) -> float:
     return float(gradient @ solve(matrix, gradient))
 
 
-def _longest(vector: np.ndarray, direction: np.ndarray, positive: np.ndarray) -> float:
-    if not len(positive):
-        return 1.0
-    fall = -direction[positive] / vector[positive]
-    return float(min(1.0, 0.8 / max(fall.max(), 1e-300))) if fall.max() > 0 else 1.0
+def _bounded(gradient: np.ndarray, hessian: Any, most: np.ndarray) -> Float[np.ndarray, " K"]:
+    """Newton's step of components none of which may fall further than to `most`, 0 or less."""
+    held = (most == 0) & (gradient > 0)
+    while True:
+        step, free = np.where(held, most, 0.0), np.flatnonzero(~held)
+        if not len(free):
+            return step
+        rest = gradient + hessian @ step
+        step[free] = -solve_any(hessian[free][:, free] if held.any() else hessian, rest[free])
+        further = step < most
+        if not further.any():
+            return step
+        held |= further

@@ -67,15 +67,20 @@ class Parameters(Trained):
         found = [self.places(name) for name in getattr(self.action, "positive", ())]
         return np.concatenate([np.ravel(each) for each in found if each is not None] or [np.zeros(0, int)])
 
+    @property
+    def lower(self) -> Float[np.ndarray, " K"]:
+        """The bounds of all components from below: a small number for those that must stay positive."""
+        bounds = np.full(len(self.values), -np.inf)
+        bounds[self.positive] = _LEAST
+        return bounds
+
     def at(self, vector: Float[Array, " K"] | np.ndarray) -> Any:
         """The action with these couplings; unchecked, so that a fit may end beyond what a user may ask for."""
         return self.with_vector(jnp.asarray(vector, jnp.result_type(float)))
 
     def within(self, vector: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
         """The vector with the components that must be positive above a small number."""
-        kept = vector.copy()
-        kept[self.positive] = np.maximum(kept[self.positive], _LEAST)
-        return kept
+        return np.maximum(vector, self.lower)
 
     def operators(
         self, vector: Float[np.ndarray, " K"], fields: Array | np.ndarray

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -30,6 +31,8 @@ _MANY = 2048  # couplings beyond which errors are left out
 @dataclass(frozen=True)
 class PseudoLikelihood:
     """Maximise sum_x ln p(phi_x | rest), deterministic and consistent, by Newton's method.
+
+    Couplings that must be positive stay at 0.0001 where the data want less; errors are as if there were no bound.
 
     - `steps`: at most so many.
     - `ridge`: by name of a coupling, the precision of a Gaussian prior about zero for each of its components, as if
@@ -67,7 +70,7 @@ class PseudoLikelihood:
             start,
             len(samples.fields),
             self.steps,
-            parameters.positive,
+            parameters.lower,
             lambda step, distance: progress(step + 1, None, f"pseudo-likelihood, distance {distance:.3g}"),
             checkpoint,
         )
@@ -80,9 +83,9 @@ class PseudoLikelihood:
         ridge = np.zeros(len(parameters.values))
         for name, precision in self.ridge.items():
             places = parameters.places(name)
-            if places is None or not precision >= 0:
+            if places is None or not (isinstance(precision, Real) and 0 <= float(precision) < np.inf):
                 raise InputError(
-                    f"ridge gives {name!r} the precision {precision}: name a trained coupling, 0 or more"
+                    f"ridge gives {name!r} the precision {precision!r}: name a trained coupling, 0 or more"
                 )
             ridge[places] = precision
         return ridge

@@ -1,6 +1,7 @@
 """Data to learn from: independent fields, or the chains of an ensemble with their weights."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,8 @@ class Samples:
 
     def split(self, share: float) -> tuple["Samples", "Samples | None"]:
         """Part the data in those to learn from and those held out: whole chains, or the last draws of few chains."""
-        if not 0 <= share < 1:
-            raise InputError(f"held_out is a share of the data, at least 0 and below 1, got {share}")
+        if not (isinstance(share, Real) and 0 <= share < 1):
+            raise InputError(f"held_out is a share of the data, at least 0 and below 1, got {share!r}")
         whole = self.chains if self.chains >= 10 else self.draws
         count = round(share * whole)
         if count == 0 or whole - count < _SMALLEST:
@@ -109,6 +110,11 @@ def _require_numbers(fields: np.ndarray, action: Any) -> None:
     if len(wrong):
         raise InputError(
             f"field {int(wrong[0, 0])} of the data holds NaN or infinity: leave it out or mend it"
+        )
+    largest = float(np.abs(fields).max(initial=0.0))
+    if largest > np.finfo(np.float32).max:
+        raise InputError(
+            f"the data hold {largest:.3g}, beyond single precision: divide them, or check how they were read"
         )
     if spins and not np.all(np.abs(fields) == 1):
         raise InputError(f"{type(action).__name__} has spins, and the data hold other values than +1 and -1")

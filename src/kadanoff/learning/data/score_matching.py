@@ -147,6 +147,11 @@ def _require_smooth(action: object, fields: np.ndarray) -> None:
 
 
 def _require_regular(matrix: np.ndarray, parameters: Parameters) -> None:
+    if not np.isfinite(matrix).all():
+        raise InputError(
+            "operators of the data are beyond single precision, as fourth powers of large values are: divide the "
+            "data, so that they deviate by 1"
+        )
     scale = 1 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     if values[0] < _SINGULAR * values[-1]:

@@ -23,6 +23,6 @@ def chains_of(name: str, steps: int = 1) -> Chains:
     >>> chains_of("persistent", 2)
     Persistent(steps=2)
     """
-    if name not in CHAINS:
+    if not isinstance(name, str) or name not in CHAINS:
         raise InputError(f"unknown training {name!r}; choose one of {', '.join(CHAINS)}")
     return CHAINS[name](steps=whole("steps", steps, least=1))  # pyright: ignore[reportCallIssue]

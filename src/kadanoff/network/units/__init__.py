@@ -21,6 +21,6 @@ def unit_type(name: str) -> type[Unit]:
     >>> unit_type("phi4").__name__
     'Phi4Unit'
     """
-    if name not in UNITS:
+    if not isinstance(name, str) or name not in UNITS:
         raise InputError(f"unknown unit type {name!r}; choose one of {', '.join(UNITS)}")
     return UNITS[name]
