@@ -190,6 +190,7 @@ def test_exact_references_have_a_digit_more_than_the_estimate_beside_them() -> N
     ]
     assert shown(Estimate(1.03, 0.03), 1.0) == ["1.03(3)", "1"]
     assert shown(Estimate(-0.9397, 0.0008), -0.9515 + 0.0125) == ["-0.9397(8)", "-0.939"]
+    assert shown(Estimate(0.73, 0.03), float(jnp.float32(0.7))) == ["0.73(3)", "0.7"]
     assert shown(Estimate(1096.0, 30.0), 1100.2) == ["1100(30)", "1100"]
     assert shown(None, Estimate(-0.9515, 0.0)) == ["", "-0.9515"]
     # What has an error keeps it; without one beside, numbers are as in every other cell.

@@ -116,7 +116,7 @@ def _exact(reference: Any, beside: Any) -> str | None:
     mantissa, exponent = f"{shown:.6e}".split("e")
     decimals = 1 - int(exponent) + (mantissa[0] == "1")
     rounded = round(known.value, decimals)
-    ends_there = math.isclose(rounded, known.value, rel_tol=1e-9)
+    ends_there = math.isclose(rounded, known.value, rel_tol=2**-23)  # couplings may be in single precision
     return f"{rounded:.10g}" if ends_there else f"{rounded:.{max(decimals, 0)}f}"
 
 
