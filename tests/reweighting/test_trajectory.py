@@ -60,6 +60,7 @@ def test_rows_without_overlap_are_blank_and_are_not_drawn(ensemble, tmp_path, mo
     plot_trajectories({"sample": found}, tmp_path / "path.png", ["phi2"])
     curves = {line.get_label(): line.get_xdata() for line in drawings[0].axes[-1].lines}
     assert list(curves["sample"]) == [1.0]
+    assert {axis.get_xlabel() for axis in drawings[0].axes} == {r"$\mu^2$"}
 
 
 @pytest.mark.exact

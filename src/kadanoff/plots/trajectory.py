@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kadanoff.observables import Observable, observable
-from kadanoff.plots.style import COLOURS, MARKERS, band, figure, legend, points, save
+from kadanoff.plots.style import COLOURS, COUPLING_SYMBOLS, MARKERS, band, figure, legend, points, save
 from kadanoff.reweighting.trajectory import FEWEST, PHASE, Point, Trajectory
 from kadanoff.statistics import Estimate
 
@@ -35,7 +35,8 @@ def plot_trajectories(
     are_complex = {name: any(_is_complex(point) for point in line) for name, line in found.items()}
     rows = 2 if any(are_complex.values()) else 1
     drawing, axes = figure(rows, len(entries) + 1, width=4.6, height=3.3, sharex=True)
-    coupling = symbol or next(iter(found.values())).coupling
+    name = next(iter(found.values())).coupling
+    coupling = symbol or COUPLING_SYMBOLS.get(name, (name,))[0]
     for number, (name, line) in enumerate(found.items()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         shown = [point for point in line if point.observables]
