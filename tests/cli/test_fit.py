@@ -92,7 +92,7 @@ def test_an_edited_action_is_not_answered_by_an_old_fit(
     ("words", "said"),
     [
         ("absent.npy", "absent.npy is not a file"),
-        ("phi5", "unknown action 'phi5'"),
+        ("phi5", "unknown action 'phi5', and no run or file of that name: check the path of data"),
         ("numbers.npy --method scores", "unknown method 'scores'"),
         ("numbers.npy --train w,q", "no coupling 'q' to train"),
         ("numbers.npy --graph hexagonal", "unknown kind of grid"),

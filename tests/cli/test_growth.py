@@ -100,8 +100,8 @@ def test_growth_that_cannot_be_done_leaves_nothing(
 def test_missing_and_damaged_inverses(
     kadanoff: Any, simulated: Path, weights: Path, tmp_path: Path, refused: Any
 ) -> None:
-    refused(kadanoff("grow", simulated, "--inverse", tmp_path / "absent"), "absent holds no inverse")
-    refused(kadanoff("grow", simulated, "--inverse", weights / "weights.eqx"), "holds no inverse")
+    refused(kadanoff("grow", simulated, "--inverse", tmp_path / "absent"), "absent does not exist")
+    refused(kadanoff("grow", simulated, "--inverse", weights / "weights.eqx"), "is a file, but an inverse")
     for name, said in (("weights.eqx", "damaged"), ("inverse.json", "damaged")):
         broken = tmp_path / name.split(".")[0]
         shutil.copytree(weights, broken)

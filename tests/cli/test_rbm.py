@@ -186,6 +186,10 @@ def test_bad_data(kadanoff: Any, tmp_path: Path, refused: Any) -> None:
 
 def test_bad_folders(kadanoff: Any, fitted: Path, images: Path, tmp_path: Path, refused: Any) -> None:
     refused(kadanoff("rbm", "score", tmp_path), "holds no rbm")
+    refused(
+        kadanoff("rbm", "score", tmp_path / "absent"), "absent does not exist: check the path, or make an rbm"
+    )
+    refused(kadanoff("rbm", "score", fitted / "rbm.json"), "rbm.json is a file, but an rbm is a folder")
     refused(kadanoff("rbm", "fit", images, "--epochs", 3, "--out", fitted), "holds another training")
     np.save(tmp_path / "narrow.npy", np.arange(30, dtype=np.uint8).reshape(10, 3))
     refused(kadanoff("rbm", "score", fitted, tmp_path / "narrow.npy"), "3 features")

@@ -174,6 +174,32 @@ def test_rows_of_different_kinds_make_tables_of_their_own() -> None:
     assert as_text({"value": [2.627, -0.083], "error": [0.003, 0.002]}) == "2.627(3)-0.083(2)i"
 
 
+def test_exact_references_have_a_digit_more_than_the_estimate_beside_them() -> None:
+    def shown(found: Any, known: Any) -> list[str]:
+        names, [cells] = tables([{"label": "a", "x": found, "reference": {"x": known}}])[0]
+        assert names == ["label", "x", "x (reference)"]
+        return cells[1:]
+
+    exact = 0.4406867935097715
+    assert shown(Estimate(0.44055, 0.00019), exact) == ["0.44055(19)", "0.440687"]
+    assert shown(Estimate(0.4405, 0.0003), Estimate(exact, 0.0)) == ["0.4405(3)", "0.44069"]
+    # The same from JSON; a zero that was rounded to is shown, of a short number none is added.
+    assert shown(Estimate(82.12, 0.11).as_dict(), Estimate(82.09957666, 0.0).as_dict()) == [
+        "82.12(11)",
+        "82.100",
+    ]
+    assert shown(Estimate(1.03, 0.03), 1.0) == ["1.03(3)", "1"]
+    assert shown(Estimate(-0.9397, 0.0008), -0.9515 + 0.0125) == ["-0.9397(8)", "-0.939"]
+    assert shown(Estimate(0.73, 0.03), float(jnp.float32(0.7))) == ["0.73(3)", "0.7"]
+    assert shown(Estimate(1096.0, 30.0), 1100.2) == ["1100(30)", "1100"]
+    assert shown(None, Estimate(-0.9515, 0.0)) == ["", "-0.9515"]
+    # What has an error keeps it; without one beside, numbers are as in every other cell.
+    assert shown(Estimate(0.596, 0.002), Estimate(0.601, 0.004)) == ["0.596(2)", "0.601(4)"]
+    assert shown(None, exact) == ["", "0.4407"]
+    assert shown(Estimate(0.5, float("nan")), exact) == ["0.5(nan)", "0.4407"]
+    assert shown(2.0, None) == ["2", ""]
+
+
 @pytest.mark.slow
 @pytest.mark.ci
 def test_pages_of_what_was_learnt(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:

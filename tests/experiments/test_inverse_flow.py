@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kadanoff.experiments import inverse_flow
+from kadanoff.plots import inverse_flow as plots
 from kadanoff.statistics import Estimate
 
 
@@ -34,8 +35,6 @@ def test_couplings_flow_to_the_critical_one_and_lengths_double(tmp_path: Path) -
 
 @pytest.mark.exact
 def test_no_slope_lies_outside_the_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kadanoff.plots import inverse_flow as plots
-
     drawn: list[Any] = []
     monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
     rows = [
@@ -46,6 +45,26 @@ def test_no_slope_lies_outside_the_figure(tmp_path: Path, monkeypatch: pytest.Mo
     plots.plot_effective_couplings(matched, rows, tmp_path / "f.png", critical=-0.9515, b=2, start=32)
     low, high = drawn[0].axes[1].get_ylim()
     assert low < -0.1 and high > 1.5
+
+
+@pytest.mark.exact
+def test_slopes_are_drawn_in_the_order_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
+    rows = [
+        {"label": "32/64", "variant": phase, "estimator": name, "slope": slope}
+        for phase, slopes in (("ordered", (None, 0.5, None)), ("disordered", (0.4, 0.5, None)))
+        for name, slope in zip(
+            ("xi_over_L", "abs_magnetization", "binder"),
+            (None if slope is None else Estimate(slope, 0.05) for slope in slopes),
+            strict=True,
+        )
+    ]
+    plots.plot_effective_couplings({}, rows, tmp_path / "f.png", critical=-0.9515, b=2, start=32)
+    names = [text.get_text() for text in drawn[0].axes[1].get_xticklabels()]
+    assert [name.split("\n")[0] for name in names] == [
+        plots._NAMES[n] for n in ("xi_over_L", "abs_magnetization")
+    ]
 
 
 @pytest.mark.exact

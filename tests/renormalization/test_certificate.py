@@ -8,7 +8,7 @@ from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.renormalization import Levels, certificate, critical_exponents, importance_weights
-from kadanoff.renormalization.certificate import CERTIFIED, _deviation
+from kadanoff.renormalization.certificate import CERTIFIED, Certificate, _deviation
 from kadanoff.sampling import sample
 from kadanoff.statistics import Estimate
 
@@ -121,6 +121,9 @@ def test_a_certificate_prints_a_column_a_level():
     expected = [str(found[0]["phi2"]), str(found[1]["phi2"]), str(found[1]["deviation"]["phi2"])]
     assert ["phi2", *expected] in [line.split() for line in lines]
     assert len({len(line) for line in (heading, *lines)}) == 1
+    # A number without an error prints with four digits, and keeps all of its own.
+    row = {"level": 0, "side": 4, "inconsistency": 0.609733091069177}
+    assert str(Certificate([row])).splitlines()[-1].split() == ["inconsistency", "0.6097"]
 
 
 @pytest.mark.exact

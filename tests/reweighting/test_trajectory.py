@@ -60,6 +60,23 @@ def test_rows_without_overlap_are_blank_and_are_not_drawn(ensemble, tmp_path, mo
     plot_trajectories({"sample": found}, tmp_path / "path.png", ["phi2"])
     curves = {line.get_label(): line.get_xdata() for line in drawings[0].axes[-1].lines}
     assert list(curves["sample"]) == [1.0]
+    assert {axis.get_xlabel() for axis in drawings[0].axes} == {r"$\mu^2$"}
+
+
+@pytest.mark.exact
+def test_the_figure_says_what_its_grey_background_means(ensemble, tmp_path, monkeypatch) -> None:
+    from kadanoff.plots import trajectory
+
+    drawings = []
+    monkeypatch.setattr(trajectory, "save", lambda drawing, path: drawings.append(drawing) or path)
+    near, far = (reweight_along(ensemble, gaussian, [1.0, last], ["phi2"], "mass2") for last in (1.05, 100.0))
+    for found in ({"near": near}, {"far": far}, {"near": near, "far": far}):
+        plot_trajectories(found, tmp_path / "path.png", ["phi2"])
+    named = [
+        [text.get_text() for text in drawing.axes[1].get_legend().get_texts() if "trusted" in text.get_text()]
+        for drawing in drawings
+    ]
+    assert named == [[], ["not to be trusted"], ["not to be trusted, darker for more curves"]]
 
 
 @pytest.mark.exact

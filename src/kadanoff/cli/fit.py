@@ -200,7 +200,13 @@ def _from_action(request: dict[str, Any], ways: dict[str, Any]) -> tuple[Any, An
     from kadanoff.lattice import Lattice
     from kadanoff.learning import fit_variational
 
-    wanted = parsing.build_action(request["target"], request["couplings"])
+    target = request["target"]
+    if target not in parsing.ACTIONS and ".py:" not in target:
+        raise InputError(
+            f"unknown action {target!r}, and no run or file of that name: check the path of data, or give an action, "
+            f"{', '.join(parsing.ACTIONS)} or FILE.py:NAME"
+        )
+    wanted = parsing.build_action(target, request["couplings"])
     sides = parsing.parse_size(request["size"] or "4x4", None)
     start = _model(request, sides, {})
     options = {} if request["steps"] is None else {"epochs": request["steps"]}

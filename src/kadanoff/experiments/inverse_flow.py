@@ -252,7 +252,8 @@ def _notes(inverse: LearntInverse) -> list[str]:
         "named as estimator; level 0 is simulated, so K_0 is exact; nu = (j - i) ln b / -ln(slope)",
         "slope goes through all couplings of a side, inner_slope through those nearest to the critical one: their "
         "difference is curvature, for t_j = b^{-(j-i)/nu} t_i holds near criticality only",
-        "empty is what direct simulations, reweighted, do not reach within the range that their samples cover",
+        "empty is what direct simulations, reweighted, do not reach within the range that their samples cover, and "
+        "where structure factors, in one of fifty resamples or more, do not fall like 1/(1 + xi^2 k^2)",
         "xi/L and U4 do not see the amplitude of the map; <|m|> does, and it is the most precise of the three",
         "the map keeps U4 and xi/L of the start, whose corrections to scaling are those of 32 x 32: levels from the "
         "critical mass are matched slightly off it",

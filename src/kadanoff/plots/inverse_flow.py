@@ -119,7 +119,11 @@ def plot_effective_couplings(
     left.locator_params(axis="x", nbins=6)
     legend(left, loc="upper left")
     single = [row for row in slopes if _ratio(row["label"]) == b and row["slope"] is not None]
-    labels = list(dict.fromkeys((row["label"], row["estimator"]) for row in single))
+    shown = {(row["label"], row["estimator"]) for row in single}
+    # In the order of the table, whichever phase a point is missing from.
+    labels = [
+        key for key in dict.fromkeys((row["label"], row["estimator"]) for row in slopes) if key in shown
+    ]
     for shift, phase in ((-0.12, "ordered"), (0.12, "disordered")):
         rows = [row for row in single if row["variant"] == phase]
         places = [labels.index((row["label"], row["estimator"])) + shift for row in rows]

@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 
 from kadanoff.observables import observable
-from kadanoff.plots.style import COLOURS, MARKERS, band, figure, legend, points, reference, save
+from kadanoff.plots.style import (
+    COLOURS,
+    COUPLING_SYMBOLS,
+    MARKERS,
+    band,
+    figure,
+    legend,
+    points,
+    reference,
+    save,
+)
 from kadanoff.renormalization.matching import Matching
 
 __all__ = ["plot_flow", "plot_matchings"]
-
-#: A coupling and its critical value.
-_SYMBOLS = {
-    "beta": (r"$\beta$", r"$\beta_c$"),
-    "mass2": (r"$\mu^2$", r"$\mu_c^2$"),
-    "kappa": (r"$\kappa$", r"$\kappa_c$"),
-    "quartic": (r"$\lambda$", r"$\lambda_c$"),
-}
 
 
 def plot_matchings(
@@ -115,7 +117,7 @@ def plot_flow(
 
 def _symbol(found: Matching, critical: int = 0) -> str:
     name = found.crossing.coupling
-    return _SYMBOLS.get(name, (name, f"critical {name}"))[critical]
+    return COUPLING_SYMBOLS.get(name, (name, f"critical {name}"))[critical]
 
 
 def _times(step: int) -> str:

@@ -12,11 +12,29 @@ from matplotlib.figure import Figure
 
 from kadanoff.statistics import Estimate
 
-__all__ = ["COLOURS", "MARKERS", "band", "figure", "legend", "points", "reference", "save"]
+__all__ = [
+    "COLOURS",
+    "COUPLING_SYMBOLS",
+    "MARKERS",
+    "band",
+    "figure",
+    "legend",
+    "points",
+    "reference",
+    "save",
+]
 
 #: Told apart by readers with any colour vision (M. Okabe, K. Ito, Color Universal Design, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+#: A coupling and its critical value.
+COUPLING_SYMBOLS = {
+    "beta": (r"$\beta$", r"$\beta_c$"),
+    "mass2": (r"$\mu^2$", r"$\mu_c^2$"),
+    "kappa": (r"$\kappa$", r"$\kappa_c$"),
+    "quartic": (r"$\lambda$", r"$\lambda_c$"),
+}
 
 _STYLE: Any = {
     "font.size": 10,

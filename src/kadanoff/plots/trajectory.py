@@ -7,11 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kadanoff.observables import Observable, observable
-from kadanoff.plots.style import COLOURS, MARKERS, band, figure, legend, points, save
+from kadanoff.plots.style import COLOURS, COUPLING_SYMBOLS, MARKERS, band, figure, legend, points, save
 from kadanoff.reweighting.trajectory import FEWEST, PHASE, Point, Trajectory
 from kadanoff.statistics import Estimate
 
 __all__ = ["plot_trajectories"]
+
+#: Of the background where one curve is not to be trusted.
+_GREY, _SHADE = "0", 0.06
 
 
 def plot_trajectories(
@@ -32,7 +35,8 @@ def plot_trajectories(
     are_complex = {name: any(_is_complex(point) for point in line) for name, line in found.items()}
     rows = 2 if any(are_complex.values()) else 1
     drawing, axes = figure(rows, len(entries) + 1, width=4.6, height=3.3, sharex=True)
-    coupling = symbol or next(iter(found.values())).coupling
+    name = next(iter(found.values())).coupling
+    coupling = symbol or COUPLING_SYMBOLS.get(name, (name,))[0]
     for number, (name, line) in enumerate(found.items()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         shown = [point for point in line if point.observables]
@@ -66,8 +70,11 @@ def plot_trajectories(
         FEWEST / count, color="0.35", linestyle=":", label=f"{FEWEST} effective configurations"
     )
     axes[0, -1].set(yscale="log", ylabel="effective sample / sample")
-    legend(axes[0, -1], fontsize=8)
     _shade(list(axes.ravel()), list(found.values()))
+    if not all(point.trusted for line in found.values() for point in line):
+        text = "not to be trusted" + (", darker for more curves" if len(found) > 1 else "")
+        axes[0, -1].fill_between([], [], [], color=_GREY, alpha=2 * _SHADE, linewidth=0, label=text)
+    legend(axes[0, -1], fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel(coupling)
     return save(drawing, path)
@@ -93,7 +100,7 @@ def _shade(axes: Sequence[Axes], lines: Sequence[Trajectory]) -> None:
                 axis.set_xlim(x[0], x[-1])
             for point, low, high in zip(line, edges[:-1], edges[1:], strict=True):
                 if not point.trusted:
-                    axis.axvspan(low, high, color="0", alpha=0.06, linewidth=0, zorder=0)
+                    axis.axvspan(low, high, color=_GREY, alpha=_SHADE, linewidth=0, zorder=0)
 
 
 def _is_complex(point: Point) -> bool:

@@ -35,7 +35,7 @@ class Certificate(list[dict[str, Any]]):
         names = [name for name in dict.fromkeys(name for row in self for name in row) if name not in _NESTED]
         columns = []
         for row in self:
-            columns.append([f"level {row['level']}", *(str(row.get(name, "")) for name in names[1:])])
+            columns.append([f"level {row['level']}", *(_cell(row.get(name, "")) for name in names[1:])])
             if "deviation" in row:
                 columns.append(["deviation", *(str(row["deviation"].get(name, "")) for name in names[1:])])
         left = ["", *names[1:]]
@@ -46,6 +46,11 @@ class Certificate(list[dict[str, Any]]):
         )
 
     __repr__ = __str__
+
+
+def _cell(value: Any) -> str:
+    """Estimates as they print; a number without an error with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) -> Certificate:

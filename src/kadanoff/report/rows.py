@@ -1,5 +1,6 @@
 """Rows of nested results as text: what `certificate`, `critical_exponents` and experiments give."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,8 @@ def as_text(value: Any) -> str:
     >>> as_text({"value": 0.5439, "error": 0.0004, "tau_int": None}), as_text(2.0), as_text(1 - 2j), as_text(None)
     ('0.5439(4)', '2', '1-2i', '')
     """
-    if isinstance(value, Mapping) and _is_estimate(value):
-        return str(Estimate(_number(value["value"]), _number(value["error"])))
+    if (estimate := _estimate(value)) is not None:
+        return str(estimate)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -59,11 +60,15 @@ def coupling_rows(couplings: Mapping[str, Any]) -> list[tuple[str, str]]:
 def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list[str]]]]:
     """Columns and cells; rows that are labelled by other columns make a table of their own.
 
+    A reference without an error is written to a digit more than the estimate that it stands beside.
+
     >>> tables([{"side": 8, "binder": 0.55}, {"side": 16, "binder": 0.58}])
     [(['side', 'binder'], [['8', '0.55'], ['16', '0.58']])]
+    >>> tables([{"beta_c": Estimate(0.44055, 0.00003), "reference": {"beta_c": 0.4406867935}}])[0][1]
+    [['0.44055(3)', '0.440687']]
     """
     grouped: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in map(flatten, rows):
+    for row in map(_with_exact_references, map(flatten, rows)):
         grouped.setdefault(tuple(name for name in LABELS if name in row), []).append(row)
     found = []
     for group in grouped.values():
@@ -81,6 +86,45 @@ def thinned_rows(rows: Sequence[Any], about: int) -> list[Any]:
     """
     kept = list(rows[:: max(1, len(rows) // about)])
     return kept if not rows or kept[-1] is rows[-1] else [*kept, rows[-1]]
+
+
+def _with_exact_references(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat row, with those of its references that have no error as text."""
+    ending = " (reference)"
+    exact = {
+        name: text
+        for name, value in row.items()
+        if name.endswith(ending) and (text := _exact(value, row.get(name.removesuffix(ending)))) is not None
+    }
+    return {**row, **exact}
+
+
+def _exact(reference: Any, beside: Any) -> str | None:
+    """A real number without an error, to a digit more than an estimate shows; None of anything else."""
+    known = Estimate(reference, 0.0) if isinstance(reference, float) else _estimate(reference)
+    if (
+        known is None
+        or known.error != 0
+        or isinstance(known.value, complex)
+        or not math.isfinite(known.value)
+    ):
+        return None
+    found = _estimate(beside)
+    shown = math.nan if found is None else abs(found.error)
+    if not 0 < shown < math.inf:
+        return None if isinstance(reference, float) else f"{known.value:.10g}"
+    mantissa, exponent = f"{shown:.6e}".split("e")
+    decimals = 1 - int(exponent) + (mantissa[0] == "1")
+    rounded = round(known.value, decimals)
+    ends_there = math.isclose(rounded, known.value, rel_tol=2**-23)  # couplings may be in single precision
+    return f"{rounded:.10g}" if ends_there else f"{rounded:.{max(decimals, 0)}f}"
+
+
+def _estimate(value: Any) -> Estimate | None:
+    """The estimate in a cell, which may come from JSON."""
+    if isinstance(value, Mapping) and _is_estimate(value):
+        return Estimate(_number(value["value"]), _number(value["error"]))
+    return value if isinstance(value, Estimate) else None
 
 
 def _components(name: str, value: Any, place: tuple[int, ...] = ()) -> list[tuple[str, str]]:

@@ -38,9 +38,8 @@ def write_content(
 ) -> Path:
     """Write content into a file of a folder, and a header `kind`.json; `StoreError` when the path is a file."""
     folder = Path(path)
-    article = "an" if kind[0] in "aeiou" else "a"
     if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder} is a file, but {article} {kind} is a folder: give another path")
+        raise StoreError(f"{folder} is a file, but {_one(kind)} is a folder: give another path")
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / file, content)
     header = {"format": _FORMAT, "kind": kind, "checksum": checksum(content), **header}
@@ -89,12 +88,25 @@ def read_header(path: str | Path, kind: str, make: str) -> dict[str, Any]:
         header = json.loads((folder / f"{kind}.json").read_text())
         written = int(header["format"])
     except (FileNotFoundError, NotADirectoryError):
+        if not folder.exists():
+            raise StoreError(
+                f"{folder} does not exist: check the path, or make {_one(kind)} with {make}"
+            ) from None
+        if not folder.is_dir():
+            raise StoreError(
+                f"{folder} is a file, but {_one(kind)} is a folder: give the one with {kind}.json"
+            ) from None
         raise StoreError(f"{folder} holds no {kind} (no {kind}.json); make one with {make}") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise StoreError(f"{folder}/{kind}.json is damaged; learn the {kind} again") from None
     if written > _FORMAT:
         raise StoreError(f"{folder} was written by a newer version of kadanoff (format {written}): update it")
     return header
+
+
+def _one(kind: str) -> str:
+    """The kind with its article: an inverse, an rbm (spoken by its letters), a model."""
+    return f"{'an' if kind[0] in 'aeiou' or kind == 'rbm' else 'a'} {kind}"
 
 
 def read_weights(path: str | Path, header: dict[str, Any], like: Tree) -> Tree:

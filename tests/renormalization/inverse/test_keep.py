@@ -99,8 +99,11 @@ def test_damage_is_one_line(made_up, tmp_path, name):
 
 def test_files_and_absent_folders_are_refused(made_up, tmp_path):
     (tmp_path / "file").write_text("do not lose me")
-    for path in ("file", "absent"):
-        with pytest.raises(StoreError, match="holds no inverse"):
+    for path, said in (
+        ("file", "is a file, but an inverse is a folder"),
+        ("absent", "absent does not exist"),
+    ):
+        with pytest.raises(StoreError, match=said):
             LearntInverse.load(tmp_path / path)
     with pytest.raises(StoreError, match="is a file") as caught:
         made_up("linear").save(tmp_path / "file")
