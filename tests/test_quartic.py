@@ -98,22 +98,25 @@ def test_against_scipy(couplings):
 
 @pytest.mark.exact
 def test_derivatives_are_the_moments():
-    h, a, b = 0.7, -1.1, 0.4
-    with jax.enable_x64(True):
-        by_h, by_a, by_b = jax.grad(quartic.log_partition, argnums=(0, 1, 2))(h, a, b)
-        second, fourth = quartic.moments(h, a, b, (2, 4))
-        assert float(by_h) == pytest.approx(float(quartic.mean(h, a, b)), rel=1e-13)
-        assert float(by_a) == pytest.approx(-float(second), rel=1e-13)
-        assert float(by_b) == pytest.approx(-float(fourth), rel=1e-13)
-        variance = float(quartic.variance(h, a, b))
-        assert float(jax.grad(jax.grad(quartic.log_partition))(h, a, b)) == pytest.approx(variance, rel=1e-12)
-        assert float(jax.grad(quartic.mean)(h, a, b)) == pytest.approx(variance, rel=1e-12)
-        step = 1e-4
-        slope = (quartic.variance(h + step, a, b) - quartic.variance(h - step, a, b)) / (2 * step)
-        assert float(jax.grad(quartic.variance)(h, a, b)) == pytest.approx(float(slope), rel=1e-6)
-        assert float(jax.jvp(quartic.mean, (h, a, b), (1.0, 0.0, 0.0))[1]) == pytest.approx(
-            variance, rel=1e-12
+    step = 1e-4
+
+    @jax.jit  # one program, which shares what all of them need
+    def everything(h, a, b):
+        slopes = jax.grad(quartic.log_partition, argnums=(0, 1, 2))(h, a, b)
+        moments = (quartic.mean(h, a, b), *quartic.moments(h, a, b, (2, 4)))
+        curvatures = (
+            jax.grad(jax.grad(quartic.log_partition))(h, a, b),
+            jax.grad(quartic.mean)(h, a, b),
+            jax.jvp(quartic.mean, (h, a, b), (1.0, 0.0, 0.0))[1],
         )
+        beside = quartic.variance(h + jnp.array([-step, 0.0, step]), a, b)
+        return slopes, moments, curvatures, beside, jax.grad(quartic.variance)(h, a, b)
+
+    with jax.enable_x64(True):
+        slopes, (mean, second, fourth), curvatures, beside, third = everything(0.7, -1.1, 0.4)
+        np.testing.assert_allclose(slopes, [mean, -second, -fourth], rtol=1e-13)
+        np.testing.assert_allclose(curvatures, [beside[1]] * 3, rtol=1e-12)
+        assert float(third) == pytest.approx(float(beside[2] - beside[0]) / (2 * step), rel=1e-6)
 
 
 @pytest.mark.exact
@@ -158,6 +161,8 @@ def test_draws_follow_the_density(name):
     assert stats.kstest(x, lambda value: np.interp(value, grid, cdf / cdf[-1])).pvalue > 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_moments_of_draws_over_random_couplings():
     """Standardised means over the whole grid of couplings: chi-squared at 1e-3 on both sides."""
@@ -241,12 +246,11 @@ def test_bad_couplings_end_as_nan_under_jit():
 @pytest.mark.exact
 def test_site_object():
     site = quartic.QuarticSite(h=jnp.array([0.1, 2.0]), a=-1.0, b=0.5)
-    np.testing.assert_array_equal(site.mean(), quartic.mean(site.h, -1.0, 0.5))
-    np.testing.assert_array_equal(site.variance(), quartic.variance(site.h, -1.0, 0.5))
-    np.testing.assert_array_equal(site.moments((2,))[0], quartic.moments(site.h, -1.0, 0.5, (2,))[0])
-    np.testing.assert_array_equal(
-        site.draw(jax.random.key(4)), quartic.draw(jax.random.key(4), site.h, -1.0, 0.5)
-    )
+    couplings = (site.h, site.a, site.b)
+    np.testing.assert_array_equal(site.mean(), quartic.mean(*couplings))
+    np.testing.assert_array_equal(site.variance(), quartic.variance(*couplings))
+    np.testing.assert_array_equal(site.moments((2,))[0], quartic.moments(*couplings, (2,))[0])
+    np.testing.assert_array_equal(site.draw(jax.random.key(4)), quartic.draw(jax.random.key(4), *couplings))
     x = np.linspace(-6, 6, 2001)[:, None]
     np.testing.assert_allclose(
         np.trapezoid(np.exp(site.log_density(jnp.asarray(x))), x, axis=0), 1, rtol=1e-5

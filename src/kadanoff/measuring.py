@@ -20,6 +20,8 @@ __all__ = ["in_batches", "measure", "measurement_names"]
 
 #: Sites measured at once: bounds the memory of temporaries on any device.
 _SITES_PER_BATCH = 1 << 22
+#: Up to so many sites fields are filled up to a power of two of them: one program for ensembles of many sizes.
+_FEW_SITES = 1 << 18
 
 
 def measurement_names(with_action: bool, spins: bool = False, on_lattice: bool = True) -> tuple[str, ...]:
@@ -74,7 +76,8 @@ def in_batches(
     `function` gives compensated pairs, each (config, ...); the answer has them as double-precision series.
     """
     volume = int(np.prod(fields.shape[1:]))
-    batch = max(1, min(len(fields), _SITES_PER_BATCH // volume))
+    few = 1 << max(len(fields) - 1, 0).bit_length()
+    batch = max(1, min(few if few * volume <= _FEW_SITES else len(fields), _SITES_PER_BATCH // volume))
     parts: list[list[np.ndarray]] = []
     for begin in range(0, len(fields), batch):
         chunk = fields[begin : begin + batch]

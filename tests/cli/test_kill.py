@@ -248,6 +248,8 @@ def test_what_is_no_time_is_refused(text: str, kadanoff: Any, refused: Any, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_what_was_asked_of_an_experiment_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     (tmp_path / "reproduce.json").write_text("{}")
     (tmp_path / ".lock").touch()

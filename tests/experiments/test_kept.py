@@ -69,6 +69,8 @@ def test_an_interrupted_experiment_goes_on(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "simulated again"
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_training_goes_on_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kadanoff.store.checkpoint._EVERY", 0.0)
     graph = Graph.complete(3)

@@ -102,6 +102,8 @@ def test_only_chains_that_start_anew_leave_a_mode(refresh: float, share: float) 
     )
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_training_goes_on_with_the_same_bits_and_stops_when_told() -> None:
     training = Training(batch_size=64, total_epochs=4)

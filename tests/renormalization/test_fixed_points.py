@@ -70,6 +70,8 @@ def exact() -> Exact:
     return Exact()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_newton_finds_the_couplings_that_blocking_leaves(exact):
     solved = exact.solve(np.array([0.2, 0.05]))

@@ -135,6 +135,8 @@ def test_sharp_wells_agree_with_enumeration() -> None:
     assert np.all(np.abs(found - expected) < SIGMAS * error + 2 / b)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_spins_of_cliques_agree_with_enumeration() -> None:
     action = MarkovRandomField(KITE, {2: edge, 3: triangle}, spins=True)

@@ -17,6 +17,12 @@ from kadanoff.sampling.state import Info, start
 ACTION = Phi4(-0.9515, 0.7)
 
 
+OFTEN = [
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci] if name == "leapfrog" else [])
+    for name in INTEGRATORS
+]
+
+
 class Free(NearestNeighbourAction):
     mass2: float = 0.5
     kappa: float = 1.0
@@ -48,7 +54,7 @@ def thermal(sampler, action, chains, shape, steps=60):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("integrator", INTEGRATORS)
+@pytest.mark.parametrize("integrator", OFTEN)
 def test_trajectories_are_reversible(integrator):
     sampler = HybridMonteCarlo(steps=10, integrator=integrator)
     with jax.enable_x64(True):
@@ -62,7 +68,7 @@ def test_trajectories_are_reversible(integrator):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("integrator", INTEGRATORS)
+@pytest.mark.parametrize("integrator", OFTEN)
 def test_trajectories_preserve_volume(integrator):
     gradient = lambda x: x**3 - x + 0.1 * jnp.roll(x, 1)  # noqa: E731
 
@@ -76,6 +82,8 @@ def test_trajectories_preserve_volume(integrator):
         assert float(jnp.linalg.det(jacobian)) == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_energy_violation_is_of_second_order():
     """Halving the step divides dH by four; Omelyan's constant wins more than its two forces cost."""
@@ -172,7 +180,7 @@ def test_chains_do_not_depend_on_their_batch():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("initial", [0.01, 2.0])
+@pytest.mark.parametrize("initial", [pytest.param(0.01, marks=[pytest.mark.slow, pytest.mark.ci]), 2.0])
 def test_tuning_reaches_the_target(initial):
     sampler = HybridMonteCarlo(step_size=initial, steps=6, target_acceptance=0.8)
     state = sampler.init(ACTION, start(random.key(0), Lattice((16, 16)), 64))

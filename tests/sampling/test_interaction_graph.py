@@ -58,7 +58,9 @@ class Real(Ring):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("sampler", [None, kd.Metropolis()])
+@pytest.mark.parametrize(
+    "sampler", [pytest.param(None, marks=[pytest.mark.slow, pytest.mark.ci]), kd.Metropolis()]
+)
 def test_a_ring_of_spins_follows_the_enumerated_law(sampler):
     # The mean of S over all 2^7 fields, within 4 sigma.
     action, lattice = Ring(0.4, -0.3), kd.Lattice(7)

@@ -187,7 +187,10 @@ class OwnPhi4(NearestNeighbourAction):
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     ("action", "sampler"),
-    [(LongerRangeIsing(0.5, -0.3), HeatBath()), (InField(-0.6, 0.3), Metropolis())],
+    [
+        (LongerRangeIsing(0.5, -0.3), HeatBath()),
+        pytest.param(InField(-0.6, 0.3), Metropolis(), marks=[pytest.mark.slow, pytest.mark.ci]),
+    ],
     ids=["interaction graph", "own potential"],
 )
 def test_temperatures_of_every_action_with_local_updates_agree_with_enumeration(action, sampler) -> None:

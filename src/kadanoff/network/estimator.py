@@ -20,13 +20,7 @@ from kadanoff.network.exact import visible_energy
 from kadanoff.network.likelihood import best_log_partition
 from kadanoff.network.model import Phi4Network
 from kadanoff.network.monitor import Monitor, Record
-from kadanoff.network.options import (
-    Callback,
-    callbacks_of,
-    require_unchanged,
-    started_options,
-    training_of,
-)
+from kadanoff.network.options import Callback, callbacks_of, require_unchanged, started_options, training_of
 from kadanoff.network.rows import by_rows
 from kadanoff.network.scaling import Scaling, checked, pool_of, require_single
 from kadanoff.network.training import TrainingState

@@ -46,7 +46,7 @@ class Monitor(eqx.Module):
     >>> from kadanoff.network.training import Training
     >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
     >>> training = Training(total_epochs=1)
-    >>> state, epoch = training.epoch(training.init(Phi4Network.random("gaussian", 4, "ising", 3), x), x)
+    >>> state, epoch = training.epoch(training.init(Phi4Network.random("phi4", 4, "bernoulli", 3), x), x)
     >>> Monitor.of(x).record(state, epoch).log_likelihood is None
     True
     """

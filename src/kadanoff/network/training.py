@@ -75,7 +75,7 @@ class Training(eqx.Module):
 
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(64, 4))
-    >>> training = Training(batch_size=16, total_epochs=2)
+    >>> training = Training(total_epochs=2)
     >>> state = training.init(Phi4Network.random("phi4", 4, "bernoulli", 3), x)
     >>> state, epoch = training.epoch(state, x)
     >>> state.network

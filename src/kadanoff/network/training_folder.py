@@ -47,7 +47,7 @@ def fit_in_folder(
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(64, 4))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model = fit_in_folder(Phi4RBM(3, visible="gaussian", epochs=2, random_state=0), x, folder)
+    ...     model = fit_in_folder(Phi4RBM(n_hidden=3, epochs=2, random_state=0), x, folder)
     ...     len(load_rbm(folder).history_)
     2
     """

@@ -260,9 +260,11 @@ class Widened(kd.Phi4):
         return super().density(field) - self.link * field * jnp.roll(field, 2, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
-@pytest.mark.parametrize("offset", [pytest.param(0.3, marks=[pytest.mark.slow, pytest.mark.ci]), 50.0])
-@pytest.mark.parametrize("uniform", [pytest.param(True, marks=[pytest.mark.slow, pytest.mark.ci]), False])
+@pytest.mark.parametrize("offset", [0.3, 50.0])
+@pytest.mark.parametrize("uniform", [True, False])
 def test_sites_of_ones_own_potential_far_from_zero(offset: float, uniform: bool) -> None:
     # Independent normal sites: their mean and variance are the answer, and score matching finds it exactly.
     fields = (offset + 0.5 * np.random.default_rng(2).normal(size=(1000, 4))).astype(np.float32)

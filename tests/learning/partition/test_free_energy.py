@@ -48,10 +48,10 @@ class Sextic(Action):
         return self.phi4.density(field) + self.sixth * field**6 - 0.2 * field * jnp.roll(field, 2, 0)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
-@pytest.mark.parametrize(
-    "method", ["annealing", pytest.param("integration", marks=[pytest.mark.slow, pytest.mark.ci])]
-)
+@pytest.mark.parametrize("method", ["annealing", "integration"])
 def test_four_sites_agree_with_quadrature_from_both_starts(method: str) -> None:
     action, bowls = InhomogeneousPhi4(SQUARE, W, A, B, R), InhomogeneousPhi4(SQUARE, W, abs(A) + 3, B, R)
     plan = {"method": method, "steps": 300, "draws": 100, "chains": 512, "sampler": SAMPLERS[method]}

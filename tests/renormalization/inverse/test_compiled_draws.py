@@ -52,6 +52,8 @@ def test_compiled_draws_are_the_generic_ones(kind, shape):
     np.testing.assert_allclose(drawn, generic, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_draws_depend_neither_on_threads_nor_on_company():
     inverse, (coarse, number) = density(*TWO[0]), fields(16, 64, 32)
     threads, results = numba.get_num_threads(), []

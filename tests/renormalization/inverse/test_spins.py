@@ -63,6 +63,8 @@ def test_flips_and_translations_are_followed_exactly(inverse):
     assert (aligned >= 0).all()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_the_minimal_law_has_the_symmetries_of_the_square():
     inverse = inverses()["minimal"]
@@ -73,6 +75,8 @@ def test_the_minimal_law_has_the_symmetries_of_the_square():
         np.testing.assert_allclose(inverse.log_prob(turn(fine), turn(coarse)), log, rtol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_blocks_are_drawn_with_their_probabilities():
     # 200,000 blocks against the law of the block, each state within 4.5 sigma.

@@ -26,8 +26,8 @@ GEOMETRY = [
     ("stochastic", False, (4, 2, 3), 2),
     ("stochastic", False, (2, 3, 2, 2), 2),
     ("density", False, (4, 6), 2),
-    ("density", True, (4,), 2),
-    ("density", True, (3, 2), 2),
+    pytest.param("density", True, (4,), 2, marks=[pytest.mark.slow, pytest.mark.ci]),
+    pytest.param("density", True, (3, 2), 2, marks=[pytest.mark.slow, pytest.mark.ci]),
 ]
 LARGER = [("density", True, (3, 4), 3), ("density", True, (4, 2, 4), 2), ("density", True, (2, 4, 2, 2), 2)]
 CLOSE = {"rtol": 1e-5, "atol": 2e-5}
