@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kadanoff.plots.style import COLOURS, figure, reference, save
+from kadanoff.plots.style import COLOURS, coupling_symbol, figure, reference, save
 
 __all__ = ["plot_couplings"]
 
@@ -22,6 +22,6 @@ def plot_couplings(values: Mapping[str, np.ndarray], path: str | Path) -> Path:
         flat = np.asarray(array, np.float64).ravel()
         axis.hist(flat, bins="auto" if np.ptp(flat) > 0 else 1, color=colour, alpha=0.8)
         reference(axis, float(flat.mean()), "mean", vertical=True)
-        axis.set(xlabel=f"${name}$" if len(name) == 1 else name, ylabel="components")
+        axis.set(xlabel=coupling_symbol(name), ylabel="components")
         axis.set_title(f"{flat.size} components, mean {flat.mean():.4g}")
     return save(drawing, path)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from kadanoff.plots.style import COLOURS, MARKERS, figure, legend, points, reference, save
+from kadanoff.plots.style import COLOURS, MARKERS, coupling_symbol, figure, legend, points, reference, save
 from kadanoff.statistics import Estimate
 
 __all__ = ["plot_couplings", "plot_recovery"]
@@ -63,8 +63,8 @@ def plot_couplings(
             axis.set_xlim(-0.6, len(methods) - 0.4)
             axis.set_xticks([])
             if line == 0:
-                axis.set_title(name.replace("_", " "))
-        row[0].set_ylabel(title)
+                axis.set_title(coupling_symbol(name))
+        row[0].set_ylabel(title.replace("phi^4", r"$\phi^4$"))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return save(drawing, path)

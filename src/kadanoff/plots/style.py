@@ -17,6 +17,7 @@ __all__ = [
     "COUPLING_SYMBOLS",
     "MARKERS",
     "band",
+    "coupling_symbol",
     "figure",
     "legend",
     "points",
@@ -35,6 +36,17 @@ COUPLING_SYMBOLS = {
     "kappa": (r"$\kappa$", r"$\kappa_c$"),
     "quartic": (r"$\lambda$", r"$\lambda_c$"),
 }
+
+
+def coupling_symbol(name: str) -> str:
+    """The symbol of a coupling, its name where it has none.
+
+    >>> coupling_symbol("mass2"), coupling_symbol("w"), coupling_symbol("next_nearest")
+    ('$\\\\mu^2$', '$w$', 'next nearest')
+    """
+    known = f"${name}$" if len(name) == 1 else name.replace("_", " ")
+    return COUPLING_SYMBOLS.get(name, (known,))[0]
+
 
 _STYLE: Any = {
     "font.size": 10,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kadanoff.observables import Observable, observable
-from kadanoff.plots.style import COLOURS, COUPLING_SYMBOLS, MARKERS, band, figure, legend, points, save
+from kadanoff.plots.style import COLOURS, MARKERS, band, coupling_symbol, figure, legend, points, save
 from kadanoff.reweighting.trajectory import FEWEST, PHASE, Point, Trajectory
 from kadanoff.statistics import Estimate
 
@@ -36,7 +36,7 @@ def plot_trajectories(
     rows = 2 if any(are_complex.values()) else 1
     drawing, axes = figure(rows, len(entries) + 1, width=4.6, height=3.3, sharex=True)
     name = next(iter(found.values())).coupling
-    coupling = symbol or COUPLING_SYMBOLS.get(name, (name,))[0]
+    coupling = symbol or coupling_symbol(name)
     for number, (name, line) in enumerate(found.items()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         shown = [point for point in line if point.observables]
