@@ -209,8 +209,10 @@ def test_a_folder_in_use_and_foreign_folders_are_refused(held: Path, tmp_path_fa
     for path, said in ((other, "something else than a network"), (other / "thesis.tex", "is a file")):
         with pytest.raises(StoreError, match=said):
             fit_in_folder(Phi4RBM(**OPTIONS), X, path)
-    with pytest.raises(StoreError, match="holds no rbm"):
+    with pytest.raises(StoreError, match="absent does not exist: check the path, or make an rbm"):
         load_rbm(other / "absent")
+    with pytest.raises(StoreError, match="holds no rbm"):
+        load_rbm(other)
 
 
 def edit(folder: Path, **changes: Any) -> None:

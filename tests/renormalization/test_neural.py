@@ -146,7 +146,7 @@ def test_damaged_and_foreign_folders_are_refused(networks, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="is a file"):
         networks["global"].save(tmp_path / "file")
-    with pytest.raises(StoreError, match="no phase"):
+    with pytest.raises(StoreError, match="nowhere does not exist: check the path, or make a phase"):
         NeuralObservable.load(tmp_path / "nowhere")
     whole, header = (folder / "weights.eqx").read_bytes(), (folder / "phase.json").read_text()
     flipped = bytearray(whole)

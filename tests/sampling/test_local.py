@@ -240,7 +240,11 @@ def test_samplers_refuse_options_out_of_range(make, said):
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 4, 4)], ids=["colours by a mask", "checkerboard"])
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param((2, 3, 4), marks=[pytest.mark.slow, pytest.mark.ci]), (2, 4, 4)],
+    ids=["colours by a mask", "checkerboard"],
+)
 def test_acceptance_is_a_mean_over_sites_and_sweeps(shape):
     def rate(rule):
         return float(local_sweeps(rule, key(0), jnp.zeros(shape), jnp.arange(2), 3, 1)[1])

@@ -19,7 +19,13 @@ OPTIONS: dict[str, dict[str, Any]] = {"likelihood": {"steps": 40}, "contrastive 
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci] if name == "likelihood" else [])
+        for name in METHODS
+    ],
+)
 def test_known_couplings_come_back(method: str, truth: Any, data: np.ndarray) -> None:
     start = kd.InhomogeneousPhi4.random(truth.graph, seed=1)
     fit = fit_data(start, data, method, seed=1, **OPTIONS.get(method, {}))
