@@ -44,6 +44,7 @@ def test_learn_grow_exponents_report(kadanoff: Any, simulated: Path, tmp_path: P
 
     assert kadanoff("report", grown).status == 0
     page = (grown / "report.html").read_text()
+    assert "made by" in page and "<td>seed</td><td></td>" not in page
     for heading in ("Figures", "Certificate", "Exponents", "Provenance"):
         assert f"<h2>{heading}</h2>" in page
     assert "Growth 8 -&gt; 16" in page and "data:image/png;base64," in page

@@ -124,6 +124,7 @@ BAD = [
     (SMOOTH.astype(complex), "score matching", "type complex"),
     ((SMOOTH * 10).astype(np.uint8), "likelihood", "scale integers"),
     (np.full((4, 4, 4), "x"), "likelihood", "give real numbers"),
+    (SMOOTH > 0, "pseudo-likelihood", "give spins as .1 and -1"),
     (np.where(np.arange(200)[:, None, None] == 7, np.nan, SMOOTH), "likelihood", "field 7 of the data"),
     (SMOOTH[:1], "score matching", "one alone has no spread"),
     (SMOOTH[:, 0, 0], "score matching", "give fields of shape"),

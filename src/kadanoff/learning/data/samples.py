@@ -99,6 +99,8 @@ def _require_numbers(fields: np.ndarray, action: Any) -> None:
         hint = "give real numbers"
         if fields.dtype.kind in "iu":
             hint = "scale integers, such as grey levels, to real numbers: phi = grey / 255"
+        elif fields.dtype.kind == "b":
+            hint = "give spins as +1 and -1, 2 * x - 1, and what is real as real numbers"
         raise InputError(f"the data have the type {fields.dtype}: {hint}")
     wanted = None if graph is None else graph.shape
     if fields.ndim < 2 or (wanted is not None and fields.shape[1:] != wanted):
