@@ -244,6 +244,7 @@ def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
         ({"visible": ["phi4"]}, X, "unknown unit type"),
         ({"training": ["persistent"]}, X, "unknown training"),
         ({}, X + 1j, "Complex data not supported"),
+        ({}, X[0], "Expected 2D array, got 1D array instead: Reshape your data"),
         ({"visible": "cubic"}, X, "unknown unit type 'cubic'"),
         ({"hidden": "cubic"}, X, "unknown unit type 'cubic'"),
         ({"training": "luck"}, X, "unknown training 'luck'"),

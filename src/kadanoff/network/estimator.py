@@ -278,7 +278,9 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         try:
             table: Any = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
         except ValueError as error:  # scikit-learn's own words, as its checks want them
-            raise InputError(str(error).splitlines()[0]) from None  # a second line holds the data
+            first, *others = str(error).splitlines()  # of which some hold the data
+            advice = [line for line in others if line.startswith("Reshape")]
+            raise InputError(" ".join([first, *advice])) from None
         if known is not True:
             levels = type(self.network_.visible).levels
             other = levels[0] if levels else self.scaling_.shift
