@@ -29,6 +29,7 @@ def fitted() -> Phi4RBM:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.reference
 @parametrize_with_checks([Phi4RBM(n_hidden=5, epochs=2, batch_size=16)])
 def test_scikit_learn_accepts_the_estimator(estimator, check) -> None:
