@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from kadanoff.actions.base import Action, FunctionAction, has_spins
+from kadanoff.actions.base import Action, FunctionAction, has_spins, require_density
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 
-__all__ = ["require_same_sites", "require_spins", "require_values_of", "space_of"]
+__all__ = ["require_real", "require_same_sites", "require_spins", "require_values_of", "space_of"]
 
 
 def space_of(action: Any, lattice: Lattice | Graph | int | Sequence[int] | None) -> Lattice | Graph:
@@ -28,6 +29,15 @@ def space_of(action: Any, lattice: Lattice | Graph | int | Sequence[int] | None)
             f"{type(action).__name__} lives on a graph of its own, {graph!r}: leave the lattice out"
         )
     return graph
+
+
+def require_real(action: Any, shape: tuple[int, ...]) -> None:
+    """`InputError` for an action that is complex on fields of a shape: there is no probability to sample."""
+    if jnp.issubdtype(require_density(action, shape).dtype, jnp.complexfloating):
+        raise InputError(
+            f"{type(action).__name__} is complex, and sampling needs a probability: sample a real action, and "
+            "reweight to this one"
+        )
 
 
 def require_same_sites(first: Any, second: Any) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -221,3 +222,30 @@ def test_simulations_that_differ_in_an_array_of_couplings(spins):
 def test_resamples_are_two_or_more(spins, samples):
     with pytest.raises(InputError, match="samples"):
         MultiHistogram(spins[:2], samples=samples)
+
+
+class Site(eqx.Module):
+    mass2: float
+
+    def __call__(self, field):
+        return self.mass2 / 2 * field**2
+
+
+class Parted(kd.Action):
+    """The Gaussian sites of `gaussian`, whose coupling lies in a part of the action."""
+
+    site: Site
+
+    def density(self, field):
+        return self.site(field)
+
+
+@pytest.mark.exact
+def test_a_coupling_in_a_part_of_the_action_is_joined_as_one_of_its_own():
+    rng = np.random.default_rng(5)
+    plain = [gaussian(mass2, rng) for mass2 in (1.0, 1.2)]
+    parted = [each.with_action(Parted(Site(float(each.action.mass2)))) for each in plain]
+    one, two = (MultiHistogram(each, samples=5) for each in (plain, parted))
+    assert (one.varied, two.varied) == (("mass2",), ("site.mass2",))
+    values = [each.curve("phi2", [1.0, 1.1]).values for each in (one, two)]
+    np.testing.assert_allclose(*values, rtol=1e-6)

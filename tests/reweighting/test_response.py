@@ -2,16 +2,18 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import kadanoff as kd
-from kadanoff.actions import Action, InhomogeneousPhi4
+from kadanoff.actions import Action, InhomogeneousPhi4, couplings
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.graph import Graph
-from kadanoff.reweighting.response import conjugate_series, derivative
+from kadanoff.reweighting.curves import reweighted_curve
+from kadanoff.reweighting.response import conjugate_series, derivative, with_coupling
 from kadanoff.reweighting.target import reweight
 
 pytestmark = pytest.mark.exact
@@ -116,3 +118,53 @@ def test_operators_of_an_action_with_one_complex_coupling() -> None:
     tilted = kd.conjugate(kd.LongerRangePhi4(0.5 + 0.1j, 0.7, next_nearest=0.2), field)
     for name in ("mass2", "quartic", "kappa", "next_nearest", "sextic"):
         assert complex(getattr(tilted, name)) == pytest.approx(complex(getattr(plain, name)), rel=1e-5)
+
+
+class _Well(eqx.Module):
+    a: Any
+
+    def __call__(self, field: Any) -> Any:
+        return self.a * field**2
+
+
+class _InParts(kd.Action):
+    """S = sum of wells, the couplings of which lie in parts of the action."""
+
+    wells: tuple[_Well, _Well]
+
+    def density(self, field: Any) -> Any:
+        return self.wells[0](field) + self.wells[1](field) ** 2
+
+
+class _Flat(kd.Action):
+    first: float
+    second: float
+
+    def density(self, field: Any) -> Any:
+        return self.first * field**2 + (self.second * field**2) ** 2
+
+
+def test_couplings_of_parts_of_an_action_respond_as_its_own() -> None:
+    flat = ensemble().with_action(_Flat(0.5, 0.2))
+    parts = ensemble().with_action(_InParts((_Well(0.5), _Well(0.2))))
+    for name, place in (("first", "wells[0].a"), ("second", "wells[1].a")):
+        found, expected = derivative(parts, "phi2", place), derivative(flat, "phi2", name)
+        assert (found.value, found.error) == pytest.approx((expected.value, expected.error), rel=1e-6)
+        curves = [
+            reweighted_curve(each, "phi2", [0.3, 0.35], coupling, samples=2).values
+            for each, coupling in ((parts, place), (flat, name))
+        ]
+        np.testing.assert_allclose(*curves, rtol=1e-6)
+    arrays = parts.with_action(_InParts((_Well(jnp.full((2, 3), 0.5)), _Well(0.2))))
+    whole = derivative(parts, "phi2", "wells[0].a").value
+    assert sum(each.value for each in derivative(arrays, "phi2", "wells[0].a").flat) == pytest.approx(whole)
+    assert with_coupling(parts.action, "wells[1].a", 0.3).wells[1].a == 0.3
+    with pytest.raises(InputError, match=r"no coupling 'a'; choose from wells\[0\].a, wells\[1\].a"):
+        derivative(parts, "phi2", "a")
+
+
+def test_plain_complex_numbers_are_couplings() -> None:
+    sample = ensemble().with_action(_Quadratic(0.6 + 0.2j))
+    assert couplings(sample.action)["a"] == pytest.approx(0.6 + 0.2j)
+    expected = 2 * (0.6 + 0.2j) * np.sum(np.asarray(sample.fields, np.float64) ** 2, axis=(2, 3))
+    np.testing.assert_allclose(conjugate_series(sample, ("a",))["a"], expected, rtol=1e-6)

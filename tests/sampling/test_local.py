@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from kadanoff.actions import NearestNeighbourAction, Phi4
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.learning import fit_variational
 from kadanoff.random import key
 from kadanoff.sampling import (
     ColourBlock,
@@ -253,3 +254,19 @@ def test_acceptance_is_a_mean_over_sites_and_sweeps(shape):
     assert rate(lambda words, phi, around: (phi, jnp.full((), 0.25))) == pytest.approx(0.25)
     # Each site adds one after two sweeps of three: what it then has is above 1.5.
     assert rate(lambda words, phi, around: (phi + 1, 1.0 * (phi + 1 > 1.5))) == pytest.approx(2 / 3)
+
+
+@pytest.mark.exact
+def test_complex_actions_are_not_sampled() -> None:
+    class Damped(NearestNeighbourAction):
+        mass2: complex
+        kappa: float = 1.0
+
+        def potential(self, phi, dimension):
+            return (self.mass2 + 4) / 2 * phi**2
+
+    for sampler in (None, Metropolis()):
+        with pytest.raises(InputError, match="Damped is complex, .* sample a real action, and reweight"):
+            sample(Damped(0.5 + 0.2j), Lattice((2, 2)), chains=2, draws=2, sampler=sampler)
+    with pytest.raises(InputError, match="Damped is complex"):
+        fit_variational(Damped(0.5 + 0.2j), Damped(1.0), lattice=Lattice((2, 2)), chains=4, epochs=2)

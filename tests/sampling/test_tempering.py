@@ -3,6 +3,7 @@
 Each test compares up to ten numbers, each within 4.5 standard errors (about 1e-4 for all of them).
 """
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from kadanoff.actions import (
     InhomogeneousPhi4,
     Ising,
     LongerRangeIsing,
+    MarkovRandomField,
     NearestNeighbourAction,
     Phi4,
 )
@@ -29,6 +31,15 @@ PAIR = Graph([(0, 1)])
 WELLS = InhomogeneousPhi4(PAIR, w=0.5, a=-6.0, b=1.0, r=0.1)
 
 COLD, LADDER = Ising(0.9), Tempering(HeatBath(), (1.0, 1.5, 2.2, 3.2))
+
+
+class Link(eqx.Module):
+    """psi of a pair of sites with a strength of its own."""
+
+    strength: jax.Array
+
+    def __call__(self, values):
+        return jnp.exp(self.strength * values.prod(axis=-1) - (values**2).sum(axis=-1))
 
 
 def run(sampler, action, fields, steps, skip):
@@ -236,3 +247,10 @@ def test_what_is_refused() -> None:
     for message, call in refusals.items():
         with pytest.raises(InputError, match=message):
             call()
+
+
+@pytest.mark.exact
+def test_a_ladder_of_a_coupling_in_a_part_of_the_action() -> None:
+    action = MarkovRandomField(PAIR, {2: Link(jnp.array(0.8))})
+    rungs = Tempering(HybridMonteCarlo(), (1.0, 0.5), coupling="potentials[2].strength").rungs(action)
+    np.testing.assert_allclose(rungs.potentials[2].strength, [0.8, 0.4], rtol=1e-6)

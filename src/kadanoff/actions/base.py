@@ -4,7 +4,7 @@ import abc
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
-from numbers import Real
+from numbers import Complex, Real
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import equinox as eqx
@@ -287,13 +287,14 @@ def difference(
 
 
 def with_array_leaves(action: Any) -> Any:
-    """Turn numbers into arrays, so that couplings given as plain ones, whole or not, are differentiated too.
+    """Turn numbers into arrays, so that couplings given as plain ones, whole or complex too, are differentiated.
 
     >>> with_array_leaves([-1, 0.5, True])
     [Array(-1., dtype=float32, weak_type=True), Array(0.5, dtype=float32, weak_type=True), True]
     """
-    return jax.tree_util.tree_map(lambda leaf: jnp.asarray(float(leaf)) if _is_number(leaf) else leaf, action)
+    return jax.tree_util.tree_map(_as_array, action)
 
 
-def _is_number(leaf: Any) -> bool:
-    return isinstance(leaf, Real) and not isinstance(leaf, bool)
+def _as_array(leaf: Any) -> Any:
+    number = isinstance(leaf, Complex) and not isinstance(leaf, bool)
+    return jnp.asarray(float(leaf) if isinstance(leaf, Real) else complex(leaf)) if number else leaf

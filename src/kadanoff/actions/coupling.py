@@ -1,14 +1,16 @@
-"""Couplings as a user may give them."""
+"""Couplings as a user may give them, and by their names, as `couplings` tells them."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from kadanoff.errors import InputError
 
-__all__ = ["as_coupling", "one_coupling"]
+__all__ = ["as_coupling", "coupling_of", "one_coupling", "with_couplings"]
 
 
 def as_coupling(name: str, value: Any) -> Array:
@@ -44,3 +46,27 @@ def one_coupling(name: str, value: Any, complex_too: bool = False) -> Array:
             "are those of InhomogeneousPhi4 and InhomogeneousIsing"
         )
     return coupling
+
+
+def coupling_of(action: Any, name: str) -> Any:
+    """One coupling of an action, also of a part of it; None where there is none of this name.
+
+    >>> import kadanoff as kd
+    >>> coupling_of(kd.Phi4(-0.9515, 0.7), "quartic").item(), coupling_of({2: [0.5]}, "[2][0]")
+    (0.699999988079071, 0.5)
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(action)
+    return next((leaf for path, leaf in leaves if _name(path) == name), None)
+
+
+def with_couplings(action: Any, values: Mapping[str, Any]) -> Any:
+    """The action with other values of the couplings that are named, also those of its parts; nothing is checked.
+
+    >>> with_couplings({2: [0.5], 3: 1.0}, {"[2][0]": 0.7})
+    {2: [0.7], 3: 1.0}
+    """
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: values.get(_name(path), leaf), action)
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path).lstrip(".")

@@ -49,14 +49,14 @@ class VariationalFit:
 
         Raises `InputError` for an epoch that there is not.
         """
-        import equinox as eqx
         import jax.numpy as jnp
+
+        from kadanoff.actions.coupling import with_couplings
 
         if not -self.epochs <= epoch < self.epochs:
             raise InputError(f"the fit has the epochs 0 to {self.epochs - 1}, got {epoch}")
-        names = list(self.couplings)
-        values = [jnp.asarray(self.couplings[name][epoch]) for name in names]
-        return eqx.tree_at(lambda model: [getattr(model, name) for name in names], self.model, values)
+        values = {name: jnp.asarray(series[epoch]) for name, series in self.couplings.items()}
+        return with_couplings(self.model, values)
 
     def at_bound(self, epoch: int) -> Estimate:
         """<A - S>_p at an epoch, with its error over the chains."""
@@ -64,6 +64,8 @@ class VariationalFit:
 
     def __str__(self) -> str:
         """A few lines for people."""
+        from kadanoff.actions.coupling import coupling_of
+
         count = sum(values[0].size for values in self.couplings.values())
         lines = [
             f"{type(self.model).__name__}: {count} couplings by {self.optimiser}, {self.epochs} epochs, "
@@ -72,7 +74,7 @@ class VariationalFit:
             f"with noise {self.noise[-1]:.3g}",
         ]
         for name in self.couplings:
-            last = np.asarray(getattr(self.model, name), np.float64)
+            last = np.asarray(coupling_of(self.model, name), np.float64)
             lines.append(f"{name}: mean {last.mean():.5g}, from {last.min():.5g} to {last.max():.5g}")
         return "\n".join(lines)
 

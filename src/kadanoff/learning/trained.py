@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from kadanoff.actions.base import with_array_leaves
+from kadanoff.actions.coupling import with_couplings
 from kadanoff.errors import InputError
 
 __all__ = ["Trained"]
@@ -63,16 +64,10 @@ class Trained(eqx.Module):
 
     def with_vector(self, vector: Float[Array, " P"]) -> Any:
         """The action with other values of the trained couplings."""
-        places = self.slices()
-
-        def replaced(path: Any, leaf: Any) -> Any:
-            name = jax.tree_util.keystr(path).lstrip(".")
-            if name not in places or not eqx.is_inexact_array(leaf):
-                return leaf
-            where, shape = places[name]
-            return vector[where].reshape(shape)
-
-        return jax.tree_util.tree_map_with_path(replaced, self.action)
+        places = self.slices().items()
+        return with_couplings(
+            self.action, {name: vector[where].reshape(shape) for name, (where, shape) in places}
+        )
 
     def bounded(self, vector: Float[Array, " P"], previous: Float[Array, " P"]) -> Float[Array, " P"]:
         """The vector with every coupling that must stay positive at half of its previous value or more.

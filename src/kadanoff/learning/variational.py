@@ -29,7 +29,7 @@ from kadanoff.learning.trained import Trained
 from kadanoff.products import matmul
 from kadanoff.sampling.run import Progress, default_sampler
 from kadanoff.sampling.state import ChainState, Sampler, start
-from kadanoff.sites import space_of
+from kadanoff.sites import require_real, space_of
 from kadanoff.store.checkpoint import Checkpoint
 from kadanoff.whole import whole
 
@@ -129,6 +129,7 @@ def fit_variational(
         if whole(name, count) < (2 if name == "chains" else 1):
             raise InputError(f"{name} must be {'2 or more' if name == 'chains' else 'positive'}, got {count}")
     space = space_of(model, lattice)
+    require_real(model, space.shape)
     rule, trained = chosen_optimiser(optimiser), Trained(model, train)
     sampler = default_sampler(model) if sampler is None else sampler
     fields = start(random.key(seed, 0), space, chains, "hot", has_spins(model))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kadanoff.actions.base import has_spins
+from kadanoff.actions.coupling import coupling_of
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.observables import Observable, evaluate, observable
@@ -117,7 +118,8 @@ def simulated_at(ensemble: Ensemble, coupling: str | Observable) -> float:
     """The value of the coupling that was simulated: 0 of an external one, NaN where the action has none."""
     if isinstance(coupling, Observable):
         return 0.0
-    return float(getattr(simulated_action(ensemble), coupling, np.nan))
+    found = coupling_of(simulated_action(ensemble), coupling)
+    return np.nan if found is None else float(found)
 
 
 def log_weights_along(ensemble: Ensemble, coupling: str | Observable, grid: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kadanoff.actions.base import couplings
+from kadanoff.actions.coupling import coupling_of
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
 from kadanoff.observables import Observable, evaluate
@@ -85,9 +86,9 @@ class MultiHistogram:
         _require_joinable(ensembles)
         actions = [simulated_action(each) for each in ensembles]
         varied = _varied(actions)
-        scalar = len(varied) == 1 and np.ndim(getattr(actions[0], varied[0], np.zeros(1))) == 0
+        scalar = len(varied) == 1 and np.ndim(couplings(actions[0]).get(varied[0], [])) == 0
         coupling = varied[0] if scalar else None
-        states = actions if coupling is None else [getattr(action, coupling) for action in actions]
+        states = actions if coupling is None else [coupling_of(action, coupling) for action in actions]
         densities = [_towards(each, states, coupling) for each in ensembles]
         # Relative to the simulation's own action: differences are what autocorrelates, and what the weights are.
         shifts = [np.delete(each, own, axis=0) for own, each in enumerate(densities)]

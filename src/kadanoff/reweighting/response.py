@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, Num
 
 from kadanoff.actions.base import conjugate, couplings, with_array_leaves
+from kadanoff.actions.coupling import coupling_of, with_couplings
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.measuring import in_batches
@@ -138,9 +139,9 @@ def with_coupling(action: Any, name: str, value: float) -> Any:
     """
     scalars = [key for key, old in couplings(action).items() if not isinstance(old, list)]
     _require(name, scalars, action, "scalar coupling")
-    old = getattr(action, name)
+    old = coupling_of(action, name)
     new = jnp.asarray(value, old.dtype) if eqx.is_array(old) else float(value)
-    changed = eqx.tree_at(lambda a: getattr(a, name), action, new)
+    changed = with_couplings(action, {name: new})
     check = getattr(changed, "__check_init__", None)
     if check is not None:
         check()
@@ -210,7 +211,7 @@ def _derivatives(ensemble: Ensemble, entry: Observable, primaries: np.ndarray, c
     root = ensemble.simulated
     action = with_array_leaves(simulated_action(root))
     weights = _weights(ensemble)
-    shape = np.shape(getattr(action, coupling))
+    shape = np.shape(coupling_of(action, coupling))
     bins = min(_BINS, ensemble.draws)
     place = np.arange(ensemble.draws) * bins // ensemble.draws
     # Every run holds 1, all O_k, all O_k D and D, where D is counted from the first configuration on.
@@ -251,15 +252,15 @@ def _terms(action: Any, name: str, field: Array) -> Array:
     """Per-site terms of dS/dg for one scalar coupling."""
 
     def density(value: Array) -> Array:
-        return eqx.tree_at(lambda a: getattr(a, name), action, value).density(field)
+        return with_couplings(action, {name: value}).density(field)
 
-    coupling = getattr(action, name)
+    coupling = coupling_of(action, name)
     return jax.jvp(density, (coupling,), (jnp.ones_like(coupling),))[1]
 
 
 @eqx.filter_jit
 def _reverse(fields: Array, action: Any, name: str) -> list[tuple[Array, Array]]:
-    found = jax.vmap(lambda field: getattr(conjugate(action, field), name))(fields)
+    found = jax.vmap(lambda field: coupling_of(conjugate(action, field), name))(fields)
     return [(found, jnp.zeros_like(found))]
 
 
@@ -275,7 +276,7 @@ def _is_array(action: Any, name: str) -> bool:
 
 
 def _require(name: str, known: Sequence[str], action: Any, kind: str) -> None:
-    if name not in known or not hasattr(action, name):
+    if name not in known:
         raise InputError(
             f"{type(action).__name__} has no {kind} {name!r}; choose from {', '.join(known) or 'none'}"
         )

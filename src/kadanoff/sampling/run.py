@@ -39,7 +39,7 @@ from kadanoff.sampling.state import start as starting_fields
 from kadanoff.sampling.target import relative_error, warn_unless_reached
 from kadanoff.sampling.tempering import Tempering, TemperingState
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
-from kadanoff.sites import space_of
+from kadanoff.sites import require_real, space_of
 from kadanoff.store.durable import deferred_interrupt
 
 __all__ = ["Progress", "advance", "default_sampler", "sample"]
@@ -120,6 +120,7 @@ def sample(
     space = space_of(action, lattice)
     plan = plan_of(space.volume, chains, draws, thin, thermalize, target_error, start, seed, max_draws)
     sampler = default_sampler(action) if sampler is None else sampler
+    require_real(action, space.shape)
     _require_sampler(sampler, action, space.shape)  # before a folder is made for the run
     mesh = None if devices is None else layout(devices, plan.chains, space.shape, has_slabs(sampler))
     sink = _sink(out, action, space, sampler, plan)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from kadanoff.actions.base import with_array_leaves
+from kadanoff.actions.coupling import coupling_of, with_couplings
 from kadanoff.errors import InputError
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.heated import heated
@@ -118,10 +119,10 @@ class Tempering(eqx.Module):
         if callable(self.coupling):
             return self.coupling(action, value)
         if self.coupling is not None:
-            if not eqx.is_array(getattr(with_array_leaves(action), self.coupling, None)):
+            old = coupling_of(with_array_leaves(action), self.coupling)
+            if not eqx.is_array(old):
                 raise InputError(f"{type(action).__name__} has no coupling {self.coupling!r} for a ladder")
-            old = getattr(action, self.coupling)
-            return eqx.tree_at(lambda a: getattr(a, str(self.coupling)), action, value * old)
+            return with_couplings(action, {self.coupling: value * old})
         return heated(action, value)
 
     def init(self, action: Any, fields: Array, chain: Array | None = None) -> TemperingState:
