@@ -11,6 +11,8 @@ from PIL import Image
 import kadanoff as kd
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_a_run_gives_its_couplings_back_and_is_kept(kadanoff: Any, simulated: Path, tmp_path: Path) -> None:
     # Three couplings within 4 standard errors.

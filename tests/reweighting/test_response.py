@@ -151,7 +151,7 @@ def test_couplings_of_parts_of_an_action_respond_as_its_own() -> None:
         found, expected = derivative(parts, "phi2", place), derivative(flat, "phi2", name)
         assert (found.value, found.error) == pytest.approx((expected.value, expected.error), rel=1e-6)
         curves = [
-            reweighted_curve(each, "phi2", [0.3, 0.35], coupling, samples=2).values
+            reweighted_curve(each, "phi2", np.array([0.3, 0.35]), coupling, samples=2).values
             for each, coupling in ((parts, place), (flat, name))
         ]
         np.testing.assert_allclose(*curves, rtol=1e-6)

@@ -62,7 +62,7 @@ class Action(eqx.Module):
     positive: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
-    def density(self, field: Num[Array, "..."]) -> Float[Array, "..."]:
+    def density(self, field: Num[Array, "..."]) -> Inexact[Array, "..."]:
         """Per-site terms of S for one field of the lattice's shape."""
 
 
@@ -86,10 +86,10 @@ class NearestNeighbourAction(Action):
     kappa: eqx.AbstractVar[Any]
 
     @abc.abstractmethod
-    def potential(self, phi: Num[Array, "..."], dimension: int) -> Float[Array, "..."]:
+    def potential(self, phi: Num[Array, "..."], dimension: int) -> Inexact[Array, "..."]:
         """V(phi), elementwise, on a lattice of the given dimension."""
 
-    def density(self, field: Num[Array, "..."]) -> Float[Array, "..."]:
+    def density(self, field: Num[Array, "..."]) -> Inexact[Array, "..."]:
         """V(phi_x) - kappa phi_x sum_mu phi_{x+mu}."""
         forward = sum_of_rolls(field, field.ndim, (-1,))
         return self.potential(field, field.ndim) - self.kappa * field * forward
@@ -258,7 +258,7 @@ def conjugate(action: ActionType, field: Float[Array, "..."]) -> ActionType:
     )
 
 
-def couplings(action: Any) -> dict[str, float | list]:
+def couplings(action: Any) -> dict[str, complex | list]:
     """The couplings of an action by name, as plain numbers for records and messages."""
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(with_array_leaves(action), eqx.is_inexact_array))
     return {jax.tree_util.keystr(path).lstrip("."): jnp.asarray(leaf).tolist() for path, leaf in leaves}

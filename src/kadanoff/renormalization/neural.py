@@ -267,7 +267,7 @@ def _covered(phase: Sequence[Ensemble]) -> dict[str, tuple[float, float]]:
     for ensemble in phase:
         if ensemble.simulated.action is not None:
             for name, value in couplings(ensemble.simulated.action).items():
-                if not isinstance(value, list):
+                if isinstance(value, float):
                     values.setdefault(name, []).append(round(value, 7))
     return {name: (min(found), max(found)) for name, found in values.items()}
 
