@@ -27,23 +27,14 @@ def small(visible: str, hidden: str, n_visible: int = 3, n_hidden: int = 2, seed
     return network.constrained(shifted)
 
 
-# Quadratures compile for long: one of phi4 units beside each kind of others is enough every day.
-SLOW = {
-    ("phi4", "phi4"),
-    ("phi4", "bernoulli"),
-    ("phi4", "gaussian"),
-    ("phi4", "ising"),
-    ("bernoulli", "phi4"),
-    ("ising", "phi4"),
-}
+# Quadratures compile for long: one of phi4 units is enough every day.
+ONCE = [("phi4", "phi4"), ("phi4", "gaussian"), ("phi4", "ising"), ("bernoulli", "phi4"), ("ising", "phi4")]
+LONG = dict.fromkeys(ONCE, [pytest.mark.slow]) | {("phi4", "bernoulli"): [pytest.mark.slow, pytest.mark.ci]}
 
 
 @pytest.mark.parametrize(
     ("visible", "hidden"),
-    [
-        pytest.param(*pair, marks=[pytest.mark.slow] if pair in SLOW else [])
-        for pair in itertools.product(UNITS, UNITS)
-    ],
+    [pytest.param(*pair, marks=LONG.get(pair, [])) for pair in itertools.product(UNITS, UNITS)],
 )
 def test_ln_z_is_the_same_traced_from_either_side(visible: str, hidden: str) -> None:
     network = small(visible, hidden)
