@@ -14,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact, Num
 
+from kadanoff.actions.coupling import named_leaves
 from kadanoff.errors import InputError, PrecisionWarning
 from kadanoff.lattice import Lattice, sum_of_rolls
 from kadanoff.summation import compensated_pair, compensated_sum
@@ -249,19 +250,17 @@ def conjugate(action: ActionType, field: Float[Array, "..."]) -> ActionType:
     if not jnp.iscomplexobj(jax.eval_shape(action.density, field)):  # pyright: ignore[reportAttributeAccessIssue]
         return real
     imaginary = eqx.filter_grad(lambda a: jnp.imag(total(a, field)))(action)
+    own = eqx.filter(action, eqx.is_inexact_array)
     # By a complex coupling, in which S is analytic, JAX gives dS/dg from the real part alone.
     return jax.tree_util.tree_map(
-        lambda g, re, im: re if jnp.iscomplexobj(g) else re + 1j * im,
-        eqx.filter(action, eqx.is_inexact_array),
-        real,
-        imaginary,
+        lambda g, re, im: re if jnp.iscomplexobj(g) else re + 1j * im, own, real, imaginary
     )
 
 
 def couplings(action: Any) -> dict[str, complex | list]:
     """The couplings of an action by name, as plain numbers for records and messages."""
-    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(with_array_leaves(action), eqx.is_inexact_array))
-    return {jax.tree_util.keystr(path).lstrip("."): jnp.asarray(leaf).tolist() for path, leaf in leaves}
+    leaves = named_leaves(eqx.filter(with_array_leaves(action), eqx.is_inexact_array))
+    return {name: jnp.asarray(leaf).tolist() for name, leaf in leaves}
 
 
 def shown(action: Any) -> str:

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from kadanoff.errors import InputError
 
-__all__ = ["as_coupling", "coupling_of", "one_coupling", "with_couplings"]
+__all__ = ["as_coupling", "coupling_of", "named_leaves", "one_coupling", "with_couplings"]
 
 
 def as_coupling(name: str, value: Any) -> Array:
@@ -48,6 +48,15 @@ def one_coupling(name: str, value: Any, complex_too: bool = False) -> Array:
     return coupling
 
 
+def named_leaves(action: Any) -> list[tuple[str, Any]]:
+    """What an action and its parts hold, each with its name.
+
+    >>> named_leaves({2: [0.5], 3: 1.0})
+    [('[2][0]', 0.5), ('[3]', 1.0)]
+    """
+    return [(_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(action)]
+
+
 def coupling_of(action: Any, name: str) -> Any:
     """One coupling of an action, also of a part of it; None where there is none of this name.
 
@@ -55,8 +64,7 @@ def coupling_of(action: Any, name: str) -> Any:
     >>> coupling_of(kd.Phi4(-0.9515, 0.7), "quartic").item(), coupling_of({2: [0.5]}, "[2][0]")
     (0.699999988079071, 0.5)
     """
-    leaves = jax.tree_util.tree_leaves_with_path(action)
-    return next((leaf for path, leaf in leaves if _name(path) == name), None)
+    return dict(named_leaves(action)).get(name)
 
 
 def with_couplings(action: Any, values: Mapping[str, Any]) -> Any:

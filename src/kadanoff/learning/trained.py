@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from kadanoff.actions.base import with_array_leaves
-from kadanoff.actions.coupling import with_couplings
+from kadanoff.actions.coupling import named_leaves, with_couplings
 from kadanoff.errors import InputError
 
 __all__ = ["Trained"]
@@ -43,11 +42,7 @@ class Trained(eqx.Module):
             raise InputError(f"{type(action).__name__} has no couplings to train")
 
     def _leaves(self) -> list[tuple[str, Array]]:
-        arrays = eqx.filter(self.action, eqx.is_inexact_array)
-        return [
-            (jax.tree_util.keystr(path).lstrip("."), leaf)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(arrays)
-        ]
+        return named_leaves(eqx.filter(self.action, eqx.is_inexact_array))
 
     def slices(self) -> dict[str, tuple[slice, tuple[int, ...]]]:
         """Place in the vector and shape of every trained coupling, by name."""

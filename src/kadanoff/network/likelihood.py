@@ -62,7 +62,8 @@ def log_partition(
     """
     if base is None:
         base = Phi4Network(jnp.zeros_like(network.w), network.visible, network.hidden)
-    if repr(base) != repr(network):
+    kinds = [(type(each.visible), type(each.hidden), each.w.shape) for each in (base, network)]
+    if kinds[0] != kinds[1]:
         raise InputError(f"an annealing to {network!r} starts from units of the same kinds, but got {base!r}")
     chains = whole("chains", chains, least=2)
     start = unlinked_log_partition(base)

@@ -61,6 +61,7 @@ def plot_couplings(
             for number, (method, couplings) in enumerate(methods.items()):
                 points(axis, [number], [couplings[name]], method, COLOURS[number], MARKERS[number])
             axis.set_xlim(-0.6, len(methods) - 0.4)
+            # More ticks have longer labels, for which the layout keeps no room.
             axis.locator_params(axis="y", nbins=4)
             axis.set_xticks([])
             if line == 0:

@@ -70,7 +70,7 @@ def provenance(store: Store) -> list[str]:
         ("size", f"{store.size_bytes / 2**20:.1f} MiB"),
     ]
     return [
-        table(("", ""), [row for row in rows if row[1] != ""]),
+        _facts(rows),
         details("Configuration", store.config),
         details("Attributes", store.attributes) if store.attributes else "",
     ]
@@ -95,7 +95,12 @@ def made_by(header: Mapping[str, Any], time: str) -> list[str]:
         ("versions", _versions(header["versions"])),
         ("data", header["data"] or ""),
     ]
-    return [table(("", ""), [row for row in rows if row[1] != ""])]
+    return [_facts(rows)]
+
+
+def _facts(rows: list[tuple[str, Any]]) -> str:
+    """A table without a heading, of what is known."""
+    return table(("", ""), [row for row in rows if row[1] != ""])
 
 
 def _versions(versions: Mapping[str, str]) -> str:

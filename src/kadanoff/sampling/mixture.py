@@ -80,9 +80,8 @@ class Mixture(eqx.Module):
         sizes, place, parts = state.step_size.reshape(-1), 0, []
         for sampler in self.samplers:
             count = _steps(sampler)
-            parts.append(
-                (sampler, sizes[place : place + count] if count > 1 else sizes[place * (count == 1)])
-            )
+            own = sizes[place : place + count] if count > 1 else sizes[place if count else 0]
+            parts.append((sampler, own))
             place += count
         return parts
 
