@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kadanoff.actions import Ising
+from kadanoff.errors import DepthWarning
+from kadanoff.renormalization import BlockGaussian, CompatibleMonteCarlo, LearntInverse, SoftMajority
+from kadanoff.renormalization import grow as grow_levels
 from kadanoff.runs import open_ensemble
 
 pytestmark = pytest.mark.exact
@@ -82,6 +86,8 @@ def weights(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--direct RUN/absent", "absent"),
         ("--direct RUN --direct RUN", "is a second simulation of side"),
         ("--direct MADE", "has the lattice 12x12, and no level does: they are"),
+        ("--compatible 4", "one of --inverse DIR"),
+        ("--rule majority", "a rule is what --compatible inverts"),
         ("--out RUN", "is not empty and holds no growth"),
         ("--out RUN/run.json", "is a file"),
     ],
@@ -147,9 +153,6 @@ def test_damaged_growths(
 @pytest.fixture(scope="module")
 def grown(simulated: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A growth by one step that the tests above copy."""
-    from kadanoff.renormalization import LearntInverse
-    from kadanoff.renormalization import grow as grow_levels
-
     folder = tmp_path_factory.mktemp("grown") / "levels"
     with pytest.warns(UserWarning, match="blocked 0 times"):
         grow_levels(open_ensemble(simulated), LearntInverse.load(weights), out=folder)
@@ -166,3 +169,46 @@ def test_other_requests_into_the_same_folder(
     refused(kadanoff("exponents", tmp_path / "grown", tmp_path / "absent"), "absent holds no growth")
     found = json.loads(kadanoff("exponents", tmp_path / "grown", "--json", "--samples", "9").out)
     assert [row["estimator"] for row in found["rows"]] == ["ratio", "derivative"]
+
+
+def test_spins_grow_by_compatible_monte_carlo(
+    kadanoff: Any, refused: Any, simulated: Path, tmp_path: Path
+) -> None:
+    spins, grown = tmp_path / "spins", tmp_path / "grown"
+    line = ("--size", "4", "--chains", "8", "--draws", "8", "--thermalize", "4", "--out", spins)
+    assert kadanoff("simulate", "--action", "ising", "--beta", "0.4", *line).status == 0
+    grow = ("grow", spins, "--compatible", "3", "--rule", "soft-majority", "--weight", "0.6", "--out", grown)
+    done = kadanoff(*grow, "--direct", spins, "--json")
+    assert done.status == 0, done.err
+    found = json.loads(done.out)
+    assert "Ising(beta=0.4), 3 sweeps, SoftMajority(b=2, weight=0.6)" in found["inverse"]
+    assert [row["side"] for row in found["levels"]] == [4, 8] and "phi2" not in found["levels"][1]
+    assert found["levels"][0]["pull"]["neighbours"] == 0.0
+    ising = Ising(0.4)
+    inverse = CompatibleMonteCarlo(ising, SoftMajority(b=2, weight=0.6), sweeps=3)
+    with pytest.warns(DepthWarning):
+        expected = grow_levels(open_ensemble(spins), inverse)[1]
+    np.testing.assert_array_equal(open_ensemble(grown / "level-01").fields, expected.fields)
+    assert kadanoff("exponents", grown, "--samples", "9").status == 0
+    assert kadanoff("report", grown).status == 0
+    # What a growth holds is an inverse like a learnt one; without --action couplings are of the simulated one.
+    again = kadanoff("grow", spins, "--inverse", grown / "inverse", "--relax", "1", "--beta", "0.5")
+    assert again.status == 0, again.err
+    refused(kadanoff("grow", spins), "one of --inverse DIR")
+    refused(kadanoff("grow", spins, "--compatible", "2", "--rule", "mean"), "BlockMean draws none")
+    refused(
+        kadanoff("grow", spins, "--compatible", "2", "--weight", "1"),
+        "--weight belongs to --rule soft-majority",
+    )
+    refused(kadanoff("grow", simulated, "--compatible", "2"), "use kd.Ising")
+
+
+def test_an_inverse_of_another_spread_is_another_one(
+    kadanoff: Any, refused: Any, simulated: Path, tmp_path: Path
+) -> None:
+    learn = ("learn", simulated, "--rule", "gaussian", "--kind", "linear", "--out", tmp_path / "inverse")
+    assert kadanoff(*learn, "--spread", "0.3").status == 0
+    assert LearntInverse.load(tmp_path / "inverse").rule == BlockGaussian(b=2, spread=0.3)
+    assert kadanoff(*learn, "--spread", "0.3").status == 0
+    refused(kadanoff(*learn), "its spread is 0.3, None was asked for")
+    refused(kadanoff(*learn, "--spread", "0.2"), "its spread is 0.3, 0.2 was asked for")

@@ -10,6 +10,7 @@ import pytest
 
 import kadanoff as kd
 from kadanoff.cli import parsing
+from kadanoff.cli.rules import parse_rule
 from kadanoff.errors import InputError
 from kadanoff.runs import open_ensemble
 from kadanoff.store import Store
@@ -189,6 +190,10 @@ def test_sizes() -> None:
         parsing.parse_size("4x6", 3)
 
 
-def test_factor_reaches_the_sum() -> None:
-    assert parsing.parse_rule("sum", 2, 0.5).factor == 0.5
-    assert parsing.parse_rule("majority-mean", 3).b == 3
+def test_parameters_reach_their_rule() -> None:
+    assert parse_rule("sum", 2, factor=0.5, weight=None).factor == 0.5
+    assert parse_rule("soft-majority", 2, weight=0.41).weight == 0.41
+    assert parse_rule("gaussian", 2, spread=0.3).spread == 0.3
+    assert parse_rule("majority-mean", 3).b == 3
+    with pytest.raises(InputError, match="--spread belongs to --rule gaussian; sum has none"):
+        parse_rule("sum", 2, spread=0.1)

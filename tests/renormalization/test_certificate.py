@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import InputError
+from kadanoff.errors import DepthWarning, InputError
 from kadanoff.lattice import Lattice
-from kadanoff.renormalization import Levels, certificate, critical_exponents, importance_weights
+from kadanoff.renormalization import (
+    CompatibleMonteCarlo,
+    Levels,
+    Relaxation,
+    certificate,
+    critical_exponents,
+    grow,
+    importance_weights,
+)
 from kadanoff.renormalization.certificate import CERTIFIED, Certificate, _deviation
 from kadanoff.sampling import sample
 from kadanoff.statistics import Estimate
@@ -136,3 +144,19 @@ def test_what_are_no_levels_gets_one_line(asked):
         InputError, match="takes the levels of a growth, got Ensemble: give what `kd.grow` returns"
     ):
         asked(normals(0, 4))
+
+
+@pytest.mark.exact
+def test_levels_of_spins_have_a_row_of_what_spins_have():
+    ising = Ising(0.4)
+    start = sample(ising, Lattice((4, 4)), chains=8, draws=16, seed=1)
+    with pytest.warns(DepthWarning):
+        levels = grow(start, CompatibleMonteCarlo(ising, sweeps=2), relax=Relaxation(ising, sweeps=1), seed=2)
+    direct = sample(ising, Lattice((8, 8)), chains=8, draws=16, seed=3)
+    first, second = certificate(levels, {8: direct})
+    names = {"abs_magnetization", "susceptibility", "binder", "xi_over_L", "neighbours"}
+    assert set(first) == {"level", "side", *names}
+    assert set(second["direct"]) == set(second["pull"]) == names
+    assert second["neighbours"].value == levels[1].observe("neighbours").value
+    with pytest.raises(InputError, match="of the same sites"):
+        certificate(levels, {8: normals(0, 8)})

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from kadanoff.cli import parsing
-from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
+from kadanoff.cli.parsing import Json, Out, Seed
+from kadanoff.cli.rules import Factor, RuleName, Scale, Spread, Weight, parse_rule, rule_record
 
 __all__ = ["register"]
 
@@ -20,6 +21,8 @@ def register(app: typer.Typer) -> None:
         rule: RuleName = "majority-mean",
         b: Scale = 2,
         factor: Factor = None,
+        weight: Weight = None,
+        spread: Spread = None,
         steps: Annotated[int, typer.Option("--steps", help="How many times.")] = 1,
         seed: Seed = 0,
         out: Out = None,
@@ -36,13 +39,14 @@ def register(app: typer.Typer) -> None:
         from kadanoff.compiled.purposes import MEASUREMENTS
 
         parsing.require_positive(steps=steps)
+        parameters = {"factor": factor, "weight": weight, "spread": spread}
         with at_work(out=out, kernels=MEASUREMENTS) as task:
             from kadanoff.renormalization.blocking import block as block_ensemble
             from kadanoff.runs import open_ensemble, save_ensemble
 
-            transformation = parsing.parse_rule(rule, b, factor)
+            transformation = parse_rule(rule, b, **parameters)
             fine = open_ensemble(run)
-            config = {"rule": rule, "b": b, "factor": factor, "steps": steps, "seed": seed}
+            config = {**rule_record(rule, b, **parameters), "steps": steps, "seed": seed}
             coarse = block_ensemble(fine, transformation, steps=steps, seed=seed)
             if out is not None:
                 save_ensemble(coarse, out, "block", config, run)
@@ -57,8 +61,7 @@ def register(app: typer.Typer) -> None:
                     "figures": figures,
                     "source": run,
                     "lattice": coarse.lattice.shape,
-                    "rule": rule,
-                    "b": b,
+                    **rule_record(rule, b, **parameters),
                     "steps": steps,
                     "depth": coarse.depth,
                     "chains": coarse.chains,

@@ -1,13 +1,14 @@
-"""Grow larger lattices by applying a learnt inverse again and again."""
+"""Grow larger lattices by applying an inverse again and again: a learnt one, or compatible Monte Carlo."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
 from kadanoff.cli.processes import Devices, joined
+from kadanoff.cli.rules import Weight, parse_rule
 from kadanoff.cli.stopping import WallTime
 
 if TYPE_CHECKING:
@@ -22,17 +23,37 @@ def register(app: typer.Typer) -> None:
     @app.command("grow")
     def grow(
         run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder of `simulate` or `block`.")],
-        inverse: Annotated[Path, typer.Option("--inverse", metavar="DIR", help="A folder of `learn`.")],
+        inverse: Annotated[
+            Path | None, typer.Option("--inverse", metavar="DIR", help="A folder of `learn`.")
+        ] = None,
+        compatible: Annotated[
+            int | None,
+            typer.Option(
+                "--compatible",
+                metavar="SWEEPS",
+                help="Of spins, in place of --inverse: sweeps of compatible Monte Carlo within given blocks.",
+            ),
+        ] = None,
+        rule: Annotated[
+            str | None,
+            typer.Option(
+                "--rule", help="That --compatible inverts: majority (so by default) or soft-majority."
+            ),
+        ] = None,
+        weight: Weight = None,
         steps: Annotated[int, typer.Option("--steps", help="How often to apply it.")] = 1,
         b: Annotated[
             int | None,
-            typer.Option("--b", help="The rescaling factor you mean; refused if it is not the inverse's."),
+            typer.Option(
+                "--b", help="That of --compatible, by default 2; of --inverse, refused if it is not its."
+            ),
         ] = None,
         relax: Annotated[
             int | None, typer.Option("--relax", metavar="SWEEPS", help="Sweeps of an action after each step.")
         ] = None,
         action: Annotated[
-            str | None, typer.Option("--action", help="Of --relax; by default the simulated one.")
+            str | None,
+            typer.Option("--action", help="Of --relax and --compatible; by default the simulated one."),
         ] = None,
         mass2: Mass2 = None,
         quartic: Quartic = None,
@@ -55,11 +76,15 @@ def register(app: typer.Typer) -> None:
         devices: Devices = None,
         as_json: Json = False,
     ) -> None:
-        """Grow the fields of a run by a learnt inverse, and print the certificate of every level.
+        """Grow the fields of a run by an inverse, and print the certificate of every level.
 
         \b
         From 32 x 32 to 512 x 512 with 64 sweeps of the simulated action after each step:
           kadanoff grow runs/l32 --inverse runs/inverse --steps 4 --relax 64 --out runs/grown
+
+        \b
+        Ising spins from 16 x 16 to 128 x 128 by 16 sweeps of compatible Monte Carlo, with nothing learnt:
+          kadanoff grow runs/spins16 --compatible 16 --rule majority --steps 3 --out runs/spins128
 
         \b
         One configuration to 8192 x 8192, relaxed in slabs on the 8 devices of two nodes:
@@ -69,37 +94,49 @@ def register(app: typer.Typer) -> None:
         from kadanoff.cli.console import emit_json
         from kadanoff.cli.rows import print_rows
         from kadanoff.cli.task import at_work, print_end
-        from kadanoff.compiled.purposes import DRAWS, MEASUREMENTS, RELAXATION
+        from kadanoff.compiled.purposes import DRAWS, KEYS, MEASUREMENTS, RELAXATION
         from kadanoff.errors import InputError
 
         parsing.require_positive(
             steps=steps, relax=relax, configurations=configurations, amplitude=amplitude, devices=devices
         )
+        parsing.require_positive(compatible=compatible)
+        if (inverse is None) == (compatible is None):
+            raise InputError(
+                "give what is to grow, one of --inverse DIR (a folder of `learn`) and --compatible SWEEPS (spins)"
+            )
+        if compatible is None and (rule is not None or weight is not None):
+            raise InputError("a rule is what --compatible inverts, an --inverse has its own: leave it out")
         given = parsing.named_couplings(coupling, mass2=mass2, quartic=quartic, kappa=kappa, beta=beta)
-        if relax is None and (action is not None or given):
+        if relax is None and compatible is None and (action is not None or given):
             raise InputError("an action is what --relax follows: add --relax SWEEPS, or leave it out")
-        called = DRAWS + (RELAXATION if relax else ()) + MEASUREMENTS
+        called = (KEYS if inverse is None else DRAWS) + (RELAXATION if relax else ()) + MEASUREMENTS
         with at_work(wall_time=wall_time, out=out, kernels=called) as task:
             joined(devices)
-            from kadanoff.renormalization import Relaxation, certificate
+            from kadanoff.renormalization import CompatibleMonteCarlo, Relaxation, certificate
             from kadanoff.renormalization import grow as grow_levels
-            from kadanoff.renormalization.inverse.learnt import LearntInverse
+            from kadanoff.renormalization.inverse.given import as_grower, load_inverse
             from kadanoff.runs import open_ensemble
 
             ensemble = open_ensemble(run)
-            learnt = LearntInverse.load(inverse)
-            learnt.check(ensemble.lattice.dimension, b)
-            simulations = _beside(ensemble, direct or [], learnt.b, steps)
-            relaxation = None
-            if relax is not None:
-                if action is None and not given:
-                    target = parsing.simulated_action(ensemble, run)
-                else:
-                    target = parsing.build_action(action or "phi4", given, ensemble.simulated.action)
-                relaxation = Relaxation(target, sweeps=relax)
+            target: Any = None
+            if action is not None or given:
+                target = parsing.build_action(action, given, ensemble.simulated.action)
+            elif relax is not None or compatible is not None:
+                target = parsing.simulated_action(ensemble, run)
+            if inverse is not None:
+                grower = load_inverse(inverse)
+            else:
+                chosen = parse_rule(rule or "majority", 2 if b is None else b, weight=weight)
+                grower = as_grower(
+                    CompatibleMonteCarlo(target, chosen, compatible or 1, ensemble.lattice.dimension)
+                )
+            grower.check(ensemble.lattice.dimension, b)
+            simulations = _beside(ensemble, direct or [], grower.b, steps)
+            relaxation = None if relax is None else Relaxation(target, sweeps=relax)
             levels = grow_levels(
                 ensemble,
-                learnt,
+                grower,
                 steps,
                 relaxation,
                 seed=seed,
@@ -117,7 +154,7 @@ def register(app: typer.Typer) -> None:
                     "lattices": [level.lattice.shape for level in levels],
                     "chains": levels[0].chains,
                     "draws": levels[0].draws,
-                    "inverse": learnt.describe(),
+                    "inverse": grower.describe(),
                     "relax": relax,
                     "amplitude": amplitude,
                     "seed": seed,
@@ -128,7 +165,7 @@ def register(app: typer.Typer) -> None:
                 }
             )
             return
-        print(learnt.describe())
+        print(grower.describe())
         sides = [level.lattice.longest for level in levels]
         print_rows(f"Certificate of {' -> '.join(map(str, sides))}", rows, across=True)
         print_end(task, out)

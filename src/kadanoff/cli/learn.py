@@ -8,7 +8,8 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.folders import require_same
-from kadanoff.cli.parsing import Factor, Json, Out, RuleName, Scale, Seed
+from kadanoff.cli.parsing import Json, Out, Seed
+from kadanoff.cli.rules import Factor, RuleName, Scale, Spread, Weight, parse_rule, rule_record
 from kadanoff.cli.stopping import WallTime
 from kadanoff.errors import StoreError
 
@@ -27,6 +28,8 @@ def register(app: typer.Typer) -> None:
         rule: RuleName = "majority-mean",
         b: Scale = 2,
         factor: Factor = None,
+        weight: Weight = None,
+        spread: Spread = None,
         kind: Annotated[
             str, typer.Option("--kind", help="linear, deterministic, stochastic, density; minimal for spins.")
         ] = "density",
@@ -69,6 +72,7 @@ def register(app: typer.Typer) -> None:
             steps=steps, width=width, components=components, relax=relax, temperature=temperature
         )
         parsing.require_not_negative(depth=depth, noise=noise)
+        parameters = {"factor": factor, "weight": weight, "spread": spread}
         with at_work(wall_time=wall_time, out=out, kernels=RELAXATION if relax else ()) as task:
             from kadanoff.renormalization import Relaxation, learn_inverse
             from kadanoff.renormalization.inverse.learnt import LearntInverse
@@ -76,7 +80,7 @@ def register(app: typer.Typer) -> None:
             from kadanoff.store.checkpoint import Checkpoint
             from kadanoff.store.durable import atomic_write, held
 
-            transformation = parsing.parse_rule(rule, b, factor)
+            transformation = parse_rule(rule, b, **parameters)
             ensemble = open_ensemble(run)
             options: dict[str, Any] = {
                 "kind": kind,
@@ -88,7 +92,7 @@ def register(app: typer.Typer) -> None:
                 "components": components,
                 "temperature": temperature,
             }
-            request = {"source": fingerprint(run), "rule": rule, "b": b, "factor": factor, "depth": depth}
+            request = {"source": fingerprint(run), **rule_record(rule, b, **parameters), "depth": depth}
             request |= {"relax": relax, **options}
             done = out is not None and _is_done(out, request)
             with held(None if done else out):
@@ -116,7 +120,12 @@ def register(app: typer.Typer) -> None:
             "training_seconds": record.seconds,
         }
         if as_json:
-            about = {"kind": kind, "rule": rule, "b": b, "depth": depth, "input_depth": inverse.input_depth}
+            about = {
+                "kind": kind,
+                **rule_record(rule, b, **parameters),
+                "depth": depth,
+                "input_depth": inverse.input_depth,
+            }
             rest = {"history": record.history, "seconds": task.seconds, "warnings": task.warnings}
             emit_json({**about, **numbers, **rest, "seed": seed, "source": run, "store": out})
             return
@@ -141,9 +150,9 @@ def _is_done(out: Path, request: dict[str, Any]) -> bool:
             raise StoreError(f"{out} is not empty (it holds {foreign[0]!r}): give a new or empty folder")
         return False
     try:
-        found = json.loads((out / REQUEST).read_text())
-        there = {name: found[name] for name in request}
-    except (ValueError, KeyError, TypeError) as error:
+        found = dict(json.loads((out / REQUEST).read_text()))
+    except (ValueError, TypeError) as error:
         raise StoreError(f"{out / REQUEST} is damaged: learn the inverse again in another folder") from error
-    require_same(out, "inverse", there, request)
+    # A parameter that only one of both names is another one than that which the other has by default.
+    require_same(out, "inverse", found, {**dict.fromkeys(found), **request})
     return (out / "inverse.json").exists()

@@ -8,6 +8,7 @@ import typer
 
 from kadanoff.cli import parsing
 from kadanoff.cli.parsing import Beta, CouplingPairs, Json, Kappa, Mass2, Out, Quartic, Seed
+from kadanoff.cli.rules import Factor, Spread, Weight, parse_rule
 
 if TYPE_CHECKING:
     from kadanoff.cli.task import Task
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _VARIED = {"phi4": "mass2", "ising": "beta"}  # the coupling that is matched, unless another is named
+#: The name of a rule, if one was given, and its parameters.
+Blocking = tuple[str | None, dict[str, float | None]]
 _OBSERVABLES = "abs_magnetization,magnetization_squared,neighbours"
 
 
@@ -62,6 +65,9 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option("--rule", help="A rule of `block`; majority for spins, else majority-mean."),
         ] = None,
+        factor: Factor = None,
+        weight: Weight = None,
+        spread: Spread = None,
         steps: Annotated[
             int | None,
             typer.Option("--steps", help="Match after n = 0 .. steps - 1 further blockings of both; 3."),
@@ -115,20 +121,23 @@ def register(app: typer.Typer) -> None:
         simulation = {"--chains": chains, "--draws": draws, "--size": size, "--dimension": dimension, **given}
         shape = parsing.parse_size(size or "32", dimension)
         options, side = {"samples": samples, "seed": seed}, 2 if b is None else b
+        parameters = {"factor": factor, "weight": weight, "spread": spread}
+        blocking = (rule, parameters)
         simulated = () if runs or any(files.values()) else of_updates(action)
         require_own_kind(out, "a matching")
         with at_work(out=out, kernels=simulated + MEASUREMENTS) as task:
             if any(path is not None for path in files.values()):
                 alien = {"RUNS": runs, "--steps": steps, "--rule": rule, "--chains": chains, "--draws": draws}
+                alien |= parameters
                 _refuse(
                     alien, "belongs to simulations and runs, and --original, --blocked, --direct are data"
                 )
                 found = [_from_files(files, action, given, size, shape, side, names, vary, options)]
             elif runs:
                 _refuse({**simulation, "--out": out}, "belongs to a new simulation, and two runs are given")
-                found = _from_runs(runs, b, rule, steps or 3, names, vary, options)
+                found = _from_runs(runs, b, blocking, steps or 3, names, vary, options)
             else:
-                parsed = (action, given, shape, side, rule, steps or 3, chains or 64, draws or 100)
+                parsed = (action, given, shape, side, blocking, steps or 3, chains or 64, draws or 100)
                 found = _simulated(parsed, names, vary, options, out, task)
             require_crossing(found)
             figures = draw_matchings(found, out)
@@ -172,7 +181,7 @@ def _from_files(
 def _from_runs(
     runs: Sequence[Path],
     b: int | None,
-    rule: str | None,
+    blocking: Blocking,
     steps: int,
     names: Sequence[str],
     vary: str | None,
@@ -194,12 +203,12 @@ def _from_runs(
     large, small = (open_ensemble(folder) for folder in runs)
     varied = _coupling_of(simulated_action(large), vary)
     b = rescaling_factor(large.lattice, small.lattice) or 2 if b is None else b
-    chosen = parsing.parse_rule(rule or _default_rule(large.spins), b)
+    chosen = _rule(blocking, large.spins, b)
     return match_steps(large, small, chosen, steps, names, varied, **options)
 
 
 def _simulated(
-    parsed: tuple[str, dict[str, float], tuple[int, ...], int, str | None, int, int, int],
+    parsed: tuple[str, dict[str, float], tuple[int, ...], int, Blocking, int, int, int],
     names: Sequence[str],
     vary: str | None,
     options: dict[str, Any],
@@ -214,9 +223,9 @@ def _simulated(
     from kadanoff.renormalization.matching import match_steps
     from kadanoff.sampling import sample
 
-    action, given, shape, b, rule, steps, chains, draws = parsed
+    action, given, shape, b, blocking, steps, chains, draws = parsed
     model = parsing.build_action(action, given)
-    chosen = parsing.parse_rule(rule or _default_rule(has_spins(model)), b)
+    chosen = _rule(blocking, has_spins(model), b)
     varied = _coupling_of(model, vary)
     for name in names:
         observable(name)
@@ -254,8 +263,9 @@ def _coupling_of(action: Any, vary: str | None) -> str:
     return usual or scalars[0]
 
 
-def _default_rule(spins: bool) -> str:
-    return "majority" if spins else "majority-mean"
+def _rule(blocking: Blocking, spins: bool, b: int) -> Any:
+    name, parameters = blocking
+    return parse_rule(name or ("majority" if spins else "majority-mean"), b, **parameters)
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:

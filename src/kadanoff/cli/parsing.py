@@ -1,4 +1,4 @@
-"""What verbs share in reading their arguments: sizes, couplings, actions, rules, samplers, common options."""
+"""What verbs share in reading their arguments: sizes, couplings, actions, samplers, common options."""
 
 import inspect
 import re
@@ -15,19 +15,15 @@ __all__ = [
     "ActionName",
     "Beta",
     "CouplingPairs",
-    "Factor",
     "Json",
     "Kappa",
     "Mass2",
     "Out",
     "Quartic",
-    "RuleName",
-    "Scale",
     "Seed",
     "SAMPLERS",
     "build_action",
     "named_couplings",
-    "parse_rule",
     "parse_sampler",
     "parse_size",
     "require_memory",
@@ -58,7 +54,7 @@ ActionName = Annotated[
     typer.Option(
         "--action",
         metavar="NAME",
-        help="phi4, ising, longer-range, or FILE.py:NAME for one of your own.",
+        help="phi4, ising, longer-range, longer-range-ising, or FILE.py:NAME for one of your own.",
     ),
 ]
 Mass2 = Annotated[float | None, typer.Option("--mass2", help="Mass squared (phi4: -0.9515).")]
@@ -69,16 +65,6 @@ CouplingPairs = Annotated[
     list[str] | None,
     typer.Option("--coupling", metavar="NAME=VALUE", help="A coupling of your own action; may be repeated."),
 ]
-RuleName = Annotated[
-    str,
-    typer.Option(
-        "--rule",
-        help="majority-mean, majority, soft-majority, sum, mean, gaussian, random-majority-site or decimation.",
-    ),
-]
-Scale = Annotated[int, typer.Option("--b", help="Rescaling factor: the side of a block.")]
-Factor = Annotated[float | None, typer.Option("--factor", help="Factor of the block sum (--rule sum).")]
-
 #: Named actions: their class, and default couplings, the critical points at which the talk simulates.
 ACTIONS: dict[str, tuple[str, dict[str, float]]] = {
     "phi4": ("Phi4", {"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0}),
@@ -87,6 +73,7 @@ ACTIONS: dict[str, tuple[str, dict[str, float]]] = {
         "LongerRangePhi4",
         {"mass2": -0.9515, "quartic": 0.7, "kappa": 1.0, "next_nearest": 1.0, "sextic": 0.0},
     ),
+    "longer-range-ising": ("LongerRangeIsing", {"nearest": 0.440687, "diagonal": 0.0, "cubic": 0.0}),
 }
 
 
@@ -175,14 +162,19 @@ def named_couplings(pairs: Iterable[str] | None, **given: float | None) -> dict[
     return couplings
 
 
-def build_action(name: str, couplings: Mapping[str, float], like: Any = None) -> Any:
+def build_action(name: str | None, couplings: Mapping[str, float], like: Any = None) -> Any:
     """Make the action called `name`; couplings that were not given are those of `like`, if it is such an action.
+
+    None is the kind of action that `like` is, or phi4 where that is none of the library's named ones.
 
     Raises `InputError` for unknown names, couplings that the action does not have, or lacks, or refuses.
     """
-    if name in ACTIONS:
-        from kadanoff import actions
+    from kadanoff import actions
 
+    if name is None:
+        kinds = (key for key, (known, _) in ACTIONS.items() if isinstance(like, getattr(actions, known)))
+        name = next(kinds, "phi4")
+    if name in ACTIONS:
         class_name, defaults = ACTIONS[name]
         made = getattr(actions, class_name)
         if isinstance(like, made):
@@ -240,25 +232,6 @@ def _require_finite(action: Any, name: str) -> None:
     for coupling, value in couplings(action).items():
         if not np.all(np.isfinite(value)):
             raise InputError(f"{name}: the coupling {coupling} is {value}; give a finite number")
-
-
-def parse_rule(name: str, b: int, factor: float | None = None) -> Any:
-    """Make the blocking rule called `name`; raises `InputError` for unknown names and unusable factors."""
-    import math
-
-    from kadanoff.renormalization.blocking import BLOCKING_RULES
-
-    if name not in BLOCKING_RULES:
-        raise InputError(f"unknown rule {name!r}; choose from {', '.join(BLOCKING_RULES)}")
-    if b < 2:
-        raise InputError(f"--b {b} is no rescaling: the side of a block must be 2 or more")
-    if factor is None:
-        return BLOCKING_RULES[name](b=b)
-    if name != "sum":
-        raise InputError(f"--factor belongs to --rule sum; {name} has none: leave it out")
-    if not (math.isfinite(factor) and factor > 0):
-        raise InputError(f"--factor must be a positive number, got {factor}")
-    return BLOCKING_RULES[name](b=b, factor=factor)  # pyright: ignore[reportCallIssue]
 
 
 def _with_metropolis(cluster: str) -> Any:

@@ -7,13 +7,14 @@ import numpy as np
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError
+from kadanoff.observables import evaluate, observable
 from kadanoff.renormalization.inverse.levels import Levels, require_levels
 from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.statistics import Estimate, bootstrap
 
 __all__ = ["CERTIFIED", "Certificate", "certificate"]
 
-#: What is compared at every level.
+#: What is compared at every level, where its sites have it: spins have no moments of their own.
 CERTIFIED = (
     "abs_magnetization",
     "susceptibility",
@@ -58,10 +59,11 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
 
     `direct` maps sides to direct simulations; a level of that side gets them beside its own as 'direct', with the
     relative difference 'deviation' and the difference in standard errors 'pull'. The residual is <phi dS/dphi> - 1;
-    `inconsistency` is relative to the root mean square of x. Quantities that do not exist are left out.
+    `inconsistency` is relative to the root mean square of x. Quantities that do not exist are left out, such as those
+    of real fields where levels are spins.
 
-    Raises `InputError` for what are no levels, a direct simulation of a lattice that no level has, and for complex
-    log-weights.
+    Raises `InputError` for what are no levels, a direct simulation of a lattice that no level has, or of spins where
+    the levels are real fields (or the reverse), and for complex log-weights.
 
     >>> import numpy as np, kadanoff as kd
     >>> fields = np.random.default_rng(0).normal(size=(16, 8, 4, 4)).astype(np.float32)
@@ -79,10 +81,12 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
                 f"there is a direct simulation of side {side!r}, and no level of that side: they are "
                 + ", ".join(map(str, sorted(sides)))
             )
+    absent = "real" if levels[0].spins else "spins"
+    certified = [name for name in CERTIFIED if observable(name).sites != absent]
     rows = Certificate()
     for number, level in enumerate(levels):
         row: dict[str, Any] = {"level": number, "side": level.lattice.longest}
-        row |= {name: _estimate(level, name) for name in CERTIFIED}
+        row |= {name: _estimate(level, name) for name in certified}
         row |= _before(levels, number)
         other = (direct or {}).get(level.lattice.longest)
         if other is not None:
@@ -90,10 +94,15 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
                 raise InputError(
                     f"the direct simulation has the lattice {other.lattice.shape}, the level {level.lattice.shape}"
                 )
-            there = {name: _estimate(other, name) for name in CERTIFIED}
+            if other.spins != level.spins:
+                raise InputError(
+                    "the levels are spins and the direct simulation is one of real fields, or the reverse: give one "
+                    "of the same sites"
+                )
+            there = {name: _estimate(other, name) for name in certified}
             row["direct"] = there
-            row["deviation"] = {name: _deviation(row[name], there[name]) for name in CERTIFIED}
-            row["pull"] = {name: row[name].pull(there[name]) for name in CERTIFIED}
+            row["deviation"] = {name: _deviation(row[name], there[name]) for name in certified}
+            row["pull"] = {name: row[name].pull(there[name]) for name in certified}
         rows.append(row)
     return rows
 
@@ -102,8 +111,6 @@ def _estimate(ensemble: Ensemble, name: str) -> Estimate:
     """The observable; without an error where one configuration has none."""
     if ensemble.chains * ensemble.draws > 1:
         return ensemble.observe(name)
-    from kadanoff.observables import evaluate, observable
-
     entry = observable(name)
     means = ensemble.primaries(entry).mean(axis=(1, 2))
     return Estimate(evaluate(entry, ensemble.lattice)(means), float("nan"))
@@ -114,7 +121,7 @@ def _before(levels: Levels, number: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     level = levels[number]
     if number == 0:
-        if level.action is not None:
+        if level.action is not None and not level.spins:
             value = _estimate(level, "schwinger_dyson")
             found["schwinger_dyson_residual"] = Estimate(value.value - 1, value.error)
         return found
@@ -124,7 +131,7 @@ def _before(levels: Levels, number: int) -> dict[str, Any]:
         found["schwinger_dyson_residual"] = Estimate(value.value - 1, value.error)
     if "inconsistency" in series:
         below = levels[number - 1]
-        size = float(np.sqrt(_mean(below.series("phi2"), below).value))
+        size = 1.0 if below.spins else float(np.sqrt(_mean(below.series("phi2"), below).value))
         found["inconsistency"] = float(np.sqrt(max(0.0, _mean(series["inconsistency"], level).value))) / size
     return found
 
