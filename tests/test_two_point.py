@@ -56,6 +56,15 @@ def test_free_field(connected):
 
 
 @pytest.mark.exact
+def test_its_errors_do_not_wait_for_the_sign_of_the_magnetisation():
+    """Two chains, each of one sign: products of two fields fluctuate as fast as before, and have the same errors."""
+    fields = 1 + 0.3 * np.random.default_rng(0).normal(size=(2, 100, 4, 4))
+    fields[1] *= -1
+    found, expected = (kd.Ensemble(each).two_point().error for each in (fields, fields * [[[[1]]], [[[-1]]]]))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.exact
 def test_graphs_have_no_axes():
     graph = kd.Graph.complete(4)
     with pytest.raises(InputError, match="hypercubic"):

@@ -215,10 +215,11 @@ class Ensemble:
         if "two_point" not in self._series:
             self._series.update(self.map_blocks(lambda fields: {"two_point": correlations(fields)}))
         lags = np.moveaxis(self._series["two_point"], -1, 0)
-        primaries = np.concatenate([lags, self.series("m")[None]])
-        found = jackknife(
-            lambda means: means[:-1] - (means[-1] ** 2 if connected else 0), primaries, self.log_weight
-        )
+        if connected:
+            primaries = np.concatenate([lags, self.series("m")[None]])
+            found = jackknife(lambda means: means[:-1] - means[-1] ** 2, primaries, self.log_weight)
+        else:  # without the magnetisation, whose sign may be the slowest of all
+            found = jackknife(lambda means: means, lags, self.log_weight)
         return TwoPoint(np.arange(len(lags)), found.values, found.errors, found.covariance)
 
     @property

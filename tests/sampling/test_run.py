@@ -5,12 +5,14 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 import kadanoff as kd
 from kadanoff.action_records import action_record
 from kadanoff.errors import InputError, KadanoffWarning, StoreError
 from kadanoff.runs import save_ensemble
 from kadanoff.sampling import sample
+from kadanoff.sampling.target import reached
 
 
 class Tilted(kd.NearestNeighbourAction):
@@ -179,3 +181,26 @@ def test_the_default_run_ends_at_its_target_with_the_free_field(shape):
     assert 0.005 < estimate.error / estimate.value <= 0.01
     for name, exact in free_field(shape, 0.3).items():
         assert abs(found[name].pull(exact)) < 4, f"{name}: {found[name]} instead of {exact}"
+
+
+@pytest.mark.exact
+def test_few_chains_do_not_stop_by_an_error_that_is_hardly_known():
+    few = [0.7 + 0.01 * np.random.default_rng(0).normal(size=(2, 32))]
+    assert reached(few, 0.01)[0] < 0.01 and 64 <= reached(few, 0.01)[1] < 200
+    many = [few[0].reshape(16, 4).repeat(8, 1)]
+    assert reached(many, 0.01)[1] == 32
+    with pytest.warns(KadanoffWarning, match="independent draws, too few of 1 chains"):
+        sample(kd.Ising(0.43), (6, 6), chains=1, thermalize=20, target_error=0.2, max_draws=48)
+
+
+@pytest.mark.statistical
+def test_a_single_chain_ends_at_its_target():
+    """Sixty chains of tau_int = 20 asked for 5 %: they reach 2.5 %, and 4 % by chance with probability 1e-8."""
+    rng, factor, found = np.random.default_rng(1), 39 / 41, []
+    for _ in range(60):
+        noise = rng.normal(size=(1, 10_000))
+        noise[:, 1:] *= np.sqrt(1 - factor**2)
+        chain = 1 + 0.3 * lfilter([1], [1, -factor], noise)
+        draws = next(n for n in range(32, 10_000, 32) if reached([chain[:, :n]], 0.05)[1] <= n)
+        found.append(np.abs(chain[:, :draws]).mean())
+    assert np.sqrt(np.mean(np.square(np.array(found) - 1))) < 0.04

@@ -200,6 +200,14 @@ def test_tau_int_and_its_error(ar1):
 
 
 @pytest.mark.statistical
+def test_tau_int_of_chain_means_is_known_as_well_as_these_are(ar1):
+    """Two chains of 20 tau_int and many of two: where the means decide, their number gives the error, never less."""
+    for chains, draws, tau in ((2, 200, 15.0), (64, 16, 8.0)):
+        found = [autocorrelation(x) for x in ar1(np.random.default_rng(13), (300, chains, draws), tau)]
+        assert min(x.tau_int_error / x.tau_int for x in found) > 0.7 * math.sqrt(2 / (max(chains, 16) - 1))
+
+
+@pytest.mark.statistical
 def test_coverage_of_a_nonlinear_weighted_function(ar1):
     """Reweighting N(0, 1) by exp(x / 2) gives N(1/2, 1): <x^2> / <x>^2 = 5, 400 times."""
     rng = np.random.default_rng(12)

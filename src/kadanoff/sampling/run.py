@@ -36,7 +36,7 @@ from kadanoff.sampling.sharded import SharedSink, has_slabs, shard, sharded
 from kadanoff.sampling.sinks import FolderSink, MemorySink, magnetisation
 from kadanoff.sampling.state import ChainState, Sampler, require_sampler
 from kadanoff.sampling.state import start as starting_fields
-from kadanoff.sampling.target import relative_error, warn_unless_reached
+from kadanoff.sampling.target import reached, warn_unless_reached
 from kadanoff.sampling.tempering import Tempering, TemperingState
 from kadanoff.sampling.thermalisation import warn_unless_thermalised
 from kadanoff.sites import require_real, space_of
@@ -98,7 +98,8 @@ def sample(
 
     Runs `chains` Markov chains at once, `thermalize` steps (default 300; the step size is tuned in the first
     two thirds and then left alone), then keeps every `thin`-th state until `draws` are kept from every chain,
-    or, with `target_error`, until <|m|> has that relative error (default 0.003 when neither is given). Chains
+    or, with `target_error`, until <|m|> has that relative error (default 0.003 when neither is given), and,
+    of fewer than 16 chains, holds 128 independent draws, so that the error is known. Chains
     start half hot and half cold; a `ThermalisationWarning` is given when the halves still disagree. With
     `out` the run is a folder: the same call continues an interrupted run and gives the same bits as an
     unbroken one. `devices` deals the chains out to so many devices, and cuts lattices into slabs where those divide
@@ -201,11 +202,9 @@ def _finished(plan: Plan, series: list[np.ndarray], progress: Progress) -> bool:
     if done == 0:
         return False
     assert plan.target_error is not None
-    reached = relative_error(series)
-    # The error falls as one over the root of the draws, which tells how many are needed.
-    needed = done * (reached / plan.target_error) ** 2
-    progress(done, max(needed, done), f"drawing, error {100 * reached:.2f} %")
-    return (reached <= plan.target_error and done >= 32) or done >= plan.max_draws
+    error, needed = reached(series, plan.target_error)
+    progress(done, max(needed, done), f"drawing, error {100 * error:.2f} %")
+    return done >= needed or done >= plan.max_draws
 
 
 def _thermalise(

@@ -53,7 +53,7 @@ def autocorrelation(series: ArrayLike, s: float = 2.0) -> Autocorrelation:
 
     The error is never smaller than that of independent draws (anticorrelation is not credited). With chains
     shorter than 8 tau_int it is the larger of the windowed error and that from the spread of the chain means.
-    A constant series has error 0 and tau_int 0.5. With chains shorter than tau_int, tau_int is a lower bound.
+    A constant series has error 0 and tau_int 0.5. With chains shorter than about 4 tau_int, tau_int is a lower bound.
 
     Raises `InputError` for wrong shapes, complex data and values that are not finite.
 
@@ -211,12 +211,14 @@ def _analyse(fluctuation: NDArray[np.float64], s: float) -> Autocorrelation:
     corrected = gamma + variance / chains
     rho = corrected / corrected[0]
     tau = max(0.5, 0.5 + float(rho[1 : window + 1].sum()))
+    tau_error = 2 * tau * math.sqrt(abs(window + 0.5 - tau) / draws)  # eq. (42)
     if chains > 1 and length < SHORT_CHAIN * tau:
         spread = float(np.sum(delta.mean(axis=1) ** 2)) / (chains - 1)
         variance = max(variance, spread)
-        tau = max(tau, 0.5 * length * variance / corrected[0])
+        of_means = 0.5 * length * variance / corrected[0]
+        if of_means > tau:  # known as well as the variance of so many means is
+            tau, tau_error = of_means, of_means * math.sqrt(2 / (chains - 1))
     variance = max(variance, _chain_variance(gamma, 0, chains, length))
-    tau_error = 2 * tau * math.sqrt(abs(window + 0.5 - tau) / draws)  # eq. (42)
     return Autocorrelation(float(scale * math.sqrt(variance / chains)), tau, tau_error, window, rho)
 
 
