@@ -101,8 +101,8 @@ def print_table(
     """Print a table on stdout, one ``str`` a cell, numbers right-aligned as physicists write them.
 
     Long headings are folded; digits never are, nor cut. On a screen too narrow for all columns the table goes on
-    below with those left over, behind the first `labels` columns, which say which row it is. In a file it is one
-    table of any width.
+    below with those left over, behind the first `labels` columns, which say which row it is, without rows that
+    have nothing in them. In a file it is one table of any width.
     """
     import os
 
@@ -131,8 +131,9 @@ def print_table(
             justify = "left" if place == 0 else "right"
             table.add_column(Text(headings[place]), justify=justify, min_width=uncut[place])
         for row in cells:
-            # Text, not markup: "[4, 4]" in a cell is a shape and not a style.
-            table.add_row(*(Text(row[place]) for place in part))
+            if len(parts) == 1 or any(row[place] for place in part[len(named) :]):
+                # Text, not markup: "[4, 4]" in a cell is a shape and not a style.
+                table.add_row(*(Text(row[place]) for place in part))
         width = max(console.width, console.measure(table).minimum)
         console.print(table, width=width, crop=False, soft_wrap=True)
 
