@@ -86,6 +86,26 @@ def test_print_table_never_cuts_numbers(
     assert out.startswith("A title that is longer than forty characters\n")
 
 
+def test_tables_wider_than_the_screen_go_on_below_with_their_labels(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = ["label", "observable", *(f"quantity_{n}" for n in range(9))]
+    rows = [["32/64", name, *["328.123(56)"] * 9] for name in ("binder", "phi2")]
+    rows.append(["32/64", "energy", "-1.42(3)", *[""] * 8])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console.print_table("Whole", columns, rows, labels=2)
+    assert sum(line.count("328.123(56)") == 9 for line in capsys.readouterr().out.splitlines()) == 2
+    monkeypatch.setenv("COLUMNS", "80")
+    console.print_table("Parts", columns, rows, labels=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in ("binder", "phi2"):
+        mine = [line for line in lines if name in line]
+        assert len(mine) == 3 and all("32/64" in line for line in mine)
+        assert sum(line.count("328.123(56)") for line in mine) == 9
+    assert sum("energy" in line for line in lines) == 1, "a row stands where it says something"
+
+
 def test_keep_belongs_to_the_command_in_progress() -> None:
     console.keep(Path("nobody"))
     with console.kept_run() as outer:

@@ -95,26 +95,47 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], labels: int = 1
+) -> None:
     """Print a table on stdout, one ``str`` a cell, numbers right-aligned as physicists write them.
 
-    Long headings are folded; digits never are, nor cut, even where the terminal is too narrow for them.
+    Long headings are folded; digits never are, nor cut. On a screen too narrow for all columns the table goes on
+    below with those left over, behind the first `labels` columns, which say which row it is, without rows that
+    have nothing in them. In a file it is one table of any width.
     """
+    import os
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table, cells = Table(), [[str(cell) for cell in row] for row in rows]
-    for position, column in enumerate(columns):
-        heading = column.replace("_", " ")
-        uncut = max(map(len, [*heading.split(), *(row[position] for row in cells)]), default=0)
-        table.add_column(Text(heading), justify="left" if position == 0 else "right", min_width=uncut)
-    for row in cells:
-        # Text, not markup: "[4, 4]" in a cell is a shape and not a style.
-        table.add_row(*map(Text, row))
-    console = Console()
+    console, cells = Console(), [[str(cell) for cell in row] for row in rows]
+    screen = console.width if console.is_terminal or "COLUMNS" in os.environ else sys.maxsize
+    headings = [column.replace("_", " ") for column in columns]
+    uncut = [
+        max(map(len, [*heading.split(), *(row[place] for row in cells)]), default=0)
+        for place, heading in enumerate(headings)
+    ]
+    named = list(range(min(labels, len(columns))))
+    parts = [list(named)]
+    for place in range(len(named), len(columns)):
+        # A column has a space on either side and a border.
+        if len(parts[-1]) > len(named) and sum(uncut[k] + 3 for k in [*parts[-1], place]) + 1 > screen:
+            parts.append(list(named))
+        parts[-1].append(place)
     print(title)
-    console.print(table, width=max(console.width, console.measure(table).minimum), crop=False, soft_wrap=True)
+    for part in parts:
+        table = Table()
+        for place in part:
+            justify = "left" if place == 0 else "right"
+            table.add_column(Text(headings[place]), justify=justify, min_width=uncut[place])
+        for row in cells:
+            if len(parts) == 1 or any(row[place] for place in part[len(named) :]):
+                # Text, not markup: "[4, 4]" in a cell is a shape and not a style.
+                table.add_row(*(Text(row[place]) for place in part))
+        width = max(console.width, console.measure(table).minimum)
+        console.print(table, width=width, crop=False, soft_wrap=True)
 
 
 def emit_json(content: object) -> None:

@@ -44,10 +44,8 @@ __all__ = ["EXACT", "Effort", "Plan", "run_table"]
 
 #: Exponents of the two-dimensional Ising universality class, to compare with.
 EXACT = {"gamma_over_nu": 1.75, "beta_over_nu": 0.125}
-#: Of gamma/nu and beta/nu by the recommended growth. Its temperature, 0.9, was chosen where grown 16 -> 32 and
-#: 32 -> 64 lattices agree with direct ones, which fixes it to 0.05; beta/nu of those steps moves by 0.075, gamma/nu by
-#: -0.15, for a unit of temperature.
-SYSTEMATIC = (0.0075, -0.00375)
+#: How far gamma/nu and beta/nu of the recommended growth move for a unit of its temperature, measured on 16 -> 32.
+_BY_TEMPERATURE = (-0.15, 0.075)
 QUANTITIES = ("gamma_over_nu", "beta_over_nu")
 
 
@@ -68,7 +66,8 @@ class Plan:
 
     `talk` maps labels such as '32/64' to (gamma/nu, its error, beta/nu, its error), None where it is missing.
     `pair_sweeps` relax the coarse member of training pairs, `sweeps` every grown level; both were chosen on
-    certificates of grown lattices beside direct ones, before exponents.
+    certificates of grown lattices beside direct ones, before exponents. `temperature_error`: how far the temperature
+    of the map, 0.9, may be from where grown lattices agree with direct ones at these couplings.
     """
 
     name: str
@@ -82,11 +81,18 @@ class Plan:
     chains: int = 128
     pair_sweeps: int = 2
     sweeps: int = 64
+    temperature_error: float = 0.05
 
     @property
     def action(self) -> Phi4:
         """The simulated action, and the one that relaxation follows."""
         return Phi4(self.mass2, self.quartic)
+
+    @property
+    def systematic(self) -> tuple[float, float]:
+        """Systematic errors of gamma/nu and beta/nu by the recommended growth, of opposite signs."""
+        gamma, beta = _BY_TEMPERATURE
+        return -gamma * self.temperature_error, -beta * self.temperature_error
 
 
 def run_table(plan: Plan, out: Path, *, quick: bool, seed: int, progress: Progress | None) -> Result:
@@ -119,7 +125,7 @@ def run_table(plan: Plan, out: Path, *, quick: bool, seed: int, progress: Progre
         derivatives.append(critical_exponents(pure_levels, seed=number))
         grown.append(levels)
     pure_table = combine_seeds(derivatives)
-    table = combine_seeds(ratios).with_systematic("ratio", *SYSTEMATIC)
+    table = combine_seeds(ratios).with_systematic("ratio", *plan.systematic)
     stability = _stability(plan, effort, ensemble, recommended[0], seed, out, report)
     rows = _exponent_rows(plan, table, "ratio") + _exponent_rows(plan, pure_table, "derivative")
     rows += stability
@@ -276,8 +282,9 @@ def _notes(plan: Plan, inverses: list[LearntInverse], effort: Effort, grown: lis
         "derivative: the talk's regression map, pure, fed with simulated fields; from covariances with sum phi^2 / 2",
         f"{configurations} configurations, {effort.seeds} training seeds, each with configurations of its own; errors "
         "are the bootstrap over configurations and the spread over training seeds; those of pairs are correlated",
-        f"errors of ratio include {SYSTEMATIC[0]} and {-SYSTEMATIC[1]}, how far the temperature of the map, known to "
-        "0.05 from certificates, may move gamma/nu and beta/nu",
+        f"errors of ratio include {plan.systematic[0]:.4g} and {-plan.systematic[1]:.4g}, how far the temperature of "
+        f"the map, known to {plan.temperature_error:g} from certificates at these couplings, may move gamma/nu and "
+        "beta/nu",
         "reference: the talk's table; no exponent entered training, growth or relaxation",
         "shifts are differences from the first stability row on the same configurations",
     ]

@@ -30,7 +30,7 @@ def plot_exponents(
     place = np.arange(len(labels), dtype=float)
     for row, (quantity, symbol) in enumerate(_SYMBOLS.items()):
         axis = axes[row, 0]
-        reference(axis, exact[quantity], f"exact {exact[quantity]:g}")
+        reference(axis, exact[quantity], f"exact {' and '.join(f'{exact[name]:g}' for name in _SYMBOLS)}")
         known = {k: talk[label][2 * row : 2 * row + 2] for k, label in enumerate(labels) if label in talk}
         talked = {k: Estimate(v, e) for k, (v, e) in known.items() if v is not None}
         points(axis, place[list(talked)] - 0.2, list(talked.values()), "talk", COLOURS[6], MARKERS[3])

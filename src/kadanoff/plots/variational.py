@@ -69,7 +69,7 @@ def plot_bounds(
             if not clear:
                 left.plot([], [], linestyle="none", marker="v", color=colour, fillstyle="none", label=label)
     left.set(xscale="log", yscale="log", xlabel="epoch $t$", ylabel=r"$(\mathcal{F} - F_A)/V$")
-    left.set_title("Bogoliubov bound (open: upper limit)")
+    left.set_title("Bogoliubov bound (open: upper limit, two errors)")
     legend(left)
     for (label, fit), colour in zip(fits.items(), COLOURS, strict=False):
         epoch = np.arange(1, fit.epochs + 1)

@@ -7,7 +7,7 @@ and both give |m|, m^2 and the correlation of neighbours.
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -17,22 +17,15 @@ from kadanoff.actions.ising import Ising
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.renormalization.unknown_fields import UnknownFields
 from kadanoff.store.formats import load_npy
 
 __all__ = ["ising_from_files", "read_totals", "totals_ensemble"]
 
-
-class _Unknown:
-    """Stand for fields of which the totals are known only."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
-
-    def __getitem__(self, draws: Any) -> NoReturn:
-        raise InputError(
-            "of these configurations only the total energy and magnetisation are known, not the sites: choose among "
-            "abs_magnetization, magnetization_squared, susceptibility, binder and neighbours"
-        )
+_WHY = (
+    "of these configurations only the total energy and magnetisation are known, not the sites: choose among "
+    "abs_magnetization, magnetization_squared, susceptibility, binder and neighbours"
+)
 
 
 def totals_ensemble(
@@ -61,7 +54,7 @@ def totals_ensemble(
     }
     series |= {("conjugate", name): values for name, values in (conjugates or {}).items()}
     real = not (spins if action is None else has_spins(action))
-    fields = _Unknown((*np.shape(magnetization), *lattice.shape), np.float32 if real else np.int8)
+    fields = UnknownFields((*np.shape(magnetization), *lattice.shape), np.float32 if real else np.int8, _WHY)
     return Ensemble(
         fields, action, depth=0 if parent is None else parent.depth + 1, parent=parent, _series=series
     )

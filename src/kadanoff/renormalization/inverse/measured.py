@@ -9,6 +9,7 @@ import numpy as np
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import StoreError
 from kadanoff.renormalization.inverse.levels import Levels
+from kadanoff.renormalization.unknown_fields import UnknownFields
 from kadanoff.reweighting.response import conjugate_series
 from kadanoff.store.durable import atomic_write
 from kadanoff.store.state import pack_state, unpack_state
@@ -17,7 +18,7 @@ __all__ = ["load_measurements", "measured", "save_measurements"]
 
 
 def measured(levels: Levels) -> Levels:
-    """Measure every level, and drop the fields: they read as NaN, and take no memory.
+    """Measure every level, and drop the fields: they take no memory, and reading them is an `InputError`.
 
     The response to the couplings of the simulated action is measured too, where there is one. `series`, `observe`,
     `critical_exponents` and `certificate` work as before.
@@ -68,14 +69,12 @@ def load_measurements(path: str | Path, like: Levels) -> Levels:
         target = None if like.relaxation is None else like.relaxation.action
         for number in range(count):
             start = like[0] if number == 0 else replace(like[0], action=target)
-            fields = _nothing(tuple(arrays[f"{number}/shape"].tolist()))
+            fields = _dropped(start.fields, tuple(arrays[f"{number}/shape"].tolist()))
             parent = reduced[-1] if reduced else None
             root = {_name(n[5:]): v for n, v in arrays.items() if n.startswith("root/")}
             if not reduced and root:
                 origin = like[0].simulated
-                parent = Ensemble(
-                    _nothing(origin.fields.shape), origin.action, origin.log_weight, _series=root
-                )
+                parent = Ensemble(_dropped(origin.fields), origin.action, origin.log_weight, _series=root)
             prefix = f"{number}/series/"
             series = {_name(n[len(prefix) :]): v for n, v in arrays.items() if n.startswith(prefix)}
             reduced.append(replace(start, fields=fields, parent=parent, _series=series))
@@ -91,12 +90,15 @@ def load_measurements(path: str | Path, like: Levels) -> Levels:
 
 
 def _bare(ensemble: Ensemble, series: dict[Any, np.ndarray], parent: Ensemble | None) -> Ensemble:
-    return replace(ensemble, fields=_nothing(ensemble.fields.shape), parent=parent, _series=dict(series))
+    return replace(ensemble, fields=_dropped(ensemble.fields), parent=parent, _series=dict(series))
 
 
-def _nothing(shape: tuple[int, ...]) -> np.ndarray:
-    """An array of NaN of any shape that takes the memory of one number."""
-    return np.broadcast_to(np.float32(np.nan), shape)
+def _dropped(fields: Any, shape: tuple[int, ...] | None = None) -> UnknownFields:
+    """Fields of the type of these, of their shape or another, that nobody has."""
+    why = (
+        "of these levels only what was measured is kept, not the fields: grow again to measure anything else"
+    )
+    return UnknownFields(tuple(fields.shape) if shape is None else shape, fields.dtype, why)
 
 
 def _label(name: Any) -> str:
