@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kadanoff.cli.rbm.data import array_out
+from kadanoff.errors import InputError
+
 pytestmark = pytest.mark.exact
 
 OPTIONS = (
@@ -237,3 +240,16 @@ def test_the_view_shows_every_monitor() -> None:
     assert "-8.0(2)" in screen.getvalue() and sparkline([-8.0, -7.0, -6.0]) in screen.getvalue()
     assert len(sparkline(list(map(float, range(1000))))) == 30
     assert sparkline([float("nan")]) == ""
+
+
+@pytest.mark.exact
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "folder.npy").mkdir()
+    for path, said in (
+        (tmp_path / "none" / "x.npy", "is no folder: make it first"),
+        (tmp_path / "folder.npy", "is a folder"),
+        (tmp_path / "x.txt", "does not end in .npy"),
+    ):
+        with pytest.raises(InputError, match=said):
+            array_out(path)
+    array_out(tmp_path / "x.npy")

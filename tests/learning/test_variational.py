@@ -177,7 +177,7 @@ def test_other_actions_are_models_too() -> None:
         (lambda phi: jnp.sum(jnp.log(phi)), "not finite on"),
         (lambda phi: np.asarray(phi).sum(), "write it with jax.numpy"),
         ("phi4", "not an action"),
-        (InhomogeneousPhi4(Graph.grid((4, 4)), w=1.0, a=1.0, b=0.1), "fails on a field of shape"),
+        (InhomogeneousPhi4(Graph.grid((4, 4)), w=1.0, a=1.0, b=0.1), "model and target on one graph"),
         (Ising(0.4), "Ising has spins, .* and InhomogeneousPhi4 real fields"),
     ],
     ids=["no scalar", "complex", "not finite", "numpy", "text", "another graph", "spins"],
@@ -201,7 +201,7 @@ def test_real_fields_are_no_target_of_spins() -> None:
         ({"optimiser": "newton"}, "choose from descent, adam, natural"),
         ({"train": ("w", "mass2")}, "no coupling 'mass2' to train"),
         ({"train": ()}, "no couplings to train"),
-        ({"epochs": 0}, "epochs must be positive"),
+        ({"epochs": 0}, "epochs must be 1 or more"),
         ({"chains": 1}, "chains must be 2 or more"),
     ],
 )
@@ -243,3 +243,32 @@ def test_counts_are_whole_numbers(option):
     model, target = InhomogeneousPhi4.random(GRAPH), InhomogeneousPhi4(GRAPH, 0.2, 1.0, 0.5)
     with pytest.raises(InputError, match=f"{option} must be a whole number"):
         fit_variational(model, target, **{option: 2.5})
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"tolerance": "x"}, "tolerance is in nats a site"),
+        ({"tolerance": float("nan")}, "tolerance is in nats a site"),
+        ({"tolerance": -1.0}, "tolerance is in nats a site"),
+        ({"tolerance": None}, "tolerance is in nats a site"),
+        ({"sampler": "x"}, "is no sampler"),
+        ({"target": InhomogeneousPhi4.random(Graph.complete(3))}, "give model and target on one graph"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_option_is_told(options, said):
+    target = InhomogeneousPhi4(GRAPH, 0.2, 1.0, 0.5)
+    with pytest.raises(InputError, match=said):
+        fit_variational(InhomogeneousPhi4.random(GRAPH), **{"target": target, "chains": 16} | options)
+    with pytest.raises(InputError, match="rate of a natural gradient must be a positive number"):
+        natural_gradient(rate="x")
+
+
+@pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
+def test_counts_of_numpy_are_counts():
+    model, target = InhomogeneousPhi4.random(GRAPH), InhomogeneousPhi4(GRAPH, 0.2, 1.0, 0.5)
+    fit = fit_variational(model, target, epochs=np.int64(2), sweeps=np.int64(1), chains=np.int64(16))
+    assert fit.epochs == 2

@@ -213,3 +213,17 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             load_dataset(**options)
+
+
+@pytest.mark.exact
+def test_an_array_of_an_npz_is_named(tmp_path):
+    path = tmp_path / "two.npz"
+    np.savez(path, first=np.zeros((3, 2)), second=np.ones((4, 2)))
+    assert load_dataset(path, array="second").data.tolist() == [[1.0, 1.0]] * 4
+    with pytest.raises(InputError, match="holds no 'third', but first, second"):
+        load_dataset(path, array="third")
+    with pytest.raises(InputError, match="name one as array, --array"):
+        load_dataset(path)
+    for name in ("digits", tmp_path):
+        with pytest.raises(InputError, match="leave array 'first' out"):
+            load_dataset(name, array="first")

@@ -1,6 +1,7 @@
 """Steps of couplings from gradients: plain descent, Adam, and the natural gradient."""
 
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import jax
@@ -57,8 +58,8 @@ def natural_gradient(
     Source: S. Amari, Neural Computation 10 (1998) 251.
     """
     for name, value in (("rate", rate), ("damping", damping), ("most", most)):
-        if not value > 0:
-            raise InputError(f"the {name} of a natural gradient must be positive, got {value}")
+        if not (isinstance(value, Real) and float(value) > 0):
+            raise InputError(f"the {name} of a natural gradient must be a positive number, got {value!r}")
 
     def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
         operators: Float[Array, "chain P"] = extra["operators"]

@@ -8,6 +8,8 @@ Source: D. Bachtis, G. Aarts, B. Lucini, PRD 103 (2021) 074510.
 
 import time
 from collections.abc import Sequence
+from numbers import Real
+from os import PathLike
 from typing import Any
 
 import equinox as eqx
@@ -28,7 +30,7 @@ from kadanoff.learning.targets import checked_target
 from kadanoff.learning.trained import Trained
 from kadanoff.products import matmul
 from kadanoff.sampling.run import Progress, default_sampler
-from kadanoff.sampling.state import ChainState, Sampler, start
+from kadanoff.sampling.state import ChainState, Sampler, require_sampler, start
 from kadanoff.sites import require_real, space_of
 from kadanoff.store.checkpoint import Checkpoint
 from kadanoff.whole import whole
@@ -96,7 +98,7 @@ def fit_variational(
     sampler: Sampler | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | str | PathLike[str] | None = None,
 ) -> VariationalFit:
     """Fit the couplings of a model to a target action by minimising KL(p||q), with samples of the model only.
 
@@ -109,11 +111,12 @@ def fit_variational(
     test on the chains, at 5 %, twice running), or when half the variance of A - S, which is KL(p||q) near the target,
     is below `tolerance` a site. Else it ends after `epochs` as not converged.
 
-    With a `checkpoint` the state is kept after a round, and the same call goes on from it after a kill.
+    With a `checkpoint`, or the path of a folder for one, the state is kept after a round, and the same call goes on
+    from it after a kill, also with more epochs; another call is refused (`StoreError`).
 
-    Raises `InputError` for unknown optimisers and couplings, counts that are not positive, targets that are complex,
-    not scalar or not finite (also when that shows during training), spins as the target of real fields or the reverse,
-    and steps that blow up.
+    Raises `InputError` for unknown optimisers and couplings, numbers out of range, targets that are complex, not
+    scalar or not finite (also when that shows during training), spins as the target of real fields or the reverse,
+    fields of another shape, and steps that blow up.
 
     >>> import kadanoff as kd
     >>> graph = kd.Graph.complete(3)
@@ -125,19 +128,29 @@ def fit_variational(
     Source: D. Bachtis, G. Aarts, B. Lucini, PRD 103 (2021) 074510.
     """
     begun = time.perf_counter()
-    for name, count in (("epochs", epochs), ("chains", chains), ("sweeps", sweeps)):
-        if whole(name, count) < (2 if name == "chains" else 1):
-            raise InputError(f"{name} must be {'2 or more' if name == 'chains' else 'positive'}, got {count}")
+    epochs, sweeps = whole("epochs", epochs, least=1), whole("sweeps", sweeps, least=1)
+    chains = whole("chains", chains, least=2)
+    if not (isinstance(tolerance, Real) and 0 <= float(tolerance) < np.inf):
+        raise InputError(f"tolerance is in nats a site, 0 or more, got {tolerance!r}; 0 never stops a fit")
     space = space_of(model, lattice)
     require_real(model, space.shape)
     rule, trained = chosen_optimiser(optimiser), Trained(model, train)
     sampler = default_sampler(model) if sampler is None else sampler
+    require_sampler(sampler)
     fields = start(random.key(seed, 0), space, chains, "hot", has_spins(model))
     state = sampler.init(model, fields)
     state = _sweep(sampler, random.key(seed, 1), trained.action, state, _WARM_UP)
     target = checked_target(target, model, state.fields)
     vector = trained.vector()
-    checkpoint, reason = Checkpoint() if checkpoint is None else checkpoint, ""
+    call = {
+        "model": trained,
+        "shape": space.shape,
+        "target": target,
+        "optimiser": optimiser,
+        "sampler": sampler,
+    }
+    call |= {"chains": chains, "sweeps": sweeps, "tolerance": float(tolerance), "seed": whole("seed", seed)}
+    checkpoint, reason = Checkpoint.of_call(checkpoint, call), ""
     history = {"vector": np.zeros((0, vector.size)), **{name: np.zeros(0) for name in _NUMBERS}}
     first, vector, memory, state, history, quiet = checkpoint.load(
         (0, vector, rule.init(vector), state, history, 0)
@@ -177,7 +190,7 @@ def fit_variational(
         gradient=history["gradient"],
         noise=history["noise"],
         converged=bool(reason),
-        reason=reason or f"not converged after {epochs} epochs",
+        reason=reason or f"not converged after {len(history['bound'])} epochs",
         fields=np.asarray(state.fields),
         seconds=time.perf_counter() - begun,
     )

@@ -2,7 +2,9 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kadanoff.errors import StoreError
+from kadanoff.errors import InputError, StoreError
 from kadanoff.store.durable import atomic_write, checksum
 from kadanoff.store.state import pack_state, unpack_state
 
@@ -36,11 +38,34 @@ class Checkpoint:
     (3, [0.0, 1.0])
     """
 
-    def __init__(self, folder: Path | None = None, request: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: str | PathLike[str] | None = None, request: Mapping[str, Any] | None = None
+    ) -> None:
         """Name the folder and the request; nothing is read or written yet."""
-        self._file = None if folder is None else folder / _NAME
+        self._file = None if folder is None else Path(folder) / _NAME
         self._request = checksum(json.dumps(request or {}, sort_keys=True).encode())
         self._written = -np.inf
+
+    @classmethod
+    def of_call(
+        cls, given: "Checkpoint | str | PathLike[str] | None", call: Mapping[str, Any]
+    ) -> "Checkpoint":
+        """What a function was given as its checkpoint, for the call that it is: the state of another is refused.
+
+        A path stands for the checkpoint in that folder, None for one that keeps nothing. The `call` may hold arrays,
+        actions and other data classes; of functions, the names are compared. Raises `InputError` for anything else.
+        """
+        if given is None:
+            return cls()
+        if isinstance(given, str | PathLike):
+            given = cls(given)
+        if not isinstance(given, cls):
+            raise InputError(f"checkpoint={given!r} is none: give the path of a folder, or leave it out")
+        bound = cls(None if given._file is None else given._file.parent)
+        if bound._file is not None:
+            told = json.dumps([given._request, _told(call)], sort_keys=True)
+            bound._request = checksum(told.encode())
+        return bound
 
     def load(self, like: Tree) -> Tree:
         """The state that is kept, in a tree of the shape of `like`; that itself where nothing is kept.
@@ -83,6 +108,23 @@ class Checkpoint:
         """Forget the state, once the result is kept."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)
+
+
+def _told(value: Any) -> Any:
+    """A part of a call as JSON: two that differ are told apart, in every process alike."""
+    kind = type(value).__qualname__
+    if value is None or isinstance(value, str | int | float | complex):
+        return repr(value)
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        array = np.asarray(value)
+        return [str(array.dtype), array.shape, checksum(np.ascontiguousarray(array).tobytes())]
+    if isinstance(value, Mapping):
+        return {str(name): _told(part) for name, part in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return [kind, {part.name: _told(getattr(value, part.name)) for part in fields(value)}]
+    if isinstance(value, Sequence):
+        return [kind, [_told(part) for part in value]]
+    return getattr(value, "__qualname__", kind)
 
 
 def _restored(leaf: Any, value: np.ndarray) -> Any:

@@ -7,6 +7,7 @@ import pytest
 
 import kadanoff as kd
 from kadanoff.errors import InputError
+from kadanoff.learning.data.samples import Samples
 
 FIELDS = np.random.default_rng(0).normal(size=(20, 4))
 
@@ -32,3 +33,12 @@ def test_what_cannot_be_learnt_from_is_refused_in_one_line(
     with pytest.raises(InputError, match=said) as caught:
         kd.fit_data(model, factor * FIELDS, method, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.exact
+def test_missing_values_are_refused_and_a_mask_without_any_is_none():
+    data = np.ma.masked_array(np.full((4, 2, 2), 2.0), mask=False)
+    assert Samples.of(data, kd.Phi4(-0.9515, 0.7)).fields.shape == (4, 2, 2)
+    data[3, 1, 1] = np.ma.masked
+    with pytest.raises(InputError, match="masked array with values missing"):
+        Samples.of(data, kd.Phi4(-0.9515, 0.7))

@@ -53,6 +53,7 @@ class Source(NamedTuple):
     dequantised: bool | None
     held_out: float
     seed: int
+    array: str | None = None
 
 
 class Parts(NamedTuple):
@@ -75,7 +76,12 @@ def read_source(source: Source, real_units: bool = True, fewest: int = 1) -> Par
     from kadanoff.network.datasets import dequantised, load_dataset
 
     dataset = load_dataset(
-        source.data, folder=source.folder, side=source.side, count=source.count, seed=source.seed
+        source.data,
+        folder=source.folder,
+        side=source.side,
+        count=source.count,
+        seed=source.seed,
+        array=source.array,
     )
     if source.dequantised is None:
         source = source._replace(dequantised=real_units and dataset.levels is not None)
@@ -134,7 +140,9 @@ def saved_source(folder: Path, record: dict[str, Any], data: str | None) -> Sour
     if data is None:
         return own
     # Data without grey levels are taken as they are.
-    return own._replace(data=located(data), held_out=0.0, dequantised=None if own.dequantised else False)
+    return own._replace(
+        data=located(data), held_out=0.0, array=None, dequantised=None if own.dequantised else False
+    )
 
 
 def parts_for(folder: Path, data: str | None) -> "tuple[Phi4RBM, dict[str, Any], Parts]":
@@ -160,9 +168,17 @@ def parts_for(folder: Path, data: str | None) -> "tuple[Phi4RBM, dict[str, Any],
 
 
 def array_out(path: Path | None) -> None:
-    """Refuse a name that numpy would change."""
-    if path is not None and path.suffix != ".npy":
+    """Refuse, before any work, a name that numpy would change, and a place where no file can be written."""
+    if path is None:
+        return
+    if path.suffix != ".npy":
         raise InputError(f"{path} does not end in .npy: name it {path.with_suffix('.npy')}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the path of a file in it, {path / 'array.npy'}")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"{path} would lie in {path.parent}, which is no folder: make it first, or give another path"
+        )
 
 
 def image_shape(record: dict[str, Any]) -> tuple[int, ...] | None:

@@ -71,6 +71,7 @@ def register(app: typer.Typer) -> None:
                 "--data-folder", metavar="DIR", help="Where the files of faces or mnist are, or come to."
             ),
         ] = None,
+        array: Annotated[str | None, typer.Option("--array", help="Which array of a .npz file.")] = None,
         side: Annotated[int, typer.Option("--side", help="Of a patch.")] = 16,
         count: Annotated[int, typer.Option("--count", help="Of patches.")] = 5000,
         seed: Seed = 0,
@@ -111,7 +112,7 @@ def register(app: typer.Typer) -> None:
             from kadanoff.report.rows import thinned_rows
 
             where = None if data_folder is None else str(data_folder.resolve())
-            source = Source(located(data), where, side, count, dequantise, held_out, seed)
+            source = Source(located(data), where, side, count, dequantise, held_out, seed, array)
             parts = read_source(source, real_units=unit_type(visible).levels is None, fewest=2)
             compile_ahead(*of_network((visible, parts.training.shape[1]), (hidden, n_hidden), samples))
             model = Phi4RBM(

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import fields as fields_of
+from os import PathLike
 from typing import Any
 
 import equinox as eqx
@@ -52,7 +53,7 @@ def fit_data(
     held_out: float = 0.1,
     seed: int = 0,
     progress: Progress | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | str | PathLike[str] | None = None,
     **options: Any,
 ) -> DataFit:
     """Learn the couplings of an action from fields: minimise KL(q||p), or a divergence that is easier to minimise.
@@ -67,7 +68,8 @@ def fit_data(
         `kadanoff.learning.data`.
     - `train`: names of the couplings to learn; all real ones if left out.
     - `held_out`: share of the data kept for the score, not learnt from.
-    - `checkpoint`: where the state is kept on the way: the same call with the same one goes on after a kill.
+    - `checkpoint`: where the state is kept on the way, or the path of a folder for it: the same call with the same one
+        goes on after a kill, and another call is refused (`StoreError`).
 
     Raises `InputError` for data that cannot be used (see `Samples.of`), unknown methods, options and couplings, and
     for what a method refuses. Warns where a method has not converged, and where the fitted couplings are beyond what
@@ -85,7 +87,8 @@ def fit_data(
     parameters = Parameters(model, train)
     samples, rest = Samples.of(data, parameters.action).split(held_out)
     report: Progress = progress or (lambda done, total, message: None)
-    solution = chosen.solve(parameters, samples, seed, report, checkpoint or Checkpoint())
+    call = {"model": parameters, "data": samples, "method": chosen, "seed": seed}
+    solution = chosen.solve(parameters, samples, seed, report, Checkpoint.of_call(checkpoint, call))
     if not np.all(np.isfinite(solution.vector)):
         raise InputError(f"{name} found no finite couplings: start nearer to the data, or give more fields")
     _warn_unless_settled(name, solution, len(samples.fields))

@@ -47,6 +47,11 @@ class Samples:
             fields, weights = np.asarray(data.fields), data.log_weight
             chains, fields = data.chains, fields.reshape(-1, *fields.shape[2:])
         else:
+            if np.ma.is_masked(data):
+                raise InputError(
+                    "the data are a masked array with values missing, and every site of a field is needed: fill them, "
+                    "or leave the fields that miss some out"
+                )
             try:
                 fields = np.asarray(data)
             except ValueError as error:

@@ -22,8 +22,11 @@ def load_dataset(
     side: int = 16,
     count: int = 5000,
     seed: int = 0,
+    array: str | None = None,
 ) -> Dataset:
     """Load data by name, or from a path: `.npy`, `.npz`, IDX files (`.gz` or not), or a folder of images.
+
+    `array` names which array of an `.npz` file is the data.
 
     - "digits": 1797 handwritten digits of 8 x 8 on 17 grey levels, bundled with scikit-learn.
     - "patches": `count` patches of `side` x `side`, at places drawn by `seed`, of the two photographs that
@@ -43,6 +46,8 @@ def load_dataset(
     name = str(name_or_path)
     if part == "test" and name != "mnist":
         raise InputError(f"{name} has no test part of its own, only mnist has; split it yourself")
+    if array is not None and name in DATASETS:
+        raise InputError(f"{name} is a data set by name, and its arrays have none: leave array {array!r} out")
     if name == "digits":
         return digits()
     if name == "patches":
@@ -59,4 +64,4 @@ def load_dataset(
             f"there is no data set and no file {name!r}; the names are {', '.join(DATASETS)}, "
             "and files .npy, .npz, IDX or folders of images"
         )
-    return from_path(path)
+    return from_path(path, array)

@@ -19,15 +19,20 @@ _DATA = ("data", "X", "x", "images", "arr_0")
 _LABELS = ("labels", "target", "y")
 
 
-def from_path(path: Path) -> Dataset:
-    """Read a file by its ending, or a folder of images; `InputError` for any other."""
+def from_path(path: Path, array: str | None = None) -> Dataset:
+    """Read a file by its ending, or a folder of images; `InputError` for any other.
+
+    `array` names the one of an `.npz` that is the data.
+    """
+    if array is not None and path.suffix.lower() != ".npz":
+        raise InputError(f"{path} is no .npz, whose arrays have names: leave array {array!r} out")
     if path.is_dir():
         return from_images(path)
     ending = path.suffix.lower()
     if ending == ".npy":
         return _of_array(path.name, _loaded(path), None, path)
     if ending == ".npz":
-        return from_npz(path)
+        return from_npz(path, array=array)
     if path.name.removesuffix(".gz").endswith(("-ubyte", ".idx")):
         return from_idx(path)
     raise InputError(
@@ -36,20 +41,22 @@ def from_path(path: Path) -> Dataset:
     )
 
 
-def from_npz(path: Path, part: str = "train") -> Dataset:
+def from_npz(path: Path, part: str = "train", array: str | None = None) -> Dataset:
     """Arrays of an `.npz`: data, X, x or images with labels, target or y; or x_train, y_train, x_test, y_test.
 
-    An array that is alone may have any name. Raises `InputError` where none is found.
+    The data are the `array` that is named; one alone may have any name. Raises `InputError` where none is found.
     """
     held = _loaded(path)
     data_names, label_names = ((f"x_{part}", *_DATA), (f"y_{part}", *_LABELS))
-    name = next((name for name in data_names if name in held), None)
+    if array is not None and array not in held:
+        raise InputError(f"{path} holds no {array!r}, but {', '.join(held) or 'nothing'}")
+    name = array or next((name for name in data_names if name in held), None)
     if name is None and len(held) == 1:
         name = next(iter(held))
     if name is None:
         raise InputError(
             f"{path} holds {', '.join(held) or 'nothing'}, and none of them is called {', '.join(data_names)}: "
-            "rename one"
+            "name one as array, --array on the command line"
         )
     label = next((name for name in label_names if name in held), None)
     return _of_array(path.name, held[name], None if label is None else held[label], path)

@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 
 import equinox as eqx
 import jax
@@ -59,7 +60,7 @@ def learn_inverse(
     noise: int = 4,
     components: int = 4,
     progress: Callable[[float, float | None, str], None] | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | str | PathLike[str] | None = None,
 ) -> LearntInverse:
     """Learn a transformation that inverts a blocking rule, on pairs (RG^{depth+1}(phi), RG^depth(phi)).
 
@@ -74,8 +75,9 @@ def learn_inverse(
     by default 0.9 for a density learnt on relaxed pairs and 1 else: local relaxation repairs the spread, and at
     0.9 the long modes that it leaves come out right (grown 16 -> 32 and 32 -> 64 phi^4 lattices beside direct
     ones; `reproduce certificate` shows it). Training takes at most `steps` steps and stops early when held-out
-    pairs stop improving; the best weights are kept. No critical exponent or coupling enters. With a `checkpoint`
-    the state of training is kept on the way, and the same call goes on from it after a kill.
+    pairs stop improving; the best weights are kept. No critical exponent or coupling enters. With a `checkpoint`,
+    or the path of a folder for one, the state of training is kept on the way, and the same call goes on from it after
+    a kill; another call is refused (`StoreError`).
 
     Raises `InputError` for an unknown kind, one that does not fit the sites or the rule, kernels whose receptive
     field wraps around the coarse training lattice, fewer than 16 configurations, log-weights that differ, and
@@ -160,7 +162,9 @@ def learn_inverse(
     history: list[tuple[int, float, float]] = []
     if untrained is not None:
         report = progress or (lambda done, total, message: None)
-        inverse, history = descend(key, kind, untrained, pairs, steps, report, checkpoint or Checkpoint())
+        call = {"pairs": pairs, "untrained": untrained, "kind": kind, "steps": steps, "seed": seed}
+        kept = Checkpoint.of_call(checkpoint, call)
+        inverse, history = descend(key, kind, untrained, pairs, steps, report, kept)
     else:
         assert linear is not None
         inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
