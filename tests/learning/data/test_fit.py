@@ -95,7 +95,7 @@ def test_pseudo_likelihood_of_pairs_is_that_by_differentiation(truth: Any, data:
 
     def loss(vector: Any) -> Any:
         action = parameters.at(vector)
-        energy = jax.vmap(lambda f: jnp.sum(log_conditionals(action, f, jnp.array([-5.0, 5.0]))))
+        energy = jax.vmap(lambda f: jnp.sum(log_conditionals(action, f, jnp.linspace(-5.0, 5.0, 128))))
         return -jnp.mean(energy(jnp.asarray(fields)))
 
     vector = jnp.asarray(parameters.values, jnp.float32)
@@ -243,6 +243,28 @@ class Sextic(kd.NearestNeighbourAction):
 
     def potential(self, phi: Any, dimension: int) -> Any:
         return self.mass2 / 2 * phi**2 + self.sextic * phi**6
+
+
+class Wells(kd.NearestNeighbourAction):
+    """A site in one of two narrow wells: V = depth (phi^2 - 1)^2, as a potential of one's own."""
+
+    depth: float
+    kappa: float = 0.0
+
+    def potential(self, phi: Any, dimension: int) -> Any:
+        return self.depth * (phi**2 - 1) ** 2
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.exact
+def test_wells_narrower_than_the_nodes_of_integration_are_resolved() -> None:
+    # Near its minima V is 4 depth x^2: of normal noise of this spread the depth is 1/(8 spread^2) to first order.
+    spread, rng = 0.004, np.random.default_rng(3)
+    fields = (rng.choice([-1.0, 1.0], (400, 4)) + spread * rng.normal(size=(400, 4))).astype(np.float32)
+    fit = fit_data(Wells(1 / spread**2), fields, "pseudo-likelihood", train=("depth",))
+    assert float(fit.model.depth) == pytest.approx(1 / (8 * spread**2), rel=5 / np.sqrt(800))
+    assert fit.held_out is not None and fit.held_out.value > 2.0
 
 
 @pytest.mark.exact

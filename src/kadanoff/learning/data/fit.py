@@ -17,11 +17,20 @@ from numpy.typing import ArrayLike
 from kadanoff.actions.base import has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
-from kadanoff.learning.data.conditionals import has_conditionals, log_conditionals, require_normalisable
+from kadanoff.learning.data.conditionals import (
+    NODES,
+    across,
+    has_conditionals,
+    is_resolved,
+    log_conditionals,
+    require_normalisable,
+    unresolved,
+    window,
+)
 from kadanoff.learning.data.contrastive_divergence import ContrastiveDivergence
 from kadanoff.learning.data.likelihood import Likelihood
 from kadanoff.learning.data.parameters import Parameters
-from kadanoff.learning.data.pseudo_likelihood import PseudoLikelihood, window
+from kadanoff.learning.data.pseudo_likelihood import PseudoLikelihood
 from kadanoff.learning.data.result import DataFit
 from kadanoff.learning.data.samples import Samples
 from kadanoff.learning.data.score_matching import ScoreMatching, score
@@ -183,11 +192,16 @@ def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
     known = has_conditionals(action)
     if not known and has_spins(action):
         return None
-    inside = jnp.asarray(window(samples.fields, rest.fields))
+    inside = window(samples.fields, rest.fields)
+    count = next((n for n in NODES if not known or is_resolved(action, rest.fields, inside, n)), None)
+    if count is None:
+        warnings.warn(f"there is no score: {unresolved(action)}", KadanoffWarning, stacklevel=3)
+        return None
+    nodes = across(inside, count)
     volume = rest.fields[0].size
     rows = max(1, _SCORE_SITES // (volume if known else volume**2))
     parts = [
-        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), inside, known), np.float64)
+        np.asarray(_scores(action, jnp.asarray(rest.fields[i : i + rows]), nodes, known), np.float64)
         for i in range(0, len(rest.fields), rows)
     ]
     found = rest.resampled(np.concatenate(parts)[:, None] / volume)
@@ -195,7 +209,7 @@ def _held_out(action: Any, samples: Samples, rest: Samples) -> Estimate | None:
 
 
 @eqx.filter_jit
-def _scores(action: Any, fields: Any, inside: Any, known: bool) -> Any:
+def _scores(action: Any, fields: Any, nodes: Any, known: bool) -> Any:
     if known:
-        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, inside)))(fields)
+        return jax.vmap(lambda field: jnp.sum(log_conditionals(action, field, nodes)))(fields)
     return jax.vmap(lambda field: -score(action, field))(fields)

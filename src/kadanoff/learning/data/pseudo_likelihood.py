@@ -12,7 +12,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from kadanoff.errors import InputError
-from kadanoff.learning.data.conditionals import is_quartic_graph, log_conditionals, require_conditionals
+from kadanoff.learning.data.conditionals import (
+    NODES,
+    across,
+    is_quartic_graph,
+    is_resolved,
+    log_conditionals,
+    require_conditionals,
+    unresolved,
+    window,
+)
 from kadanoff.learning.data.newton import Objective, minimise, solve_any
 from kadanoff.learning.data.pair_sites import PairSites
 from kadanoff.learning.data.parameters import Parameters
@@ -21,9 +30,9 @@ from kadanoff.learning.data.solution import Solution, require_counts
 from kadanoff.sampling.run import Progress
 from kadanoff.store.checkpoint import Checkpoint
 
-__all__ = ["PseudoLikelihood", "window"]
+__all__ = ["PseudoLikelihood"]
 
-_SITES = 1 << 17  # handled at once, times some 100 nodes each
+_TERMS = 1 << 24  # handled at once: sites times nodes
 _FOR_HESSIAN = 1000  # fields that make the Hessian of an action in general: it needs one pass a coupling
 _MANY = 2048  # couplings beyond which errors are left out
 
@@ -62,18 +71,29 @@ class PseudoLikelihood:
         """Minimise; nothing is random."""
         require_conditionals(parameters.action)
         ridge = self._precisions(parameters)
-        kind = PairSites if is_quartic_graph(parameters.action) else _AnyConditionals
-        objective: Any = kind(parameters, samples.fields, samples.weights, ridge)
-        start = parameters.within(parameters.values)
-        vector, history = minimise(
-            objective,
-            start,
-            len(samples.fields),
-            self.steps,
-            parameters.lower,
-            lambda step, distance: progress(step + 1, None, f"pseudo-likelihood, distance {distance:.3g}"),
-            checkpoint,
-        )
+        start, inside = parameters.within(parameters.values), window(samples.fields)
+        for count in NODES:
+            if is_quartic_graph(parameters.action):
+                objective: Any = PairSites(parameters, samples.fields, samples.weights, ridge)
+            else:
+                nodes = across(inside, count)
+                objective = _AnyConditionals(parameters, samples.fields, samples.weights, ridge, nodes)
+            vector, history = minimise(
+                objective,
+                start,
+                len(samples.fields),
+                self.steps,
+                parameters.lower,
+                lambda step, distance: progress(
+                    step + 1, None, f"pseudo-likelihood, distance {distance:.3g}"
+                ),
+                checkpoint,
+            )
+            if is_resolved(parameters.at(vector), samples.fields, inside, count):
+                break
+            checkpoint = Checkpoint()  # too few nodes lead anywhere: again from the start
+        else:
+            raise unresolved(parameters.action)
         if len(vector) > _MANY:
             return Solution(vector, None, history=history)
         hessian, terms = objective.slopes(vector)[1], objective.terms(vector)
@@ -95,11 +115,16 @@ class _AnyConditionals(Objective):
     """-ln p of all sites given the others, by automatic differentiation: for actions of few couplings."""
 
     def __init__(
-        self, parameters: Parameters, fields: np.ndarray, weights: np.ndarray, ridge: np.ndarray
+        self,
+        parameters: Parameters,
+        fields: np.ndarray,
+        weights: np.ndarray,
+        ridge: np.ndarray,
+        nodes: Float[Array, " node"],
     ) -> None:
         self._parameters, self._fields, self._weights, self._ridge = parameters, fields, weights, ridge
-        self._window = jnp.asarray(window(fields))
-        rows = max(1, _SITES // fields[0].size)
+        self._nodes, self._sites = nodes, _TERMS // len(nodes)
+        rows = max(1, self._sites // fields[0].size)
         self._parts = [slice(i, i + rows) for i in range(0, len(fields), rows)]
         step = max(1, len(fields) // _FOR_HESSIAN)
         self._some = fields[::step]
@@ -109,7 +134,7 @@ class _AnyConditionals(Objective):
         return float(self._weights @ values + self._ridge @ vector**2 / 2)
 
     def slopes(self, vector: Float[np.ndarray, " K"]) -> tuple[np.ndarray, np.ndarray]:
-        rows = max(1, _SITES // (len(vector) * self._fields[0].size))
+        rows = max(1, self._sites // (len(vector) * self._fields[0].size))
         weights = self._weights[:: max(1, len(self._fields) // _FOR_HESSIAN)]
         hessian = sum(
             np.einsum(
@@ -129,30 +154,23 @@ class _AnyConditionals(Objective):
 
     def _call(self, function: Any, vector: np.ndarray, fields: np.ndarray) -> np.ndarray:
         values = jnp.asarray(vector, jnp.float32)
-        return np.asarray(function(self._parameters, values, jnp.asarray(fields), self._window), np.float64)
+        return np.asarray(function(self._parameters, values, jnp.asarray(fields), self._nodes), np.float64)
 
 
-def window(*fields: np.ndarray) -> Float[np.ndarray, "2"]:
-    """The interval that the conditionals of potentials in general are integrated over: that of the data, and more."""
-    low, high = min(each.min() for each in fields), max(each.max() for each in fields)
-    more = (high - low) / 4 if high > low else 1.0
-    return np.array([low - more, high + more], np.float32)
-
-
-def _one(parameters: Parameters, vector: Array, field: Array, inside: Array) -> Array:
-    return -jnp.sum(log_conditionals(parameters.at(vector), field, inside))
+def _one(parameters: Parameters, vector: Array, field: Array, nodes: Array) -> Array:
+    return -jnp.sum(log_conditionals(parameters.at(vector), field, nodes))
 
 
 @eqx.filter_jit
-def _energy(parameters: Parameters, vector: Array, fields: Array, inside: Array) -> Array:
-    return jax.vmap(lambda field: _one(parameters, vector, field, inside))(fields)
+def _energy(parameters: Parameters, vector: Array, fields: Array, nodes: Array) -> Array:
+    return jax.vmap(lambda field: _one(parameters, vector, field, nodes))(fields)
 
 
 @eqx.filter_jit
-def _slope(parameters: Parameters, vector: Array, fields: Array, inside: Array) -> Array:
-    return jax.vmap(lambda field: jax.grad(_one, 1)(parameters, vector, field, inside))(fields)
+def _slope(parameters: Parameters, vector: Array, fields: Array, nodes: Array) -> Array:
+    return jax.vmap(lambda field: jax.grad(_one, 1)(parameters, vector, field, nodes))(fields)
 
 
 @eqx.filter_jit
-def _hessian(parameters: Parameters, vector: Array, fields: Array, inside: Array) -> Array:
-    return jax.vmap(lambda field: jax.hessian(_one, 1)(parameters, vector, field, inside))(fields)
+def _hessian(parameters: Parameters, vector: Array, fields: Array, nodes: Array) -> Array:
+    return jax.vmap(lambda field: jax.hessian(_one, 1)(parameters, vector, field, nodes))(fields)
