@@ -15,6 +15,7 @@ from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure, measurement_names
+from kadanoff.names import several
 from kadanoff.observable_table import ObservableTable, warn_of_few_draws
 from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
 from kadanoff.sites import require_spins, require_values_of
@@ -23,7 +24,6 @@ from kadanoff.two_point import TwoPoint, correlations
 from kadanoff.whole import whole
 
 __all__ = ["Ensemble", "ObservableTable"]
-
 
 _SITES = 1 << 24  # of a block, about
 
@@ -38,8 +38,7 @@ class Ensemble:
     by a pure map). `log_weight` (chain, draw), real or complex, multiplies every configuration in every mean.
     `depth` counts how often the fields were blocked since they were simulated; growth lowers it. `parent` is
     the ensemble that this one was made from, configuration by configuration, so that errors propagate from
-    the simulated ancestor. `graph` is where the sites lie, None on a hypercubic lattice; by default it is that of the
-    action.
+    the simulated ancestor. `graph` is where the sites lie, by default that of the action; None on a lattice.
 
     >>> import numpy as np, kadanoff as kd
     >>> ensemble = Ensemble(np.ones((2, 5, 4, 4), dtype=np.float32), kd.Phi4(-0.9515, 0.7))
@@ -67,6 +66,8 @@ class Ensemble:
             raise InputError(f"fields must have the shape (chain, draw, *lattice), got {self.fields.shape}")
         if self.chains < 1 or self.draws < 1:
             raise InputError(f"the ensemble is empty: {self.chains} chains of {self.draws} draws")
+        if self.action is not None:
+            object.__setattr__(self, "action", as_action(self.action))
         if isinstance(self.fields, np.ndarray | jax.Array):  # stored ones are looked at block by block
             for _, _, fields in _along_draws(np.asarray(self.fields), _SITES):
                 require_values_of(self.action, require_spins(fields))
@@ -181,10 +182,10 @@ class Ensemble:
 
         A `KadanoffWarning` tells where fewer than 16 chains hold fewer than 10 independent draws of one of them.
         """
-        chosen = [observable(name) for name in names] if names is not None else list(OBSERVABLES.values())
+        given = OBSERVABLES.values() if names is None else several("names", names)
+        chosen = [observable(each) for each in given]
         if names is None:
-            wrong = "real" if self.spins else "spins"
-            chosen = [entry for entry in chosen if entry.sites != wrong]
+            chosen = [entry for entry in chosen if entry.sites != ("real" if self.spins else "spins")]
             chosen = [entry for entry in chosen if self.action is not None or not entry.needs_action]
             chosen = [entry for entry in chosen if self.on_lattice or not entry.needs_lattice]
         table = ObservableTable({entry.name: self.observe(entry) for entry in chosen})
@@ -236,7 +237,7 @@ class Ensemble:
         gone = ("action_density", "schwinger_dyson")
         kept = {k: v for k, v in self._series.items() if k not in gone and not isinstance(k, tuple)}
         graph = getattr(action, "graph", self.graph)
-        return replace(self, action=None if action is None else as_action(action), graph=graph, _series=kept)
+        return replace(self, action=action, graph=graph, _series=kept)
 
     def select(self, draws: slice | int | None = None, chains: slice | int | None = None) -> "Ensemble":
         """Some of the draws or chains, a number being that one alone; the ancestry is cut alike.

@@ -34,7 +34,7 @@ def warn_of_few_draws(table: ObservableTable, chains: int, draws: int) -> None:
     independent = chains * draws / (2 * (times[slowest] or 0.5))
     if independent < _FEWEST:
         warnings.warn(
-            f"{slowest} has about {independent:.0f} independent draws of {chains} x {draws}, too few for its error: "
+            f"{slowest} has about {int(independent)} independent draws of {chains} x {draws}, too few for its error: "
             f"draw longer, or {MANY_CHAINS} chains or more",
             KadanoffWarning,
             stacklevel=3,

@@ -136,7 +136,7 @@ def observable(name: "str | Observable") -> Observable:
     """
     if isinstance(name, Observable):
         return name
-    if name not in OBSERVABLES:
+    if not isinstance(name, str) or name not in OBSERVABLES:
         raise InputError(f"unknown observable {name!r}; choose from {', '.join(OBSERVABLES)}")
     return OBSERVABLES[name]
 

@@ -38,6 +38,14 @@ def test_trusted_points_are_right(ensemble, tmp_path) -> None:
 
 
 @pytest.mark.exact
+def test_the_name_of_a_coupling_is_the_simulated_action_elsewhere(ensemble) -> None:
+    values = (0.9, 1.1)
+    by_name = reweight_along(ensemble, "mass2", values, ["phi2"])
+    assert by_name.coupling == "mass2"
+    assert by_name.rows() == reweight_along(ensemble, gaussian, values, ["phi2"], "mass2").rows()
+
+
+@pytest.mark.exact
 def test_lost_overlap_is_a_point_and_no_error(ensemble) -> None:
     point = next(iter(reweight_along(ensemble, gaussian, [100.0], ["phi2"])))
     assert not point.trusted and point.observables == {} and point.effective == 0

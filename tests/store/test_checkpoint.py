@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from kadanoff.actions import Phi4
 from kadanoff.errors import StoreError
+from kadanoff.graph import Graph
 from kadanoff.store.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.exact
@@ -41,3 +43,20 @@ def test_a_damaged_state_is_told(tmp_path, left):
     file.write_bytes(file.read_bytes()[:left])
     with pytest.raises(StoreError, match="damaged"):
         Checkpoint(tmp_path, {}).load(STATE)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Graph([(0, 1), (1, 2)]), Graph([(0, 1), (0, 2)])),
+        (lambda field: field**2, lambda field: field**4),
+        (Phi4(-0.9, 0.7), Phi4(-0.9, 0.8)),
+        (np.arange(3), np.arange(3.0)),
+        ({"rate": 0.1}, {"rate": 0.2}),
+    ],
+)
+def test_the_state_of_another_call_is_refused(tmp_path, first, second):
+    Checkpoint.of_call(tmp_path, {"target": first}).save((1,))
+    assert Checkpoint.of_call(str(tmp_path), {"target": first}).load((0,)) == (1,)
+    with pytest.raises(StoreError, match="another request"):
+        Checkpoint.of_call(tmp_path, {"target": second}).load((0,))

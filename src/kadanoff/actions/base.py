@@ -227,11 +227,12 @@ def has_quartic_sites(action: Any) -> bool:
 
 def total(action: HasDensity, field: Num[Array, "..."]) -> Inexact[Array, ""]:
     """S(field), summed without float32 loss."""
-    return compensated_sum(action.density(field))
+    return compensated_sum(as_action(action).density(field))
 
 
 def gradient(action: HasDensity, field: Float[Array, "..."]) -> Inexact[Array, "..."]:
     """dS/dphi at every site, by automatic differentiation; complex for a complex action."""
+    action = as_action(action)
     real = jax.grad(lambda phi: jnp.sum(jnp.real(action.density(phi))))(field)
     if not jnp.iscomplexobj(jax.eval_shape(action.density, field)):
         return real
@@ -245,7 +246,7 @@ def conjugate(action: ActionType, field: Float[Array, "..."]) -> ActionType:
     >>> float(conjugate(kd.Phi4(-0.9515, 0.7), jnp.ones((4, 4))).mass2)
     8.0
     """
-    action = with_array_leaves(action)
+    action = with_array_leaves(as_action(action))
     real = eqx.filter_grad(lambda a: jnp.real(total(a, field)))(action)
     if not jnp.iscomplexobj(jax.eval_shape(action.density, field)):  # pyright: ignore[reportAttributeAccessIssue]
         return real

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.random import along_one_axis
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.block_gaussian import BlockGaussian
-from kadanoff.renormalization.blocking_rule import BlockingRule, required_key
+from kadanoff.renormalization.blocking_rule import BlockingRule, require_rule, required_key
 from kadanoff.renormalization.blocks import from_blocks, to_blocks
 from kadanoff.whole import whole
 
@@ -238,8 +239,8 @@ def block(ensemble: Ensemble, rule: BlockingRule, *, steps: int = 1, seed: int =
     >>> kd.block(fine, kd.MajorityMean(b=2)).lattice.shape
     (4, 4)
     """
-    if not isinstance(rule, BlockingRule):
-        raise InputError(f"{rule!r} is no blocking rule: give an instance of one, such as kd.Majority(b=2)")
+    require_ensembles(ensemble)
+    require_rule(rule)
     steps = whole("the number of blocking steps", steps, least=1)
     if not ensemble.on_lattice:
         raise InputError(

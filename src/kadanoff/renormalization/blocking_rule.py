@@ -1,6 +1,7 @@
 """What a blocking rule is: a map from the sites of a block to one value."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Float, Num, PRNGKeyArray
@@ -10,7 +11,7 @@ from kadanoff.lattice import Lattice
 from kadanoff.renormalization.blocks import to_blocks
 from kadanoff.whole import whole
 
-__all__ = ["BlockingRule", "required_key"]
+__all__ = ["BlockingRule", "require_rule", "required_key"]
 
 
 class BlockingRule(eqx.Module):
@@ -51,6 +52,12 @@ class BlockingRule(eqx.Module):
         """Block one field; `InputError` when b does not divide every side."""
         Lattice(field.shape).blocked(self.b)
         return self.reduce(key, to_blocks(field, self.b))
+
+
+def require_rule(rule: Any) -> None:
+    """`InputError` for what is no blocking rule, such as the class of one."""
+    if not isinstance(rule, BlockingRule):
+        raise InputError(f"{rule!r} is no blocking rule: give an instance of one, such as kd.Majority(b=2)")
 
 
 def required_key(key: PRNGKeyArray | None) -> PRNGKeyArray:

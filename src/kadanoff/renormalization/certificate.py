@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffError
 from kadanoff.observables import evaluate, observable
@@ -72,6 +73,9 @@ def certificate(levels: Levels, direct: Mapping[int, Ensemble] | None = None) ->
     (4, True)
     """
     require_levels(levels, "`certificate`")
+    if direct is not None and not isinstance(direct, Mapping):
+        raise InputError("direct simulations are given by their sides: direct={64: ensemble}")
+    require_ensembles(*(direct or {}).values())
     for ensemble in (levels[0], *(direct or {}).values()):
         require_real_weights(ensemble, "`certificate`")
     sides = {level.lattice.longest for level in levels}

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kadanoff.actions.base import couplings
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
 from kadanoff.observables import Observable, observable
@@ -84,6 +85,7 @@ def find_crossing(
     >>> abs(crossing.value.value + 0.95) < 0.05
     True
     """
+    require_ensembles(blocked, direct)
     if blocked.lattice != direct.lattice:
         raise InputError(
             f"blocked fields live on {blocked.lattice.shape} and direct ones on {direct.lattice.shape}; "

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 from scipy.stats import rankdata
 
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.products import linear
@@ -69,6 +70,7 @@ def discriminate(
     and for chains N. A. Obuchowski, Biometrics 53 (1997) 567.
     """
     steps, width = whole("steps", steps, least=1), whole("width", width, least=1)
+    require_ensembles(first, second)
     if first.lattice.shape != second.lattice.shape:
         raise InputError(
             f"the lattices {first.lattice.shape} and {second.lattice.shape} differ: compare equal ones"

@@ -8,8 +8,8 @@ import numpy as np
 
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
+from kadanoff.names import several
 from kadanoff.renormalization.inverse.levels import Levels, require_levels
-from kadanoff.renormalization.names import several
 from kadanoff.renormalization.weights import require_real_weights
 from kadanoff.reweighting.response import RELAXED, conjugate_series
 from kadanoff.statistics import Estimate, bootstrap

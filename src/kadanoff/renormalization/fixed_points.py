@@ -22,10 +22,11 @@ from jaxtyping import Float
 from kadanoff.actions.base import couplings, has_spins
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.names import several
 from kadanoff.observables import Observable, observable
 from kadanoff.random import key
 from kadanoff.renormalization.blocking import BlockingRule, block
-from kadanoff.renormalization.names import several
+from kadanoff.renormalization.blocking_rule import require_rule
 from kadanoff.renormalization.newton import newton
 from kadanoff.renormalization.operators import Operator, fitting, pattern
 from kadanoff.reweighting.response import with_coupling
@@ -132,6 +133,7 @@ def fixed_point(
     >>> abs(ring.couplings["nearest"].value) < 0.1  # K' = ln(cosh 2K)/2 ends in no coupling
     True
     """
+    require_rule(rule)
     steps = whole("the number of steps", steps, least=1)
     scalars = [name for name, value in couplings(start).items() if not isinstance(value, list)]
     asked = tuple(scalars if names is None else several("names", names))

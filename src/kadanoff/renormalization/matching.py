@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.names import several
 from kadanoff.observables import Observable
 from kadanoff.renormalization.blocking import BlockingRule, block
+from kadanoff.renormalization.blocking_rule import require_rule
 from kadanoff.renormalization.crossing import Crossing, find_crossing
-from kadanoff.renormalization.names import several
 from kadanoff.reweighting.curves import Curve
 from kadanoff.statistics import Estimate
 from kadanoff.whole import whole
@@ -129,6 +131,7 @@ def match(
     >>> abs(found.critical.value - 0.44) < 0.02
     True
     """
+    require_ensembles(blocked, direct)
     b = _factor(blocked, direct, b)
     crossing = find_crossing(
         blocked, direct, name, coupling, span=span, points=points, samples=samples, seed=seed
@@ -197,6 +200,8 @@ def match_steps(
     >>> [each[0].blocked.couplings.shape == (25,) for each in found]
     [True, True]
     """
+    require_ensembles(original, direct)
+    require_rule(rule)
     steps = whole("the number of matchings", steps, least=1)
     if original.lattice != direct.lattice.refined(rule.b):
         raise InputError(

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from kadanoff.actions.base import couplings
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, StoreError
 from kadanoff.observables import Observable
@@ -205,7 +206,10 @@ def learn_phase(
     Source: J. Carrasquilla, R. G. Melko, Nature Physics 13 (2017) 431.
     """
     begun = time.perf_counter()
+    if any(isinstance(phase, Ensemble) for phase in (ordered, disordered)):
+        raise InputError("a phase is a list of ensembles, at one coupling or several: give [ensemble]")
     both = [*ordered, *disordered]
+    require_ensembles(*both)
     _check(ordered, disordered, kind)
     steps, width = whole("steps", steps, least=1), whole("width", width, least=1)
     signs = all(ensemble.spins for ensemble in both)

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.renormalization.blocking import BlockingRule, block
+from kadanoff.renormalization.blocking_rule import require_rule
 from kadanoff.renormalization.operators import Operator, default_operators, fitting
 from kadanoff.statistics import Estimate, autocorrelation, bootstrap
 from kadanoff.whole import whole
@@ -116,6 +118,8 @@ def stability_matrix(
     >>> 0.8 < table.select("even", size=2)[0].exponent.value < 1.1
     True
     """
+    require_ensembles(ensemble)
+    require_rule(rule)
     steps = whole("the number of blocking steps", steps, least=1)
     operators = fitting(operators, default_operators(ensemble.spins), ensemble.lattice.dimension)
     if not operators:

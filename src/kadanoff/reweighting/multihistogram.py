@@ -16,8 +16,10 @@ from jaxtyping import Float, Int
 
 from kadanoff.actions.base import couplings
 from kadanoff.actions.coupling import coupling_of
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError
+from kadanoff.names import several
 from kadanoff.observables import Observable, evaluate
 from kadanoff.reweighting.curves import Curve, curve_observable, log_weights_along
 from kadanoff.reweighting.response import simulated_action
@@ -83,7 +85,7 @@ class MultiHistogram:
         samples: int = 200,
         seed: int = 0,
     ) -> None:
-        ensembles, samples = tuple(ensembles), whole("samples", samples, least=2)
+        ensembles, samples = several("ensembles", ensembles), whole("samples", samples, least=2)
         _require_joinable(ensembles)
         actions = [simulated_action(each) for each in ensembles]
         varied = _varied(actions)
@@ -200,6 +202,7 @@ def _require_joinable(ensembles: tuple[Ensemble, ...]) -> None:
         raise InputError(
             f"joining needs two simulations or more, and {len(ensembles)} is given; use kd.reweight for one"
         )
+    require_ensembles(*ensembles)
     first = ensembles[0]
     for each in ensembles[1:]:
         if each.lattice != first.lattice or each.simulated.lattice != first.simulated.lattice:

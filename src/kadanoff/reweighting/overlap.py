@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.reweighting.response import simulated_action
@@ -86,6 +87,7 @@ def overlap(ensemble_p: Ensemble, ensemble_q: Ensemble) -> Overlap:
     >>> abs(found.free_energy_difference.pull(2 * np.log(1.21))) < 4, found.effective_pq > 0.9
     (True, True)
     """
+    require_ensembles(ensemble_p, ensemble_q)
     ensembles = ensemble_p.simulated, ensemble_q.simulated
     actions = [simulated_action(ensemble) for ensemble in ensembles]
     shapes = [ensemble.lattice.shape for ensemble in ensembles]

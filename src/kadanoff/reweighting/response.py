@@ -13,6 +13,7 @@ from jaxtyping import Array, Inexact, Num
 
 from kadanoff.actions.base import conjugate, couplings, with_array_leaves
 from kadanoff.actions.coupling import coupling_of, with_couplings
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.measuring import in_batches
@@ -80,6 +81,7 @@ def conjugate_series(
     >>> {name: float(series[0, 0]) for name, series in conjugate_series(ensemble).items()}
     {'mass2': 8.0, 'quartic': 4.0, 'kappa': 0.0}
     """
+    require_ensembles(ensemble)
     require_response(ensemble)
     root = ensemble.simulated
     external = [name for name in names or () if isinstance(name, Observable)]
@@ -168,12 +170,17 @@ def derivative(ensemble: Ensemble, name: str | Observable, coupling: str | Obser
     >>> derivative(ensemble, "phi2").value < 0
     True
     """
+    require_ensembles(ensemble)
     entry = observable(name)
     if entry.needs_action:
         raise InputError(
             f"{entry.name} contains the action, so its response is more than a covariance; choose another"
         )
     primaries = ensemble.primaries(entry)
+    if not isinstance(coupling, str | Observable):
+        raise InputError(
+            f"a coupling is told by its name, or as an observable it couples to, got {coupling!r}"
+        )
     if isinstance(coupling, str) and _is_array(ensemble.simulated.action, coupling):
         return _derivatives(ensemble, entry, primaries, coupling)
     operator = conjugate_series(ensemble, (coupling,))[coupling]

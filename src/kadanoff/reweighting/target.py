@@ -5,6 +5,7 @@ Source: A. M. Ferrenberg, R. H. Swendsen, PRL 61 (1988) 2635.
 
 import warnings
 from dataclasses import replace
+from numbers import Number
 from typing import Any
 
 import equinox as eqx
@@ -13,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Inexact
 
 from kadanoff.actions.base import as_action, difference, require_density
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
-from kadanoff.errors import OverlapError, OverlapWarning
+from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.measuring import in_batches
 from kadanoff.observables import Observable, observable
 from kadanoff.reweighting.response import conjugate_series, derivative, require_response, simulated_action
@@ -48,6 +50,7 @@ def reweight(ensemble: Ensemble, target: Any) -> Ensemble:
     >>> 256 < nearby.effective_sample_size < 512
     True
     """
+    require_ensembles(ensemble)
     target = as_action(target)
     require_density(target, ensemble.simulated.lattice.shape)
     shift = log_ratio(ensemble, target)
@@ -73,7 +76,10 @@ def reweight_external(ensemble: Ensemble, name: str | Observable, value: float) 
 
     Source: D. Bachtis, G. Aarts, B. Lucini, Phys. Rev. Research 3 (2021) 013134.
     """
+    require_ensembles(ensemble)
     entry = observable(name)
+    if not (isinstance(value, Number) and np.isfinite(np.complex128(value))):  # pyright: ignore[reportArgumentType]
+        raise InputError(f"an external coupling is a finite number, got {value!r}")
     shift = -value * conjugate_series(ensemble, (entry,))[entry]
     result = _shifted(ensemble, shift, None, f"coupled to {entry.name} by {value:g}")
     require_overlap(result.log_weight, f"the external coupling {value:g}")

@@ -3,13 +3,17 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from kadanoff.actions.base import Action
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble, ObservableTable
 from kadanoff.errors import InputError, OverlapError, OverlapWarning
 from kadanoff.observables import Observable
+from kadanoff.reweighting.response import simulated_action, with_coupling
 from kadanoff.reweighting.target import reweight
 from kadanoff.statistics import tail_shape
 
@@ -115,15 +119,16 @@ class Trajectory:
 
 def reweight_along(
     ensemble: Ensemble,
-    target: Callable[[float], Any],
+    target: Callable[[float], Any] | str,
     values: Sequence[float] | np.ndarray,
     observables: Sequence[str | Observable] | None = None,
     coupling: str = "g",
 ) -> Trajectory:
     """Reweight a sample to target(g), any action or bare function S(field), real or complex, for many values of g.
 
-    `observables` are all that are defined for the ensemble by default; `coupling` is the name of g. Lost overlap is no
-    error here: every point tells what is left of the sample, and whether it can be trusted.
+    The name of a coupling as `target` stands for the simulated action with that coupling at g. `observables` are all
+    that are defined for the ensemble by default; `coupling` is what g is called. Lost overlap is no error here: every
+    point tells what is left of the sample, and whether it can be trusted.
 
     Raises `InputError` for values that are not finite, or none, and as `reweight` does.
 
@@ -134,6 +139,15 @@ def reweight_along(
     >>> [point.trusted for point in found], found.trusted()
     ([True, True, False], (0.9, 1.0))
     """
+    require_ensembles(ensemble)
+    if isinstance(target, str):
+        simulated, coupling = simulated_action(ensemble), target
+        target = partial(with_coupling, simulated, coupling)
+    elif isinstance(target, Action) or not callable(target):
+        raise InputError(
+            f"reweighting along a coupling takes a function that gives the action at a value, or the name of a "
+            f"coupling, got {target!r}; one action alone is for kd.reweight"
+        )
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -40,6 +40,8 @@ class Mixture(eqx.Module):
 
     def __check_init__(self) -> None:
         """Refuse what are no samplers."""
+        if not isinstance(self.samplers, tuple | list):
+            raise InputError(f"a mixture takes its samplers in a tuple, got {self.samplers!r}")
         if not self.samplers:
             raise InputError("a mixture has one sampler or more: give kd.Metropolis(), or several in a tuple")
         for sampler in self.samplers:

@@ -1,6 +1,7 @@
 """What a run does, with every option checked before anything is computed or written."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 from kadanoff.errors import InputError
 from kadanoff.random import checked_seed
@@ -51,8 +52,8 @@ def plan_of(
     thermalize = 300 if thermalize is None else whole("thermalize", thermalize, least=0)
     if draws is None and target_error is None:
         target_error = 0.003
-    if target_error is not None and not 0 < target_error < 1:
-        raise InputError(f"target_error is a relative error between 0 and 1, got {target_error}")
+    if target_error is not None and not (isinstance(target_error, Real) and 0 < float(target_error) < 1):
+        raise InputError(f"target_error is a relative error between 0 and 1, got {target_error!r}")
     require_start(start)
     block = max(1, min(16, (1 << 23) // (chains * volume)))
     if draws is not None:

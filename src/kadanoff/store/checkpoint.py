@@ -4,8 +4,10 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from inspect import get_annotations
 from os import PathLike
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 import jax
@@ -53,7 +55,8 @@ class Checkpoint:
         """What a function was given as its checkpoint, for the call that it is: the state of another is refused.
 
         A path stands for the checkpoint in that folder, None for one that keeps nothing. The `call` may hold arrays,
-        actions and other data classes; of functions, the names are compared. Raises `InputError` for anything else.
+        actions, graphs and other classes that declare what they hold; of functions name and code are compared, and not
+        what they see from outside. Raises `InputError` for a checkpoint that is none.
         """
         if given is None:
             return cls()
@@ -124,7 +127,10 @@ def _told(value: Any) -> Any:
         return [kind, {part.name: _told(getattr(value, part.name)) for part in fields(value)}]
     if isinstance(value, Sequence):
         return [kind, [_told(part) for part in value]]
-    return getattr(value, "__qualname__", kind)
+    if isinstance(value, FunctionType):
+        return [value.__qualname__, checksum(value.__code__.co_code), _told(value.__code__.co_consts)]
+    declared = [name for name in get_annotations(type(value)) if hasattr(value, name)]
+    return [getattr(value, "__qualname__", kind), {name: _told(getattr(value, name)) for name in declared}]
 
 
 def _restored(leaf: Any, value: np.ndarray) -> Any:

@@ -50,6 +50,27 @@ def test_errors_are_those_of_repeated_experiments() -> None:
     assert np.mean(np.square(pulls)) == pytest.approx(1, abs=4 * np.sqrt(2 / 80))
 
 
+@pytest.mark.statistical
+@pytest.mark.filterwarnings("error:likelihood has not converged:kadanoff.errors.KadanoffWarning")
+def test_likelihood_of_data_without_a_quartic_coupling_stays_with_them() -> None:
+    # On the way the quartic coupling would fall below zero: held at a small number while the others moved on, it
+    # let the chains run off to fields of 1e9. Three couplings within 4 standard errors (2e-4).
+    fields = np.random.default_rng(2).normal(size=(200, 4, 4)).astype(np.float32)
+    fit = fit_data(kd.Phi4(1.0, 0.3, 0.1), fields, "likelihood", seed=2, steps=60)
+    assert np.all(np.abs(fit.pulls(kd.Phi4(1.0, 0.0, 0.0))) < 4)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_data_that_do_not_fluctuate_are_refused(method: str, sign: float) -> None:
+    fields = np.array([1.0, sign, 1.0])[:, None, None] * np.linspace(0.5, 2, 16, dtype=np.float32).reshape(
+        4, 4
+    )
+    with pytest.raises(kd.KadanoffError, match="all 3 fields of the data are the same"):
+        fit_data(kd.Phi4(1.0, 0.3), fields.astype(np.float32), method, held_out=0)
+
+
 @pytest.mark.exact
 def test_score_matching_of_a_gaussian_is_the_inverse_of_its_moments() -> None:
     # S = m phi^2 / 2 without links: sum phi^2 m = number of sites.

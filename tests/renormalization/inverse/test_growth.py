@@ -1,12 +1,22 @@
 """Growth in memory: shapes, depths, ancestry, and random numbers that depend on the configuration alone."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kadanoff.actions import Action, NearestNeighbourAction, Phi4
+from kadanoff.actions import (
+    Action,
+    InhomogeneousPhi4,
+    LongerRangeIsing,
+    NearestNeighbourAction,
+    Phi4,
+    total,
+)
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
+from kadanoff.exact import enumerate_spins
+from kadanoff.graph import Graph
 from kadanoff.measuring import measure
 from kadanoff.random import key
 from kadanoff.renormalization import Levels, MajorityMean, Relaxation, block, grow
@@ -204,6 +214,29 @@ def test_a_users_actions_relax(made_up, small):
     assert isinstance(free[1].action, Stiff)
     assert np.mean(free[1].fields.astype(np.float64) ** 2) == pytest.approx(0.25, rel=0.1)
     assert np.abs(np.mean(free[1].fields * np.roll(free[1].fields, 1, 2))) < 0.03
+
+
+def test_fields_of_a_graph_grow_and_relax_on_theirs_only(made_up):
+    small, large = (InhomogeneousPhi4(Graph.grid((side, side)), 1.0, 1.5, 0.2) for side in (4, 8))
+    fields = np.random.default_rng(0).normal(size=(3, 4, 4, 4)).astype(np.float32)
+    start = Ensemble(fields, small)
+    pure = grow(start, made_up("linear"))
+    assert pure[1].action is None and "schwinger_dyson" not in pure.before[1]
+    relaxed = grow(start, made_up("linear"), relax=Relaxation(large, sweeps=2))
+    assert relaxed[1].action is large and "schwinger_dyson" in relaxed.before[1]
+    for steps, action in ((1, small), (2, large)):
+        with pytest.raises(InputError, match="relax by an action of any lattice"):
+            grow(start, made_up("linear"), steps=steps, relax=Relaxation(action, sweeps=2))
+
+
+@pytest.mark.statistical
+def test_spins_with_an_interaction_graph_relax_towards_their_action():
+    action = LongerRangeIsing(0.2, 0.1)
+    fields = jnp.ones((512, 3, 4))
+    relaxed = Relaxation(action, sweeps=40)(key(1), fields, jnp.arange(512, dtype=jnp.uint32))
+    energies = np.asarray(jax.vmap(lambda field: total(action, field))(relaxed), np.float64)
+    exact = enumerate_spins(action, (3, 4)).mean(lambda field: total(action, field))
+    assert abs(energies.mean() - exact) < 4 * energies.std() / np.sqrt(512)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kadanoff.learning.data.moments import Chains, natural_step
-from kadanoff.learning.data.newton import decrement
+from kadanoff.learning.data.newton import decrement, furthest_fall
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
 from kadanoff.learning.data.solution import Solution, as_history, require_counts, solve
@@ -68,7 +68,7 @@ class ContrastiveDivergence:
         for step in range(done, self.steps):
             change = self._change(parameters, chains, samples, vector, ours, tune=step < late)
             gradient, response = weights @ change, -_weighted(weights, change, away)
-            move = natural_step(gradient, fisher, response, _LARGEST)
+            move = natural_step(gradient, fisher, response, _LARGEST, furthest_fall(vector, parameters.lower))
             history = np.append(history, [[step, float(abs(move @ gradient)) * len(ours)]], axis=0)
             vector = parameters.within(vector + _RATE * move)
             if step >= late:

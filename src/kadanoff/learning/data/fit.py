@@ -86,6 +86,7 @@ def fit_data(
     name, chosen = _chosen(method, options)
     parameters = Parameters(model, train)
     samples, rest = Samples.of(data, parameters.action).split(held_out)
+    samples.require_fluctuations()
     report: Progress = progress or (lambda done, total, message: None)
     call = {"model": parameters, "data": samples, "method": chosen, "seed": seed}
     solution = chosen.solve(parameters, samples, seed, report, Checkpoint.of_call(checkpoint, call))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kadanoff.learning.data.moments import Chains, natural_step
-from kadanoff.learning.data.newton import decrement
+from kadanoff.learning.data.newton import decrement, furthest_fall
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.learning.data.samples import Samples
 from kadanoff.learning.data.solution import Solution, as_history, require_counts, solve
@@ -75,7 +75,7 @@ class Likelihood:
             chains.advance(vector, self.sweeps, tune=step < late)
             theirs = parameters.operators(vector, chains.fields)
             gradient, fisher = theirs.mean(axis=0) - target, _covariance(theirs)
-            move = natural_step(gradient, fisher, fisher, _LARGEST)
+            move = natural_step(gradient, fisher, fisher, _LARGEST, furthest_fall(vector, parameters.lower))
             history = np.append(history, [[step, float(move @ fisher @ move) * len(samples.fields)]], axis=0)
             vector = parameters.within(vector + _RATE * move)
             if step >= late:
@@ -109,10 +109,14 @@ class Likelihood:
         mean = by_chain.mean(axis=0)
         fisher = np.asarray(squares) - np.outer(mean, mean)
         history = as_history(state.history)
-        history.append((self.steps, decrement(mean - target, fisher) * len(away)))
+        distance = decrement(mean - target, fisher)
+        history.append((self.steps, distance * len(away)))
         noise = _covariance(by_chain) / len(by_chain)
         inverse = solve(fisher, np.eye(len(fisher)))
-        final = vector + solve(fisher, mean - target)
+        # Beyond what one step may move, the Fisher matrix is another one: the history tells that there is more to go.
+        final = vector + solve(fisher, mean - target) * min(
+            1.0, np.sqrt(2 * _LARGEST / max(distance, 1e-300))
+        )
         return Solution(final, -solve(fisher, away.T).T, inverse @ noise @ inverse.T, history)
 
 

@@ -11,6 +11,7 @@ from scipy.linalg import eigh
 from kadanoff import random
 from kadanoff.actions.base import has_spins
 from kadanoff.errors import InputError
+from kadanoff.learning.data.newton import bounded_step
 from kadanoff.learning.data.parameters import Parameters
 from kadanoff.sampling.run import advance, default_sampler
 from kadanoff.sampling.state import ChainState, Sampler
@@ -81,11 +82,13 @@ def natural_step(
     fisher: Float[np.ndarray, "K K"],
     response: Float[np.ndarray, "K K"],
     largest: float,
+    most: Float[np.ndarray, " K"] | None = None,
 ) -> Float[np.ndarray, " K"]:
     """The Newton step of a response matrix, shortened to a divergence of `largest` nats between the models.
 
     `response` is a part of the `fisher` matrix (all of it for the likelihood); in the metric of the latter its
-    eigenvalues are kept above 0.05, since those that are small are known badly.
+    eigenvalues are kept above 0.05, since those that are small are known badly. Components fall by `most` at most,
+    0 or less; where some would fall further, the others move as is best given where those stop.
 
     >>> natural_step(np.array([2.0]), np.eye(1), np.eye(1), largest=0.5).round(3).tolist()
     [1.0]
@@ -95,6 +98,15 @@ def natural_step(
     # A matrix from a finite sample is singular where operators outnumber fields: those directions rest.
     metric = metric + 1e-4 * np.eye(len(metric))
     values, vectors = eigh((response + response.T) / 2 / size[:, None] / size, metric)
-    step = vectors @ ((vectors.T @ (gradient / size)) / np.maximum(values, 0.05))
-    divergence = step @ metric @ step / 2
-    return step / size * min(1.0, np.sqrt(largest / max(divergence, 1e-300)))
+    values = np.maximum(values, 0.05)
+
+    def shortened(step: np.ndarray) -> np.ndarray:
+        divergence = step @ metric @ step / 2
+        return step / size * min(1.0, np.sqrt(largest / max(divergence, 1e-300)))
+
+    step = shortened(vectors @ ((vectors.T @ (gradient / size)) / values))
+    if most is None or not (step < most).any():
+        return step
+    dual = metric @ vectors
+    kept = (dual * values) @ dual.T * size[:, None] * size
+    return shortened(bounded_step(-gradient, kept, most) * size)

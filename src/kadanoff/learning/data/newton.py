@@ -11,7 +11,7 @@ from kadanoff.errors import InputError
 from kadanoff.learning.data.solution import as_history, solve
 from kadanoff.store.checkpoint import Checkpoint
 
-__all__ = ["Objective", "decrement", "minimise", "solve_any"]
+__all__ = ["Objective", "bounded_step", "decrement", "furthest_fall", "minimise", "solve_any"]
 
 _DONE = 1e-3  # Newton decrement in squared statistical errors: far below what the data can tell
 _HALVINGS = 25
@@ -56,8 +56,8 @@ def minimise(
         raise InputError("the model to start from is no density for these data: give finite couplings, b > 0")
     for step in range(done, steps):
         gradient, hessian = objective.slopes(vector)
-        most = np.where(np.isfinite(lower), np.maximum(lower, vector / 5), lower) - vector
-        direction = _bounded(gradient, hessian, most)
+        most = furthest_fall(vector, lower)
+        direction = bounded_step(gradient, hessian, most)
         # Far from the minimum a Hessian from some of the data may point upwards.
         if direction @ gradient > 0:
             direction = np.maximum(-gradient / np.abs(hessian.diagonal()), most)
@@ -97,8 +97,21 @@ def decrement(gradient: np.ndarray, matrix: np.ndarray) -> float:
     return float(gradient @ solve(matrix, gradient))
 
 
-def _bounded(gradient: np.ndarray, hessian: Any, most: np.ndarray) -> Float[np.ndarray, " K"]:
-    """Newton's step of components none of which may fall further than to `most`, 0 or less."""
+def furthest_fall(vector: np.ndarray, lower: np.ndarray) -> Float[np.ndarray, " K"]:
+    """How far components may fall in one step, 0 or less: to `lower`, where it is finite, at most by four fifths.
+
+    >>> furthest_fall(np.array([1.0, 1.0, 0.1]), np.array([-np.inf, 0.01, 0.09])).round(3).tolist()
+    [-inf, -0.8, -0.01]
+    """
+    return np.where(np.isfinite(lower), np.maximum(lower, vector / 5), lower) - vector
+
+
+def bounded_step(gradient: np.ndarray, hessian: Any, most: np.ndarray) -> Float[np.ndarray, " K"]:
+    """Newton's step of components none of which may fall further than to `most`, 0 or less.
+
+    >>> bounded_step(np.array([2.0, 1.0]), np.array([[1.0, 0.5], [0.5, 1.0]]), np.array([-0.5, -np.inf])).tolist()
+    [-0.5, -0.75]
+    """
     held = (most == 0) & (gradient > 0)
     while True:
         step, free = np.where(held, most, 0.0), np.flatnonzero(~held)

@@ -62,6 +62,20 @@ class Samples:
         _require_numbers(fields, action)
         return cls(np.ascontiguousarray(fields, np.float32), chains, weights)
 
+    def require_fluctuations(self) -> None:
+        """`InputError` for fields that are all the same, or differ by a sign: no finite couplings have such data.
+
+        >>> Samples(np.array([[1.0, -2.0], [-1.0, 2.1]], np.float32), 2).require_fluctuations()
+        """
+        first = self.fields[0]
+        place = (slice(None), *np.unravel_index(np.argmax(np.abs(first)), first.shape))
+        signs = np.where(self.fields[place] * first[place[1:]] < 0, -1, 1)
+        if all(np.array_equal(sign * each, first) for sign, each in zip(signs, self.fields, strict=True)):
+            raise InputError(
+                f"all {len(self.fields)} fields of the data are the same, but for their sign, so that couplings would "
+                "be infinite: give fields that fluctuate"
+            )
+
     @property
     def draws(self) -> int:
         """Fields of one chain."""

@@ -18,7 +18,7 @@ from kadanoff.learning.partition.integration import thermodynamic_integration
 from kadanoff.learning.partition.starts import Blend, gaussian_start, on_graph, site_start
 from kadanoff.sampling import default_sampler
 from kadanoff.sampling.state import ChainState, Sampler
-from kadanoff.sites import space_of
+from kadanoff.sites import require_real, space_of
 from kadanoff.statistics import Estimate
 from kadanoff.whole import whole
 
@@ -66,6 +66,7 @@ def free_energy(
         raise InputError(f"unknown start {start!r}; choose one of {', '.join(_STARTS)}")
     if whole("chains", chains) < 2:
         raise InputError(f"an error needs 2 chains or more, got {chains}")
+    require_real(action, space.shape)
     target = on_graph(action, space)
     if has_spins(target) and not isinstance(target, PairAction):
         raise InputError(

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from kadanoff.actions.base import has_spins
+from kadanoff.arguments import require_ensembles
 from kadanoff.devices import from_first
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import DepthWarning, InputError
+from kadanoff.graph import Graph
 from kadanoff.parallel import Deal
 from kadanoff.renormalization.inverse.base import Inverse
 from kadanoff.renormalization.inverse.given import GivenInverse, as_grower
@@ -54,7 +56,8 @@ def grow(
     otherwise; the first of several processes writes.
 
     Warns (`DepthWarning`) when the configurations were blocked another number of times than those the inverse was
-    trained on. Raises `InputError` for counts or amplitudes that are not positive, an inverse of another dimension,
+    trained on. Raises `InputError` for what is no ensemble, counts or amplitudes that are not positive, an inverse of
+    another dimension, relaxation on another graph,
     spins and an inverse of real fields (or the reverse), `StoreError` when `out` holds another run.
 
     >>> import kadanoff as kd
@@ -71,9 +74,12 @@ def grow(
     if not (np.isfinite(amplitude) and amplitude > 0):
         raise InputError(f"the amplitude must be positive and finite, got {amplitude}")
     inverse = as_grower(inverse)
+    require_ensembles(ensemble)
     require_relaxation(relax)
     inverse.check(ensemble.lattice.dimension)
     _require_sites(ensemble, inverse, relax, amplitude)
+    if relax is not None:
+        _require_graph(relax.action, ensemble, inverse.b, steps)
     _warn_of_depth(ensemble, inverse, relax)
     start = thinned(ensemble, configurations)
     if amplitude != 1.0:
@@ -170,6 +176,18 @@ def _require_sites(
         )
     if ensemble.spins and amplitude != 1.0:
         raise InputError(f"spins have no amplitude to multiply by {amplitude}: leave it out")
+
+
+def _require_graph(action: Any, start: Ensemble, b: int, steps: int) -> None:
+    """`InputError` for relaxation by an action of a graph on which not all levels lie."""
+    graph = getattr(action, "graph", None)
+    if isinstance(graph, Graph) and (
+        steps > 1 or graph.shape != tuple(b * side for side in start.lattice.shape)
+    ):
+        raise InputError(
+            f"{type(action).__name__} lives on {graph!r}, and every step of a growth makes larger fields: relax by an "
+            "action of any lattice"
+        )
 
 
 def _warn_of_depth(

@@ -56,6 +56,8 @@ class Step:
         self.keys = (make_key(seed, 21, number, 0), make_key(seed, 21, number, 1))
         self.told = f"{_GROWN} by {inverse.kind}" + ("" if relax is None else f", {RELAXED}")
         self.action = below.simulated.action if relax is None else relax.action
+        if getattr(getattr(self.action, "graph", None), "shape", self.shape) != self.shape:
+            self.action = None  # of a graph that larger fields do not lie on
 
     def blocks(
         self, start: int, report: Callable[[float], None]

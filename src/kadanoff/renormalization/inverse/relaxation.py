@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-from kadanoff.actions.base import NearestNeighbourAction, as_action
+from kadanoff.actions.base import HasInteractionGraph, NearestNeighbourAction, as_action
 from kadanoff.errors import InputError
+from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.metropolis import Metropolis
 from kadanoff.sampling.state import ChainState
@@ -21,8 +22,9 @@ __all__ = ["Relaxation", "require_relaxation"]
 class Relaxation(eqx.Module):
     """`sweeps` sweeps of a target action, applied to grown fields.
 
-    Actions with local differences are swept by Metropolis with proposals of the given `width`, others by hybrid
-    Monte Carlo, one trajectory a sweep. Nothing is tuned on the fields, so a relaxation is a fixed Markov kernel.
+    Actions with local differences are swept by Metropolis with proposals of the given `width`, those with an
+    interaction graph by a heat bath colour by colour, others by hybrid Monte Carlo, one trajectory a sweep. Nothing is
+    tuned on the fields, so a relaxation is a fixed Markov kernel.
 
     Raises `InputError` for sweeps below 1.
 
@@ -59,6 +61,9 @@ class Relaxation(eqx.Module):
             width = jnp.asarray(self.width, fields.dtype)
             state = eqx.tree_at(lambda s: s.step_size, state, width)
             return sampler.step(key, self.action, state)[0].fields
+        if isinstance(self.action, HasInteractionGraph):
+            bath = HeatBath(sweeps=self.sweeps)
+            return bath.step(key, self.action, bath.init(self.action, fields, number))[0].fields
         trajectory = HybridMonteCarlo(step_size=0.1)
         state = trajectory.init(self.action, fields, number)
 

@@ -13,10 +13,13 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff.actions.base import has_spins
+from kadanoff.arguments import require_ensembles
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
+from kadanoff.names import several
 from kadanoff.random import key as make_key
 from kadanoff.renormalization.blocking import BlockingRule, Majority
+from kadanoff.renormalization.blocking_rule import require_rule
 from kadanoff.renormalization.inverse import mixture
 from kadanoff.renormalization.inverse.base import Inverse, cut_blocks
 from kadanoff.renormalization.inverse.block_spins import frequency_score
@@ -31,7 +34,6 @@ from kadanoff.renormalization.inverse.pairs import Pairs, training_pairs
 from kadanoff.renormalization.inverse.relaxation import Relaxation, require_relaxation
 from kadanoff.renormalization.inverse.stochastic import StochasticInverse
 from kadanoff.renormalization.inverse.untrained import untrained_inverse
-from kadanoff.renormalization.names import several
 from kadanoff.store.checkpoint import Checkpoint
 from kadanoff.whole import whole
 
@@ -91,6 +93,8 @@ def learn_inverse(
 
     Source: D. Bachtis et al., PRL 128 (2022) 081603.
     """
+    require_ensembles(ensemble)
+    require_rule(rule)
     if kind not in KINDS:
         raise InputError(f"unknown kind of inverse {kind!r}; choose one of {', '.join(KINDS)}")
     kind = _for_sites(kind, ensemble, rule)
