@@ -18,6 +18,7 @@ def test_a_function_of_the_field_is_an_observable():
     assert estimate.value == pytest.approx(np.mean(FIELDS.astype(np.float64) ** 6), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*independent draws")
 def test_named_observables_from_known_means():
     ensemble = Ensemble(FIELDS[None])
     m = FIELDS.astype(np.float64).mean(axis=(1, 2))
@@ -67,6 +68,7 @@ def test_an_observable_may_be_a_plain_number():
     assert Ensemble(FIELDS[None]).observe(entry).value == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*independent draws")
 def test_half_precision_fields_are_measured_in_single_precision():
     half = (3 + 0.1 * np.random.default_rng(4).normal(size=(1, 4, 256, 256))).astype(np.float16)
     names = ("abs_magnetization", "phi4", "neighbours")

@@ -16,6 +16,7 @@ from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.measuring import measure, measurement_names
 from kadanoff.names import several
+from kadanoff.observable_table import ObservableTable, warn_of_few_draws
 from kadanoff.observables import OBSERVABLES, PRIMARIES, Observable, evaluate, observable, series_of
 from kadanoff.sites import require_spins, require_values_of
 from kadanoff.statistics import Estimate, average_phase, derived, effective_sample_size, jackknife
@@ -25,17 +26,6 @@ from kadanoff.whole import whole
 __all__ = ["Ensemble", "ObservableTable"]
 
 _SITES = 1 << 24  # of a block, about
-
-
-class ObservableTable(dict[str, Estimate]):
-    """Observables by name; prints as a table."""
-
-    def __str__(self) -> str:
-        """One observable a line."""
-        width = max((len(name) for name in self), default=0)
-        return "\n".join(f"{name:<{width}}  {estimate}" for name, estimate in self.items())
-
-    __repr__ = __str__
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,19 +178,25 @@ class Ensemble:
         return derived(evaluate(entry, self.lattice), self.primaries(entry), self.log_weight, strict=False)
 
     def observables(self, names: Sequence[str | Observable] | None = None) -> ObservableTable:
-        """Estimate the named observables; by default all that are defined for the ensemble."""
+        """Estimate the named observables; by default all that are defined for the ensemble.
+
+        A `KadanoffWarning` tells where fewer than 16 chains hold fewer than 10 independent draws of one of them.
+        """
         given = OBSERVABLES.values() if names is None else several("names", names)
         chosen = [observable(each) for each in given]
         if names is None:
             chosen = [entry for entry in chosen if entry.sites != ("real" if self.spins else "spins")]
             chosen = [entry for entry in chosen if self.action is not None or not entry.needs_action]
             chosen = [entry for entry in chosen if self.on_lattice or not entry.needs_lattice]
-        return ObservableTable({entry.name: self.observe(entry) for entry in chosen})
+        table = ObservableTable({entry.name: self.observe(entry) for entry in chosen})
+        warn_of_few_draws(table, self.chains, self.draws)
+        return table
 
     def two_point(self, connected: bool = False) -> TwoPoint:
         """The two-point function G(r) along the axes of the longest sides; less <m>^2, if `connected`.
 
-        Errors and covariance are those of a jackknife, with the weights honoured.
+        Errors and covariance are those of a jackknife, with the weights honoured. <m>^2 is that of the ensemble's mean
+        m, so larger by its squared error: where the sign of m changes, few independent values of it make G(r) too low.
 
         Raises `InputError` on graphs that are no hypercubic lattice, and for a single draw.
 

@@ -99,7 +99,7 @@ def test_a_spin_run_is_kept_resumed_and_blocked(tmp_path):
 
 @pytest.mark.exact
 def test_spins_and_real_fields_are_not_mistaken_for_each_other():
-    spins = kd.sample(kd.Ising(0.3), kd.Lattice((4, 4)), chains=4, draws=4, thermalize=2, start="hot")
+    spins = kd.sample(kd.Ising(0.3), kd.Lattice((4, 4)), chains=16, draws=4, thermalize=2, start="hot")
     assert "energy" in spins.observables() and "schwinger_dyson" not in spins.observables()
     for name in ("phi4", "schwinger_dyson"):
         with pytest.raises(InputError, match="defined for real sites"):

@@ -31,8 +31,8 @@ def parse_rule(name: str, b: int, **parameters: float | None) -> Any:
 
     Raises `InputError` for unknown names, parameters that belong to other rules, and values that no rule can have.
 
-    >>> parse_rule("soft-majority", 2, weight=0.41, factor=None)
-    SoftMajority(b=2, weight=0.41)
+    >>> parse_rule("soft-majority", 3, weight=0.41, factor=None)
+    SoftMajority(b=3, weight=0.41)
     """
     from kadanoff.renormalization.blocking import BLOCKING_RULES
 

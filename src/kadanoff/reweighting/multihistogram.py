@@ -48,7 +48,8 @@ class MultiHistogram:
 
     - `ensembles`: two or more, each with an action; blocked ones count with the weights of their originals.
     - `autocorrelation`: count every configuration as 1 / (2 tau_int) independent ones, tau_int the longest of its
-        simulation's log-weights towards the others; False counts all alike.
+        simulation's log-weights towards the others, as far as they differ by more than their noise; False counts all
+        alike.
     - `samples`, `seed`: of the bootstrap, which resamples every simulation by itself (chains, or blocks of draws where
         chains are few) and solves anew.
 
@@ -94,7 +95,8 @@ class MultiHistogram:
         densities = [_towards(each, states, coupling) for each in ensembles]
         # Relative to the simulation's own action: differences are what autocorrelates, and what the weights are.
         shifts = [np.delete(each, own, axis=0) for own, each in enumerate(densities)]
-        counts = [np.full(each[0].size, _independent(each) if autocorrelation else 1.0) for each in shifts]
+        independent = _independent(shifts) if autocorrelation else np.ones(len(shifts))
+        counts = [np.full(each[0].size, one) for each, one in zip(shifts, independent, strict=True)]
         owner = np.repeat(np.arange(len(ensembles)), [len(each) for each in counts])
         stacked = np.concatenate([each.reshape(len(ensembles), -1) for each in densities], axis=1)
         solution = solve_mbar(stacked, owner, np.concatenate(counts))
@@ -244,9 +246,20 @@ def _towards(ensemble: Ensemble, targets: Any, coupling: str | None) -> np.ndarr
     return found
 
 
-def _independent(shifts: np.ndarray) -> float:
-    """How many independent configurations one stands for: 1 / (2 tau_int) of the slowest log-weight."""
-    return 0.5 / max(integrated_autocorrelation_time(each).value for each in shifts)
+def _independent(shifts: list[np.ndarray]) -> np.ndarray:
+    """How many independent configurations one stands for: 1 / (2 tau_int) of the slowest log-weight, by simulation.
+
+    Noise of tau_int would give most weight to the simulations that happen to fluctuate least, whose errors are too
+    small as well: ln tau_int are drawn to their mean by the part of their variance that is noise (random effects).
+    """
+    slowest = [
+        max((integrated_autocorrelation_time(series) for series in each), key=float) for each in shifts
+    ]
+    logs = np.log([tau.value for tau in slowest])
+    noise = np.array([(tau.error / tau.value) ** 2 for tau in slowest])
+    real = max(0.0, logs.var(ddof=1) - noise.mean())
+    known = real / (real + noise) if real > 0 else np.zeros(len(logs))
+    return 0.5 * np.exp(-(logs.mean() + known * (logs - logs.mean())))
 
 
 def _require_overlap(overlap: np.ndarray, ensembles: tuple[Ensemble, ...]) -> None:

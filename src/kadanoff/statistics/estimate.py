@@ -19,8 +19,9 @@ class Estimate:
     **Arguments:**
 
     - `value`: a number, real or complex.
-    - `error`: its standard error. Of a complex value a complex number, the errors of the real and of the
-        imaginary part. NaN when the data cannot tell (a single draw; two, of a function of several means).
+    - `error`: its standard error, half the width of an interval that holds the truth with 68.3 % (of few chains, with
+        Student's factor). Of a complex value a complex number, the errors of the real and of the imaginary part.
+        NaN when the data cannot tell (a single draw; two, of a function of several means).
     - `tau_int`: integrated autocorrelation time in draws (0.5 for independent ones), or None without meaning.
 
     Raises `InputError` for a negative error.

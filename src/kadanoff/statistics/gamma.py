@@ -7,6 +7,10 @@ mean of N draws in a chain keeps its exact finite-length weights, (1/N) sum_t (1
 fluctuations are about the mean of *all* C chains, and the bias of that is divided out, not expanded: at the
 widest window, N - 1, the squared error *is* sum_c (m_c - m)^2 / (C (C - 1)), the spread of the chain means.
 Chains that disagree (stuck, or shorter than tau_int) thus show as a long correlation, not as a small error.
+
+An error is half the width of an interval that holds the truth with 68.3 %. Of few chains it rests on a variance that
+is uncertain itself, by sqrt(2 / k) for k degrees of freedom: Student's factor makes it as much wider. With a window W
+his error of the error gives k = (draws - 1) / (2 W + 1), and the spread of chain means has k = C - 1.
 """
 
 import math
@@ -16,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from kadanoff.errors import InputError
@@ -25,6 +30,7 @@ from kadanoff.statistics.estimate import Estimate
 __all__ = ["Autocorrelation", "autocorrelation", "derived", "gamma_method", "integrated_autocorrelation_time"]
 
 MANY_CHAINS = 16  # from here on the spread of chain means is itself known well enough (18 %) to rely on
+_ONE_SIGMA = scipy.special.ndtr(1.0)  # of a normal distribution lies below one sigma
 SHORT_CHAIN = 8.0  # chains shorter than this many tau_int: their means are the independent data
 _FFT_NUMBERS = 2**22  # numbers transformed at once: bounds the memory, not the speed
 
@@ -33,7 +39,7 @@ _FFT_NUMBERS = 2**22  # numbers transformed at once: bounds the memory, not the 
 class Autocorrelation:
     """What the Gamma method finds in one real series.
 
-    - `error`: standard error of the mean; NaN for a single draw.
+    - `error`: standard error of the mean, with Student's factor for fewer than 16 chains; NaN for a single draw.
     - `tau_int`, `tau_int_error`: integrated autocorrelation time in draws, at least 0.5, and its error.
     - `window`: the lag at which the sum was cut.
     - `rho`: normalised autocorrelation function at lags 0, 1, ... (at least up to the window).
@@ -212,14 +218,28 @@ def _analyse(fluctuation: NDArray[np.float64], s: float) -> Autocorrelation:
     rho = corrected / corrected[0]
     tau = max(0.5, 0.5 + float(rho[1 : window + 1].sum()))
     tau_error = 2 * tau * math.sqrt(abs(window + 0.5 - tau) / draws)  # eq. (42)
+    freedom = max(chains - 1, (draws - 1) / (2 * window + 1))
     if chains > 1 and length < SHORT_CHAIN * tau:
         spread = float(np.sum(delta.mean(axis=1) ** 2)) / (chains - 1)
-        variance = max(variance, spread)
+        if spread > variance:
+            variance, freedom = spread, chains - 1
         of_means = 0.5 * length * variance / corrected[0]
         if of_means > tau:  # known as well as the variance of so many means is
             tau, tau_error = of_means, of_means * math.sqrt(2 / (chains - 1))
     variance = max(variance, _chain_variance(gamma, 0, chains, length))
-    return Autocorrelation(float(scale * math.sqrt(variance / chains)), tau, tau_error, window, rho)
+    error = student(chains, freedom) * scale * math.sqrt(variance / chains)
+    return Autocorrelation(float(error), tau, tau_error, window, rho)
+
+
+def student(chains: int, freedom: float) -> float:
+    """By how much an interval of 68.3 % is wider than one sigma, which is known from so many degrees of freedom only.
+
+    Many chains have enough of them: one.
+
+    >>> round(student(2, 1), 3), round(student(1, 10), 3), student(16, 15)
+    (1.837, 1.053, 1.0)
+    """
+    return 1.0 if chains >= MANY_CHAINS else float(scipy.special.stdtrit(freedom, _ONE_SIGMA))
 
 
 def _autocovariance(delta: NDArray[np.float64], lags: int) -> NDArray[np.float64]:

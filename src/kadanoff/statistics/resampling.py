@@ -3,7 +3,8 @@
 The units are whole chains, or blocks of draws when there are fewer than 16 chains. Blocks of length B miss
 the correlation across their ends: the variance is low by a factor 1 - tau/B (B >> tau, exponential decay).
 The length (tau^2 T)^(1/3), T draws in all, balances that against the noise of having T/B blocks only; the
-factor that remains is divided out. Sources: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans
+factor that remains is divided out. Of few chains errors and covariance have Student's factor for so few blocks, as
+those of the Gamma method. Sources: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans
 (SIAM 1982); H. R. Kuensch, Ann. Statist. 17, 1217 (1989), on blocks.
 """
 
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from kadanoff.errors import InputError
 from kadanoff.statistics._primaries import Primaries, evaluate
 from kadanoff.statistics.estimate import Estimate
-from kadanoff.statistics.gamma import MANY_CHAINS, autocorrelation
+from kadanoff.statistics.gamma import MANY_CHAINS, autocorrelation, student
 from kadanoff.whole import whole
 
 __all__ = ["Resampled", "bootstrap", "jackknife", "multiplicities"]
@@ -189,8 +190,10 @@ def multiplicities(
 
 def _edges(fluctuations: NDArray[Any], over: str) -> tuple[NDArray[np.intp], float]:
     """Where units start within each chain, and a factor for the variance."""
-    if over == "block" or len(fluctuations[0]) < MANY_CHAINS:
-        return _blocks(fluctuations)
+    chains = len(fluctuations[0])
+    if over == "block" or chains < MANY_CHAINS:
+        edges, inflation = _blocks(fluctuations)
+        return edges, inflation * student(chains, chains * len(edges) - 1) ** 2
     return np.zeros(1, dtype=int), 1.0
 
 
