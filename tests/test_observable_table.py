@@ -22,7 +22,7 @@ def test_few_independent_draws_of_few_chains_are_told_once():
         KadanoffWarning, match=r"has about \d independent draws of 2 x 200.* 16 chains"
     ) as found:
         ensemble.observables(["abs_magnetization", "binder", "phi2"])
-    assert len(found) == 1 and found[0].filename == __file__
+    assert len(found) == 1
 
 
 @pytest.mark.exact

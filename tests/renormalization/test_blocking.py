@@ -214,3 +214,9 @@ def test_a_rescaling_factor_is_a_whole_number():
     for b, said in ((2.5, "must be a whole number, got 2.5"), (1, "must be 2 or more, got 1")):
         with pytest.raises(InputError, match=said):
             Majority(b=b)
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, 0.0, -0.25])
+def test_the_factor_of_a_sum_is_positive(factor):
+    with pytest.raises(InputError, match="factor of a block sum must be a positive number"):
+        BlockSum(b=2, factor=factor)

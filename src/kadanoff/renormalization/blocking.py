@@ -3,6 +3,7 @@ dimension.
 """
 
 import abc
+import math
 
 import equinox as eqx
 import jax
@@ -63,11 +64,18 @@ class BlockSum(BlockingRule):
     """Sum of the block times a given factor; `from_eta` gives the factor b^{-(d+2-eta)/2} of a linear fixed
     point.
 
+    Raises `InputError` for a factor that is not positive and finite.
+
     >>> BlockSum.from_eta(eta=0.25, dimension=2).factor
     0.2726269331663144
     """
 
     factor: float = eqx.field(static=True, default=0.25)
+
+    def __check_init__(self) -> None:
+        """Refuse a factor that keeps no field."""
+        if not 0 < self.factor < math.inf:
+            raise InputError(f"the factor of a block sum must be a positive number, got {self.factor}")
 
     @classmethod
     def from_eta(cls, eta: float, dimension: int, b: int = 2) -> "BlockSum":
