@@ -50,6 +50,8 @@ def test_errors_are_those_of_repeated_experiments() -> None:
     assert np.mean(np.square(pulls)) == pytest.approx(1, abs=4 * np.sqrt(2 / 80))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.filterwarnings("error:likelihood has not converged:kadanoff.errors.KadanoffWarning")
 def test_likelihood_of_data_without_a_quartic_coupling_stays_with_them() -> None:
