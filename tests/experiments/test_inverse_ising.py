@@ -13,7 +13,6 @@ from kadanoff.statistics import Estimate
 
 
 @pytest.mark.slow
-@pytest.mark.ci
 @pytest.mark.statistical
 def test_compatible_growth_inverts_and_gives_exponents_near_the_known_ones(tmp_path: Path) -> None:
     # Pulls of one step below 4; slopes within what the nearest-neighbour action misses (0.006 in 2D, 0.025 in 3D), at
