@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,8 +105,6 @@ def print_table(
     below with those left over, behind the first `labels` columns, which say which row it is, without rows that
     have nothing in them. In a file it is one table of any width.
     """
-    import os
-
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

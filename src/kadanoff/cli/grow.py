@@ -124,13 +124,14 @@ def register(app: typer.Typer) -> None:
                 target = parsing.build_action(action, given, ensemble.simulated.action)
             elif relax is not None or compatible is not None:
                 target = parsing.simulated_action(ensemble, run)
-            if inverse is not None:
-                grower = load_inverse(inverse)
-            else:
+            if compatible is not None:
                 chosen = parse_rule(rule or "majority", 2 if b is None else b, weight=weight)
                 grower = as_grower(
-                    CompatibleMonteCarlo(target, chosen, compatible or 1, ensemble.lattice.dimension)
+                    CompatibleMonteCarlo(target, chosen, compatible, ensemble.lattice.dimension)
                 )
+            else:
+                assert inverse is not None  # one of both is given
+                grower = load_inverse(inverse)
             grower.check(ensemble.lattice.dimension, b)
             simulations = _beside(ensemble, direct or [], grower.b, steps)
             relaxation = None if relax is None else Relaxation(target, sweeps=relax)

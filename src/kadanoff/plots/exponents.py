@@ -40,7 +40,7 @@ def plot_exponents(
             colour = COLOURS[0 if name == "ratio" else 1]
             points(axis, place + shift, found, told, colour, MARKERS[0 if name == "ratio" else 1])
         axis.set_ylabel(symbol)
-    axes[1, 0].set_xticks(place, labels, rotation=60 if len(labels) > 10 else 0)
+    axes[1, 0].set_xticks(place, labels, rotation=60 if len(labels) >= 10 else 0)
     axes[1, 0].set_xlabel("pair of levels $L_i/L_j$")
     legend(axes[0, 0], ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return save(drawing, path)

@@ -5,7 +5,7 @@ Source: A. M. Ferrenberg, R. H. Swendsen, PRL 61 (1988) 2635.
 
 import warnings
 from dataclasses import replace
-from numbers import Number
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -65,8 +65,8 @@ def reweight_external(ensemble: Ensemble, name: str | Observable, value: float) 
     Every configuration gets the log-weight V Y O of its simulated ancestor, added to what it has. No action is
     needed, so it works for fields of any origin; the result, which follows no action of a known density, has none.
 
-    Raises `InputError` for an observable that is no mean of one number a configuration, and `OverlapError` and
-    `OverlapWarning` as `reweight`.
+    Raises `InputError` for a value that is no finite number and an observable that is no mean of one number a
+    configuration, and `OverlapError` and `OverlapWarning` as `reweight`.
 
     >>> import kadanoff as kd
     >>> ensemble = kd.sample(kd.Ising(0.4), kd.Lattice((8, 8)), chains=32, draws=16, seed=0)
@@ -78,7 +78,7 @@ def reweight_external(ensemble: Ensemble, name: str | Observable, value: float) 
     """
     require_ensembles(ensemble)
     entry = observable(name)
-    if not (isinstance(value, Number) and np.isfinite(np.complex128(value))):  # pyright: ignore[reportArgumentType]
+    if not (isinstance(value, Real) and np.isfinite(float(value))):
         raise InputError(f"an external coupling is a finite number, got {value!r}")
     shift = -value * conjugate_series(ensemble, (entry,))[entry]
     result = _shifted(ensemble, shift, None, f"coupled to {entry.name} by {value:g}")

@@ -28,11 +28,8 @@ __all__ = [
 ]
 
 _DOUBLINGS = 8  # of the window, at which a potential must have risen
-NODES = (
-    128,
-    1024,
-    8192,
-)  # of the trapezoidal rule for potentials that are not quartic: as few as resolve them
+#: Of the trapezoidal rule for potentials that are not quartic: as few as resolve them.
+NODES = (128, 1024, 8192)
 _RESOLVED = 1e-3  # nats that eight times as many nodes may move ln p of a site
 _LOOKED_AT = 512  # sites at which this is seen
 
