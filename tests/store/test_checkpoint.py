@@ -1,5 +1,7 @@
 """A computation in progress: what is kept comes back, and what is not ours is refused in words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,20 @@ def test_what_is_kept_comes_back(tmp_path):
     assert step == 3
     np.testing.assert_array_equal(values, STATE[1])
     np.testing.assert_array_equal(rest["a"], STATE[2]["a"])
+
+
+def test_seconds_of_earlier_processes_are_kept(tmp_path, monkeypatch):
+    clock = iter((100.0, 107.0, 107.0, 107.0, 5.0, 9.0, 9.0, 9.0, 50.0, 50.0))
+    monkeypatch.setattr("kadanoff.store.checkpoint.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    Checkpoint(tmp_path).save(STATE)  # 100 to 107
+    second = Checkpoint(tmp_path)  # of another process, with a clock of its own: 5 to 9
+    assert second.earlier == 0
+    second.load(STATE)
+    assert second.earlier == 7
+    second.save(STATE)
+    third = Checkpoint(tmp_path)
+    third.load(STATE)
+    assert third.earlier == 11
 
 
 @pytest.mark.parametrize(

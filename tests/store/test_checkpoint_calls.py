@@ -78,6 +78,36 @@ def test_another_fit_of_data_is_refused(tmp_path, other):
         kd.fit_data(**call | other)
 
 
+def _variational(folder):
+    return kd.fit_variational(MODEL, TARGET, **OPTIONS, checkpoint=folder).seconds
+
+
+def _of_data(folder):
+    return kd.fit_data(ACTION, FIELDS, "pseudo-likelihood", checkpoint=folder).seconds
+
+
+def _inverse(folder):
+    ensemble = kd.Ensemble(FIELDS.astype(np.float32).reshape(8, 25, 4, 4), ACTION)
+    options = {"kind": "deterministic", "steps": 20, "checkpoint": folder}
+    return kd.learn_inverse(ensemble, kd.MajorityMean(b=2), **options).record.seconds
+
+
+@pytest.mark.filterwarnings("ignore::kadanoff.errors.KadanoffWarning")
+@pytest.mark.parametrize("seconds", [_variational, _of_data, _inverse])
+def test_seconds_are_those_of_all_processes(tmp_path, monkeypatch, seconds):
+    assert seconds(tmp_path) < 1000
+    load = Checkpoint.load
+
+    def loaded(self, like):
+        state = load(self, like)
+        assert self.earlier > 0
+        self.earlier = 1000.0
+        return state
+
+    monkeypatch.setattr(Checkpoint, "load", loaded)
+    assert 1000 < seconds(tmp_path) < 2000
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_checkpoint_is_told():
     with pytest.raises(InputError, match="checkpoint=3 is none"):

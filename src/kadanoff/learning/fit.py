@@ -23,6 +23,7 @@ class VariationalFit:
     - `gradient`, `noise`: norm of the gradient of the bound, and the norm of its error.
     - `converged`, `reason`: whether the fit stopped by itself, and why.
     - `fields`: the chains as they ended, (chain, *shape).
+    - `seconds`: of work, that of interrupted calls from which this one went on included.
     """
 
     model: Any

@@ -192,7 +192,7 @@ def fit_variational(
         converged=bool(reason),
         reason=reason or f"not converged after {len(history['bound'])} epochs",
         fields=np.asarray(state.fields),
-        seconds=time.perf_counter() - begun,
+        seconds=checkpoint.earlier + time.perf_counter() - begun,
     )
 
 

@@ -22,6 +22,7 @@ __all__ = ["Checkpoint"]
 
 _NAME = ".checkpoint.npz"
 _EVERY = 1.0  # seconds between two writings
+_SECONDS = "seconds"  # of work, in the file
 
 Tree = TypeVar("Tree")
 
@@ -46,7 +47,7 @@ class Checkpoint:
         """Name the folder and the request; nothing is read or written yet."""
         self._file = None if folder is None else Path(folder) / _NAME
         self._request = checksum(json.dumps(request or {}, sort_keys=True).encode())
-        self._written = -np.inf
+        self._written, self._begun, self.earlier = -np.inf, time.monotonic(), 0.0
 
     @classmethod
     def of_call(
@@ -81,7 +82,7 @@ class Checkpoint:
         leaves, shape = jax.tree_util.tree_flatten(like)
         try:
             arrays = unpack_state(self._file.read_bytes())
-            request = str(arrays["request"])
+            request, earlier = str(arrays["request"]), float(arrays.pop(_SECONDS, np.zeros(())))
             if len(arrays) != 1 + len(leaves):
                 raise StoreError(
                     f"{self._file} was kept by another version of kadanoff, whose state has other parts: go on with "
@@ -95,6 +96,7 @@ class Checkpoint:
                 f"{self._file.parent} holds another request, half done: give another folder, or the same request to "
                 "go on with it"
             )
+        self.earlier = earlier
         return jax.tree_util.tree_unflatten(shape, restored)
 
     def save(self, state: Any) -> None:
@@ -104,7 +106,8 @@ class Checkpoint:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         leaves = jax.tree_util.tree_leaves(state)
         content = {str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)}
-        atomic_write(self._file, pack_state({"request": self._request, **content}))
+        seconds = self.earlier + time.monotonic() - self._begun
+        atomic_write(self._file, pack_state({"request": self._request, _SECONDS: seconds, **content}))
         self._written = time.monotonic()
 
     def clear(self) -> None:

@@ -98,7 +98,8 @@ def fit_data(
     samples.require_fluctuations()
     report: Progress = progress or (lambda done, total, message: None)
     call = {"model": parameters, "data": samples, "method": chosen, "seed": seed}
-    solution = chosen.solve(parameters, samples, seed, report, Checkpoint.of_call(checkpoint, call))
+    state = Checkpoint.of_call(checkpoint, call)
+    solution = chosen.solve(parameters, samples, seed, report, state)
     if not np.all(np.isfinite(solution.vector)):
         raise InputError(f"{name} found no finite couplings: start nearer to the data, or give more fields")
     _warn_unless_settled(name, solution, len(samples.fields))
@@ -120,7 +121,7 @@ def fit_data(
         score=kind,
         fields=len(samples.fields),
         seed=seed,
-        seconds=time.perf_counter() - begun,
+        seconds=state.earlier + time.perf_counter() - begun,
     )
 
 

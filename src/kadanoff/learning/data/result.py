@@ -25,6 +25,7 @@ class DataFit:
     - `history`: (step, distance); a distance of 1 is about one standard error from the solution.
     - `held_out`: mean of `score` over the fields held out, per site, greater is better; None without any, or where
         the fitted couplings are no density.
+    - `seconds`: of work, that of interrupted calls from which this one went on included.
     """
 
     model: Any

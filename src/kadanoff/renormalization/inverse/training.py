@@ -164,11 +164,13 @@ def learn_inverse(
             np.asarray(pairs.coarse), np.asarray(pairs.fine), rule.b, side=3 if side >= 3 else 1
         )
     history: list[tuple[int, float, float]] = []
+    earlier = 0.0
     if untrained is not None:
         report = progress or (lambda done, total, message: None)
         call = {"pairs": pairs, "untrained": untrained, "kind": kind, "steps": steps, "seed": seed}
         kept = Checkpoint.of_call(checkpoint, call)
         inverse, history = descend(key, kind, untrained, pairs, steps, report, kept)
+        earlier = kept.earlier
     else:
         assert linear is not None
         inverse = ConsistentInverse(inner=linear, rule=rule) if consistent else linear
@@ -200,7 +202,7 @@ def learn_inverse(
         kernels=kernels,
         noise=noise,
         components=components,
-        seconds=time.perf_counter() - clock,
+        seconds=earlier + time.perf_counter() - clock,
     )
     if temperature is None:
         temperature = _TEMPERATURE if kind == "density" and relax is not None else 1.0
