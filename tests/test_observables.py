@@ -41,6 +41,13 @@ def test_the_correlation_length_of_known_power():
     assert found == pytest.approx(np.sqrt(chi / power - 1) / (2 * np.sin(np.pi / 8)) / 8, rel=1e-5)
 
 
+def test_the_symbol_is_that_of_the_sites():
+    entry = observable("neighbours")
+    assert entry.symbol_of(spins=False) == entry.symbol == r"$\langle\phi\phi_{nn}\rangle$"
+    assert entry.symbol_of(spins=True) == r"$\langle s s_{nn}\rangle$"
+    assert observable("binder").symbol_of(spins=True) == "$U_4$"
+
+
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(InputError, match="abs_magnetization"):
         observable("magnetisation")

@@ -40,6 +40,14 @@ class Observable:
     sites: str = "any"
     needs_lattice: bool = False
 
+    def symbol_of(self, spins: bool) -> str:
+        r"""The symbol for the sites of an ensemble: spins are called s.
+
+        >>> observable("neighbours").symbol_of(spins=True)
+        '$\\langle s s_{nn}\\rangle$'
+        """
+        return self.symbol.replace(r"\phi", " s") if spins else self.symbol
+
 
 #: Per-configuration series computed from the raw measurements of a field.
 PRIMARIES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {

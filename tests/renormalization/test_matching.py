@@ -185,6 +185,22 @@ def test_the_legends_of_one_step_cover_no_error_bar(
 
 
 @pytest.mark.exact
+def test_figures_of_spins_call_them_s(
+    lattices: tuple[Ensemble, Ensemble], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from kadanoff.plots import matching as plots
+
+    drawn = []
+    monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
+    found = dict(enumerate(match_steps(*lattices, Majority(b=2), steps=1, names=["neighbours"], samples=20)))
+    plots.plot_matchings(found, tmp_path / "matching.png")
+    plots.plot_flow(found, tmp_path / "flow.png")
+    symbol = r"$\langle s s_{nn}\rangle$"
+    assert drawn[0].axes[0].get_ylabel() == symbol
+    assert all(symbol in axis.get_legend_handles_labels()[1] for axis in drawn[1].axes)
+
+
+@pytest.mark.exact
 def test_what_cannot_be_matched_is_refused(lattices: tuple[Ensemble, Ensemble]) -> None:
     large, small = lattices
     with pytest.raises(InputError, match="matchings must be 1 or more"):

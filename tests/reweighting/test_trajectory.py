@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kadanoff.actions import Phi4
+from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.plots.trajectory import plot_trajectories
@@ -69,6 +69,18 @@ def test_rows_without_overlap_are_blank_and_are_not_drawn(ensemble, tmp_path, mo
     curves = {line.get_label(): line.get_xdata() for line in drawings[0].axes[-1].lines}
     assert list(curves["sample"]) == [1.0]
     assert {axis.get_xlabel() for axis in drawings[0].axes} == {r"$\mu^2$"}
+
+
+@pytest.mark.exact
+def test_the_figure_of_spins_calls_them_s(tmp_path, monkeypatch) -> None:
+    from kadanoff.plots import trajectory
+
+    drawings = []
+    monkeypatch.setattr(trajectory, "save", lambda drawing, path: drawings.append(drawing) or path)
+    spins = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), size=(32, 64, 4, 4))
+    found = reweight_along(Ensemble(spins, Ising(0.0)), "beta", [0.0, 0.01], ["neighbours"])
+    plot_trajectories({"sample": found}, tmp_path / "path.png", ["neighbours"])
+    assert drawings[0].axes[0].get_ylabel() == r"$\langle s s_{nn}\rangle$"
 
 
 @pytest.mark.exact

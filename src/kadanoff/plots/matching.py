@@ -45,7 +45,7 @@ def plot_matchings(
                 label = f"{_symbol(each, 1)} = {each.critical}"
                 axis.plot(each.critical.value, height, "o", color=COLOURS[6], markersize=5, label=label)
             axis.set_title(f"n = {step}")
-            axis.set_ylabel(observable(each.observable).symbol)
+            axis.set_ylabel(observable(each.observable).symbol_of(each.crossing.spins))
             axis.locator_params(axis="x", nbins=5)
             legend(axis, loc="best", fontsize=8)
             if step == steps[-1]:
@@ -70,7 +70,8 @@ def plot_flow(
     symbol = _symbol(first[0])
     for number, name in enumerate(each.observable for each in first):
         series = [matchings[number] for matchings in found.values()]
-        label, colour, marker = observable(name).symbol, COLOURS[number], MARKERS[number]
+        label = observable(name).symbol_of(first[0].crossing.spins)
+        colour, marker = COLOURS[number], MARKERS[number]
         shift = 0.08 * (number - 1)
         for axis, values in (
             (left, [each.critical for each in series]),

@@ -35,7 +35,7 @@ def plot_trajectories(
     are_complex = {name: any(_is_complex(point) for point in line) for name, line in found.items()}
     rows = 2 if any(are_complex.values()) else 1
     drawing, axes = figure(rows, len(entries) + 1, width=4.6, height=3.3, sharex=True)
-    name = next(iter(found.values())).coupling
+    name, spins = next((line.coupling, line.spins) for line in found.values())
     coupling = symbol or coupling_symbol(name)
     for number, (name, line) in enumerate(found.items()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
@@ -63,7 +63,7 @@ def plot_trajectories(
             _phase(axes[1, -1], shown, name, colour, marker)
     for row, word in enumerate(("Re ", "Im ")[:rows]):
         for axis, entry in zip(axes[row], entries, strict=False):
-            axis.set_ylabel((word if rows == 2 else "") + entry.symbol)
+            axis.set_ylabel((word if rows == 2 else "") + entry.symbol_of(spins))
             legend(axis, fontsize=7.5)
     count = max(point.configurations for line in found.values() for point in line)
     axes[0, -1].axhline(

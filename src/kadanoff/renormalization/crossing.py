@@ -36,7 +36,7 @@ class Crossing:
 
     `value` is the coupling with its error, or None when there is no crossing in the range that both samples
     cover; `reason` says then why. `blocked` and `direct` are the curves over that range; `zeros` holds the crossing
-    of each resample.
+    of each resample; `spins` says whether the sites are spins.
     """
 
     observable: str
@@ -46,6 +46,7 @@ class Crossing:
     blocked: Curve
     direct: Curve
     zeros: Float[np.ndarray, " resample"] | None = None
+    spins: bool = False
 
     def __str__(self) -> str:
         """Say where, or why not."""
@@ -121,7 +122,7 @@ def find_crossing(
         )
     ]
     value, reason, zeros = _solve(curves[0], curves[1], label)
-    return Crossing(observable(name).name, label, value, reason, curves[0], curves[1], zeros)
+    return Crossing(observable(name).name, label, value, reason, curves[0], curves[1], zeros, blocked.spins)
 
 
 def _label(coupling: str | Observable) -> str:

@@ -61,10 +61,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Points along a coupling, in the order of its values; iterates over them and prints as a table."""
+    """Points along a coupling, in the order of its values; iterates over them and prints as a table.
+
+    `spins` says whether the sites are spins.
+    """
 
     coupling: str
     points: tuple[Point, ...]
+    spins: bool = False
 
     def __iter__(self) -> Iterator[Point]:
         """The points."""
@@ -159,6 +163,7 @@ def reweight_along(
     return Trajectory(
         coupling,
         tuple(_point(ensemble, target(value), value, observables) for value in sorted(numbers.tolist())),
+        ensemble.spins,
     )
 
 
