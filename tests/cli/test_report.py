@@ -165,10 +165,19 @@ def test_reproduce_list_is_first_lines(kadanoff: Any) -> None:
 
 
 def test_rows_of_different_kinds_make_tables_of_their_own() -> None:
-    rows = [{"estimator": "ratio", "label": "8/16", "x": 1}, {"side": 8, "y": None}, {"side": 16, "z": True}]
+    rows = [{"estimator": "ratio", "label": "8/16", "x": 1}, {"side": 8}, {"side": 16, "y": None, "z": True}]
     assert tables(rows) == [
         (["label", "estimator", "x"], [["8/16", "ratio", "1"]]),
         (["side", "y", "z"], [["8", "", ""], ["16", "", "yes"]]),
+    ]
+    ising = {"label": "ising", "beta_c": 0.44, "reason": "", "reference": {"beta_c": 0.4407}}
+    phi4 = {"label": "phi4", "mass2_c": None, "reason": "none", "reference": {"mass2_c": -0.9515}}
+    assert tables([ising, phi4, {**ising, "label": "longer", "beta_c": 0.35}]) == [
+        (
+            ["label", "beta_c", "reason", "beta_c (reference)"],
+            [["ising", "0.44", "", "0.4407"], ["longer", "0.35", "", "0.4407"]],
+        ),
+        (["label", "mass2_c", "reason", "mass2_c (reference)"], [["phi4", "", "none", "-0.9515"]]),
     ]
     assert as_text({"value": None, "error": None, "tau_int": None}) == "nan(nan)"
     assert as_text({"value": [2.627, -0.083], "error": [0.003, 0.002]}) == "2.627(3)-0.083(2)i"

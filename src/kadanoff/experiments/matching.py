@@ -205,7 +205,9 @@ def _row(system: _System, label: str, found: Matching) -> dict[str, Any]:
     """What a matching says, beside what is known, in standard errors."""
     known = {f"{system.coupling}_c": system.critical, "nu": 1.0, "slope": float(_B)}
     row = {"label": label, **found.row(), "reference": known}
-    row["pull"] = {name: row[name].pull(value) for name, value in known.items() if row[name] is not None}
+    row["pull"] = {
+        name: None if row[name] is None else row[name].pull(value) for name, value in known.items()
+    }
     if not row["reason"]:
         del row["reason"]
     return row

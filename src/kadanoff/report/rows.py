@@ -58,21 +58,32 @@ def coupling_rows(couplings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[list[str]]]]:
-    """Columns and cells; rows that are labelled by other columns make a table of their own.
+    """Columns and cells; rows that are labelled by other columns, or tell of other quantities, make another table.
 
+    Rows share a table as long as either has all the quantities of the other; what a row has no value of is None.
     A reference without an error is written to a digit more than the estimate that it stands beside.
 
     >>> tables([{"side": 8, "binder": 0.55}, {"side": 16, "binder": 0.58}])
     [(['side', 'binder'], [['8', '0.55'], ['16', '0.58']])]
+    >>> [names for names, _ in tables([{"label": "ising", "beta_c": 0.44}, {"label": "phi4", "mass2_c": -0.95}])]
+    [['label', 'beta_c'], ['label', 'mass2_c']]
     >>> tables([{"beta_c": Estimate(0.44055, 0.00003), "reference": {"beta_c": 0.4406867935}}])[0][1]
     [['0.44055(3)', '0.440687']]
     """
-    grouped: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    groups: list[tuple[dict[str, None], list[dict[str, Any]]]] = []
     for row in map(_with_exact_references, map(flatten, rows)):
-        grouped.setdefault(tuple(name for name in LABELS if name in row), []).append(row)
+        for columns, group in groups:
+            if _labels(row) == _labels(columns) and (
+                row.keys() <= columns.keys() or row.keys() >= columns.keys()
+            ):
+                columns |= dict.fromkeys(row)
+                group.append(row)
+                break
+        else:
+            groups.append((dict.fromkeys(row), [row]))
     found = []
-    for group in grouped.values():
-        names = list(dict.fromkeys(name for row in group for name in row))
+    for columns, group in groups:
+        names = list(columns)
         names.sort(key=lambda name: LABELS.index(name) if name in LABELS else len(LABELS))
         found.append((names, [[as_text(row.get(name)) for name in names] for row in group]))
     return found
@@ -86,6 +97,11 @@ def thinned_rows(rows: Sequence[Any], about: int) -> list[Any]:
     """
     kept = list(rows[:: max(1, len(rows) // about)])
     return kept if not rows or kept[-1] is rows[-1] else [*kept, rows[-1]]
+
+
+def _labels(row: Mapping[str, Any]) -> list[str]:
+    """The columns that say which row it is."""
+    return [name for name in LABELS if name in row]
 
 
 def _with_exact_references(row: Mapping[str, Any]) -> dict[str, Any]:
