@@ -15,6 +15,7 @@ from kadanoff.experiments import (
     certificate,
     couplings,
     digits,
+    network_faces,
     recovery,
     table2,
 )
@@ -44,6 +45,12 @@ SMALL: dict[str, tuple[Any, dict[str, Any], int, int]] = {
         },
         7 + 1 + 2 * 2,
         1,
+    ),
+    "network-faces": (
+        network_faces,
+        {"_HIDDEN": 4, "_QUICK": network_faces._Effort(images=400, epochs=1)},
+        3,
+        4,
     ),
     "recovery": (recovery, FITS, 4 + 4, 1),
     "couplings": (couplings, FITS, 4 + 4, 1),

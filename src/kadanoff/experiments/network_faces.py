@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,26 @@ from kadanoff.sampling.run import Progress
 __all__ = ["run"]
 
 _SIDE = 12  # of patches, and of faces once averaged
+_HIDDEN = 128
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much is done: the only difference between a quick run and a full one."""
+
+    images: int
+    epochs: int
+
+
+_QUICK, _FULL = _Effort(images=2000, epochs=30), _Effort(images=6000, epochs=150)
 
 
 def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     """Train, compare, draw."""
-    begun = time.perf_counter()
+    begun, effort = time.perf_counter(), _QUICK if quick else _FULL
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", KadanoffWarning)
-        data = load_dataset("faces", side=_SIDE, count=2000 if quick else 6000, seed=seed)
+        data = load_dataset("faces", side=_SIDE, count=effort.images, seed=seed)
     assert data.levels is not None and data.labels is not None and data.shape is not None
     grey, shape = _reduced(dequantised(data.data, data.levels, seed), data.shape)
     if data.name == "patches":
@@ -34,10 +47,10 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress) -> Result:
     else:
         train, test = train_test_split(np.arange(len(grey)), test_size=0.25, random_state=seed)
     options: dict[str, Any] = {
-        "n_hidden": 128,
+        "n_hidden": _HIDDEN,
         "training": "persistent",
         "steps": 2,
-        "epochs": 30 if quick else 150,
+        "epochs": effort.epochs,
         "learning_rate": 0.01,
         "weight_decay": 0.001,
         "smoothing": 1.0,
