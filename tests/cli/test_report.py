@@ -124,6 +124,15 @@ def test_reproduce_prints_keeps_and_reports(kadanoff: Any, demo: dict[str, Any],
     self_contained(page)
     assert images(page) == [PNG + b"rest"]
     assert "<td>1.744(4)</td>" in page and "A &lt;note&gt;." in page
+    assert "<p>Asked for by: kadanoff reproduce demo --quick --seed 7.</p>" in page
+
+
+def test_a_damaged_request_is_told(kadanoff: Any, refused: Any, demo: dict[str, Any], tmp_path: Path) -> None:
+    assert kadanoff("reproduce", "demo", "--out", tmp_path).status == 0
+    request = tmp_path / "reproduce.json"
+    for wrong in ("{", "{}", "[]"):
+        request.write_text(wrong)
+        refused(kadanoff("report", tmp_path), f"{request} is damaged")
 
 
 def test_reproduce_keeps_to_the_request_of_its_folder(

@@ -28,7 +28,12 @@ def experiment_page(folder: Path) -> tuple[str, list[str]]:
         section("Results", *[table(names, cells) for names, cells in rows], *notes),
         section("Figures", *_figures(folder, figures)),
         section("Certificate", *told, *_certificates(folder)),
-        section("Provenance", *provenances(folder), details("result.json", result)),
+        section(
+            "Provenance",
+            *_asked(folder / "reproduce.json"),
+            *provenances(folder),
+            details("result.json", result),
+        ),
     ]
     return f"reproduce {name}", parts
 
@@ -46,6 +51,20 @@ def _figures(folder: Path, named: list[str]) -> list[str]:
         if places and path.suffix == ".png":
             found.setdefault(path.name, places[0])
     return [figure(path, path.stem.replace("_", " ").replace("-", " ")) for path in found.values()]
+
+
+def _asked(path: Path) -> list[str]:
+    """The command that the folder answers, and the checksum of an image of the user's."""
+    if not path.is_file():
+        return []
+    try:
+        request = json.loads(path.read_text())
+        quick, image = " --quick" if request["quick"] else "", request.get("image")
+        command = f"kadanoff reproduce {request['name']}{quick} --seed {request['seed']}"
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged: reproduce the experiment again in another folder") from error
+    told = "" if image is None else f", on an image of your own, whose checksum is {image}"
+    return [paragraph(f"Asked for by: {command}{told}.")]
 
 
 def _told(result: dict[str, Any]) -> list[str]:
