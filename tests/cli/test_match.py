@@ -43,6 +43,8 @@ def rows_of(answer: Any) -> list[dict[str, Any]]:
     return json.loads(answer.out)["rows"]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_columns_runs_and_simulations_give_one_answer(
     kadanoff: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

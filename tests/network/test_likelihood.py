@@ -14,6 +14,8 @@ from kadanoff.network.units import GaussianUnit, Phi4Unit
 from kadanoff.statistics import Estimate
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize(("visible", "hidden"), [("bernoulli", "ising"), ("phi4", "bernoulli")])
 def test_annealed_ln_z_is_within_two_errors_on_most_of_twenty_random_networks(

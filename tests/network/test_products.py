@@ -32,6 +32,8 @@ def given(unit: type[Unit], size: tuple[int, int, int]) -> tuple[Unit, jax.Array
     return unit.start(units), jnp.asarray(x), w, y
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("unit", [BernoulliUnit, IsingUnit])
 @pytest.mark.parametrize("size", SIZES)
 def test_products_of_states(unit: type[Unit], size: tuple[int, int, int]) -> None:

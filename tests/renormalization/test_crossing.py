@@ -25,6 +25,8 @@ def scaled(ensemble, factor):
     return ensemble.derive(factor * ensemble.fields, "scaled", 1)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_a_known_crossing_and_its_error():
     pulls = []

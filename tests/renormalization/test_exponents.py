@@ -112,6 +112,8 @@ def test_weights_are_honoured():
         assert np.abs(plain.values[name] - alone.values[name]).max() > 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.filterwarnings("ignore::kadanoff.errors.DepthWarning")
 def test_derivatives_are_finite_differences_of_reweighted_ensembles():

@@ -83,6 +83,8 @@ def test_newton_finds_the_couplings_that_blocking_leaves(exact):
     assert abs(found[2] - found[5]) > 1e-4
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_a_step_and_what_follows_it_are_those_of_finite_differences(exact):
     values, small = np.array([0.18, 0.03]), 1e-5

@@ -33,6 +33,8 @@ def networks():
     return {kind: learn_phase(cold, hot, kind=kind, steps=150, seed=3) for kind in ("global", "local")}
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize("kind", ["global", "local"])
 def test_the_phases_are_told_apart_and_the_record_says_how(networks, kind):

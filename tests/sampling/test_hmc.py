@@ -119,6 +119,8 @@ def test_energy_violation_in_single_precision():
     np.testing.assert_allclose(single, double, atol=2e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize("integrator", INTEGRATORS)
 def test_mean_of_exp_minus_dh_is_one(integrator):

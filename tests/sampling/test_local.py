@@ -69,6 +69,8 @@ def check(ensemble, exact):
         assert estimate.error < 0.03 * abs(value), f"{name}: {estimate} is too uncertain to test anything"
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_agrees_with_quadrature(name):

@@ -193,6 +193,8 @@ def test_few_chains_do_not_stop_by_an_error_that_is_hardly_known():
         sample(kd.Ising(0.43), (6, 6), chains=1, thermalize=20, target_error=0.2, max_draws=48)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_a_single_chain_ends_at_its_target():
     """Sixty chains of tau_int = 20 asked for 5 %: they reach 2.5 %, and 4 % by chance with probability 1e-8."""

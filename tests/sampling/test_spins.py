@@ -20,6 +20,8 @@ SAMPLERS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_distribution_of_energies_on_sixteen_spins(name):
@@ -36,6 +38,8 @@ def test_the_distribution_of_energies_on_sixteen_spins(name):
     assert set(np.unique(found)) <= set(exact.tolist())
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize(("shape", "beta"), [((4, 4), 0.0), ((8,), 0.05), ((5,), -0.5), ((2, 4), 0.3)])
 def test_metropolis_reaches_every_state(shape, beta):

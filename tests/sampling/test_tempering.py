@@ -60,6 +60,8 @@ def over_chains(series):
     return means.mean(), means.std(ddof=1) / np.sqrt(len(means))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 def test_two_wells_agree_with_quadrature_on_every_rung() -> None:
     ladder = (1.0, 1.8, 3.3, 6.0)

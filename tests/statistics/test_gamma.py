@@ -187,6 +187,8 @@ COVERAGE = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize("shape", [(2, 1), (1, 2), (4, 1), (3, 20), (2, 400)])
 @pytest.mark.parametrize("resampled", [False, True])

@@ -24,6 +24,8 @@ def minus_log_pseudo_likelihood(couplings: np.ndarray) -> float:
     return float(np.mean(np.sum(norm - h * phi + a * phi**2 + b * phi**4, axis=1)))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_couplings_that_data_drive_to_their_bound_stop_there_and_leave_the_others_free() -> None:
     # Data of normal sites: at some of them the likeliest b is below zero.

@@ -50,6 +50,8 @@ def correlated(seed, strength, count=2048):
     return jnp.asarray(fields, dtype=jnp.float32)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     "wrong",

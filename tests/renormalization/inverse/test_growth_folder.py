@@ -280,6 +280,8 @@ class Well(kd.NearestNeighbourAction):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize(("stiffness", "found"), [(2.0, True), (3.0, False)])
 def test_a_users_action_is_found_with_the_simulation_if_it_is_that_one(made_up, tmp_path, stiffness, found):
     (tmp_path / "well.py").write_text(WELL)

@@ -51,6 +51,8 @@ def test_log_density(n, temperature):
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 @pytest.mark.parametrize("n", [2, 3, 4, 8])
 def test_log_shape_density(n):
@@ -104,6 +106,8 @@ def test_a_program_for_gpus_parts_the_shape_density_from_the_network(monkeypatch
     np.testing.assert_allclose(found_slope, slope, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.statistical
 @pytest.mark.parametrize("n", [1, 4])
 def test_draws_have_the_density(n):

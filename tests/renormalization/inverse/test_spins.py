@@ -33,6 +33,8 @@ def spins(shape, seed=0):
     return jnp.where(jax.random.bernoulli(key(seed), 0.5, shape), 1.0, -1.0)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_the_probabilities_of_all_fine_fields_sum_to_one(inverse):
     # 2 x 2 coarse spins: all 2^16 fine fields, and those with another majority have none.
@@ -48,6 +50,8 @@ def test_the_probabilities_of_all_fine_fields_sum_to_one(inverse):
     assert (probability[(sums >= 0).all(axis=(1, 2))] > 0).all()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.exact
 def test_flips_and_translations_are_followed_exactly(inverse):
     coarse = spins((3, 4, 4))

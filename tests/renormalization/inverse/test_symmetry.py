@@ -152,6 +152,8 @@ CUTS = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize(("kind", "shape", "tile"), CUTS)
 def test_tiles_change_nothing(made_up, gaussians, monkeypatch, kind, shape, tile):
     inverse = made_up(kind, dimension=len(shape), consistent=kind == "density").map
