@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
         noise: Annotated[int, typer.Option("--noise", help="Noise channels (--kind stochastic).")] = 4,
         components: Annotated[int, typer.Option("--components", help="Of the mixture (--kind density).")] = 4,
         temperature: Annotated[
-            float | None, typer.Option("--temperature", help="Of what the map draws: below 1, less spread.")
-        ] = None,
+            float, typer.Option("--temperature", help="Of what the map draws: below 1, less spread.")
+        ] = 1.0,
         seed: Seed = 0,
         out: Out = None,
         wall_time: WallTime = None,

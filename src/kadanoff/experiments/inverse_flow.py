@@ -80,7 +80,6 @@ def run(out: Path, *, quick: bool, seed: int, progress: Progress | None = None) 
             starts[0.0],
             MajorityMean(b=_B),
             relax=Relaxation(action, 2),
-            temperature=1.0,
             seed=seed,
             progress=progress,
             width=effort.width,

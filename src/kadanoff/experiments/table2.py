@@ -41,9 +41,6 @@ PLAN = Plan(
     steps=6,
     talk=_TALK,
     quick=Effort(draws=64, seeds=2, training_steps=150, configurations=32, stability_configurations=32),
-    # Grown 8 -> 16 and 16 -> 32 lattices agree with direct ones at 1.0 and 1.07, not at the 0.9 of the default, where
-    # chi is 0.9(5) and 1.8(6) % too large.
-    temperature_error=0.15,
     full=Effort(draws=256, seeds=4, training_steps=600, configurations=256, stability_configurations=64),
 )
 

@@ -39,7 +39,6 @@ from kadanoff.whole import whole
 
 __all__ = ["learn_inverse", "linear_density"]
 
-_TEMPERATURE = 0.9  # of a density on relaxed pairs, chosen by certificates beside direct lattices
 _CLEARLY = 3.0  # standard errors by which an inverse may do worse than the yardstick without a word
 _LEAST_VARIANCE = 1e-4  # of the yardstick's residual, relative to the largest: what float32 resolves
 _TINY = float(np.finfo(np.float32).tiny)
@@ -54,7 +53,7 @@ def learn_inverse(
     kind: str = "density",
     consistent: bool | None = None,
     relax: Relaxation | None = None,
-    temperature: float | None = None,
+    temperature: float = 1.0,
     seed: int = 0,
     steps: int = 600,
     width: int = 16,
@@ -73,10 +72,8 @@ def learn_inverse(
     block so that RG(inverse(x)) = x; by default it is on for stochastic kinds when the rule is deterministic and the
     coarse fields are not relaxed. `relax` relaxes the coarse member of each pair, for growth with relaxation.
     `temperature` multiplies the noise of a stochastic map, and the spread of every component of a density, not
-    that between components (of spins it divides their fields and couplings); maps without noise have none. It is
-    by default 0.9 for a density learnt on relaxed pairs and 1 else: local relaxation repairs the spread, and at
-    0.9 the long modes that it leaves come out right (grown 16 -> 32 and 32 -> 64 phi^4 lattices beside direct
-    ones; `reproduce certificate` shows it). Training takes at most `steps` steps and stops early when held-out
+    that between components (of spins it divides their fields and couplings); maps without noise have none. What was
+    learnt is drawn at 1. Training takes at most `steps` steps and stops early when held-out
     pairs stop improving; the best weights are kept. No critical exponent or coupling enters. With a `checkpoint`,
     or the path of a folder for one, the state of training is kept on the way, and the same call goes on from it after
     a kill; another call is refused (`StoreError`).
@@ -113,12 +110,11 @@ def learn_inverse(
         consistent = True
     elif consistent:
         require_function(rule)
-    if temperature is not None:
-        require_temperature(temperature)
-        if temperature != 1 and kind in ("linear", "deterministic"):
-            raise InputError(
-                f"kind {kind!r} draws nothing, so temperature {temperature} would change nothing: leave it out"
-            )
+    require_temperature(temperature)
+    if temperature != 1 and kind in ("linear", "deterministic"):
+        raise InputError(
+            f"kind {kind!r} draws nothing, so temperature {temperature} would change nothing: leave it out"
+        )
     clock = time.perf_counter()
     lattice = ensemble.lattice
     for _ in range(depth + 1):
@@ -204,8 +200,6 @@ def learn_inverse(
         components=components,
         seconds=earlier + time.perf_counter() - clock,
     )
-    if temperature is None:
-        temperature = _TEMPERATURE if kind == "density" and relax is not None else 1.0
     return LearntInverse(inverse, rule, depth, record).at_temperature(temperature)
 
 
