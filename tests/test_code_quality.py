@@ -33,6 +33,7 @@ GROUND = {
     "random",
     "parallel",
     "products",
+    "programs",
     "lattice",
     "quartic",
     "graph",

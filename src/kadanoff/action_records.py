@@ -1,7 +1,5 @@
 """What the record of a run says of its action, and whether an action is the one of a record."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +12,10 @@ from kadanoff.actions import ACTIONS, FunctionAction, couplings
 from kadanoff.actions.base import with_array_leaves
 from kadanoff.errors import StoreError
 from kadanoff.graph_models import MODELS
+from kadanoff.programs import program_digest
 from kadanoff.store.layout import jsonable
 
-__all__ = ["action_record", "as_recorded", "is_recorded", "library_action"]
+__all__ = ["action_program", "action_record", "as_recorded", "is_recorded", "library_action"]
 
 
 def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -31,10 +30,20 @@ def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """
     name = type(action).__name__
     record = {"action": name, "couplings": None if name in MODELS else couplings(action)}
+    program = action_program(action, shape)
+    return record if program is None else {**record, "program": program}
+
+
+def action_program(action: Any, shape: tuple[int, ...]) -> dict[str, str] | None:
+    """What an action of one's own computes on fields of a shape, and by which JAX that was traced.
+
+    None for one of the library.
+    """
+    name = type(action).__name__
     if name in MODELS or ACTIONS.get(name) is type(action):
-        return record
+        return None
     tracer = jax.__version__ + (" with x64" if jnp.result_type(float) == jnp.float64 else "")
-    return {**record, "program": {"jax": tracer, "digest": _digest(action, shape)}}
+    return {"jax": tracer, "digest": _digest(action, shape)}
 
 
 def as_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any], where: Any) -> dict[str, Any]:
@@ -105,13 +114,9 @@ def _digest(action: Any, shape: tuple[int, ...]) -> str:
     field = jax.ShapeDtypeStruct(shape, jnp.float32)
     try:  # couplings are constants then, whether they were given as numbers or as arrays
         alike = with_array_leaves(jax.tree_util.tree_map(_as_number, action))
-        program = jax.make_jaxpr(alike.density)(field)
+        return program_digest(alike.density, field)
     except Exception:  # a density that needs a number of its own as Python has it
-        program = jax.make_jaxpr(action.density)(field)
-    digest = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(program.jaxpr)).encode())
-    for constant in map(np.asarray, program.consts):
-        digest.update(repr((constant.dtype.str, constant.shape)).encode() + constant.tobytes())
-    return digest.hexdigest()[:32]
+        return program_digest(action.density, field)
 
 
 def _as_number(leaf: Any) -> Any:

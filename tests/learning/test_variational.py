@@ -1,14 +1,20 @@
 """Variational learning against exact quadrature on the 2 x 2 grid with its double links, and what is refused."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jaxtyping import Array
 from scipy.optimize import minimize
 
 from kadanoff.actions import Action, InhomogeneousIsing, InhomogeneousPhi4, Ising, Phi4
-from kadanoff.errors import InputError, PrecisionWarning
+from kadanoff.errors import InputError, PrecisionWarning, StoreError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.learning import VariationalFit, bound_gradient, fit_variational, natural_gradient
@@ -114,6 +120,50 @@ def test_a_model_that_is_the_target_stays_there() -> None:
     fit = fit_variational(target, target, "descent", train=TRAIN, chains=256, epochs=600)
     assert isinstance(fit, VariationalFit) and fit.converged and fit.epochs == 20
     assert np.abs(fit.bound).max() < 1e-5
+
+
+def quartic_well(depth: float) -> Callable[[Array], Array]:
+    """A target whose depth is seen from outside of the function."""
+    return lambda field: jnp.sum(field**2 + depth * field**4)
+
+
+@pytest.mark.exact
+@pytest.mark.filterwarnings("ignore::kadanoff.errors.PrecisionWarning")
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"optimiser": optax.adam(0.02)},
+        {"optimiser": optax.adam(optax.cosine_decay_schedule(0.01, 100))},
+        {"target": quartic_well(0.6)},
+        {"target": partial(lambda depth, field: jnp.sum(depth * field**4), 0.5)},
+    ],
+    ids=["rate", "schedule", "closure", "function"],
+)
+def test_what_rates_and_functions_see_from_outside_is_part_of_a_checkpointed_call(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    call = {
+        "optimiser": optax.adam(0.01),
+        "target": quartic_well(0.5),
+        "checkpoint": tmp_path,
+        "tolerance": 0,
+    }
+    counts = {"epochs": 40, "chains": 16, "sweeps": 1}
+    start = InhomogeneousPhi4(GRAPH, w=0.1, a=1.4, b=0.4)
+    first = fit_variational(start, **call, **counts)
+    again = fit_variational(
+        start, **{**call, "optimiser": optax.adam(0.01), "target": quartic_well(0.5)}, **counts
+    )
+    np.testing.assert_array_equal(first.model.w, again.model.w)
+    with pytest.raises(StoreError, match="another request"):
+        fit_variational(start, **{**call, **other}, **counts)
+
+
+@pytest.mark.exact
+def test_an_optimiser_that_asks_for_values_is_refused() -> None:
+    start = InhomogeneousPhi4(GRAPH, w=0.1, a=1.4, b=0.4)
+    with pytest.raises(InputError, match="no step of a gradient and couplings alone"):
+        fit_variational(start, start, optax.lbfgs(), chains=16)
 
 
 @pytest.mark.exact

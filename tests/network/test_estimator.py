@@ -129,6 +129,53 @@ def test_whole_numbers_of_numpy_are_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.exact
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.filterwarnings("error")
+def test_numbers_and_switches_of_a_grid_of_options_are_taken() -> None:
+    options = {"n_hidden": 3, "visible": "gaussian", "epochs": 2, "random_state": 0}
+    plain = Phi4RBM(learning_rate=0.125, smoothing=1.0, centred=False, **options).fit(X)
+    grid = np.array([0.125, 1.0], np.float32)
+    model = Phi4RBM(learning_rate=grid[0], smoothing=grid[1], centred=np.array([False])[0], **options).fit(X)
+    np.testing.assert_array_equal(model.network_.w, plain.network_.w)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    "fails",
+    [
+        {"options": {"learning_rate": -1.0}},
+        {"options": {"visible": "ising", "scaling": "none"}},
+        {"data": np.full_like(X, 3.0)},
+        {"options": {"callbacks": [lambda state, record: 1 / 0]}},
+    ],
+    ids=["options", "units", "data", "interrupted"],
+)
+def test_a_fit_that_ends_early_leaves_no_scaling_beside_a_network_of_another_fit(fails: dict) -> None:
+    model = Phi4RBM(3, visible="gaussian", epochs=2, random_state=0).fit(X)
+    before, score = model.scaling_.scale, model.score(X)
+    with pytest.raises((InputError, ZeroDivisionError)):
+        model.set_params(**fails.get("options", {})).fit(fails.get("data", 50 * X))
+    if model.scaling_.scale is before:
+        assert model.score(X) == score
+    else:
+        assert model.n_iter_ == 0 and model.network_.w.shape == (6, 3)
+        np.testing.assert_array_equal(model.network_.w, model.state_.network.w)
+
+
+@pytest.mark.exact
+def test_what_a_mask_hides_is_missing(fitted: Phi4RBM) -> None:
+    hidden = X > 1
+    masked = np.ma.masked_array(X, hidden)
+    known = ~hidden[:5]
+    found = fitted.complete(masked[:5], known, steps=20)
+    np.testing.assert_array_equal(found, fitted.complete(X[:5], known, steps=20))
+    for call in (clone(fitted).fit, fitted.transform, fitted.score_samples):
+        with pytest.raises(InputError, match="NaN or infinity"):
+            call(masked)
+    np.testing.assert_array_equal(fitted.transform(np.ma.masked_array(X)), fitted.transform(X))
+
+
+@pytest.mark.exact
 def test_calls_of_gibbs_in_turn_make_a_chain(fitted: Phi4RBM) -> None:
     first, second = (clone(fitted).fit(X) for _ in range(2))
     chain = [first.gibbs(X[:5]) for _ in range(3)]
@@ -238,6 +285,7 @@ def test_two_level_units_take_data_cut_in_the_middle(visible: str) -> None:
         ({"n_hidden": 2.5}, X, "n_hidden must be a whole number, got 2.5"),
         ({"epochs": "3"}, X, "epochs must be a whole number, got '3'"),
         ({"batch_size": 0}, X, "batch_size must be 1 or more"),
+        ({"centred": "no"}, X, "centred is True or False, got 'no'"),
         ({"steps": 1.5}, X, "steps must be a whole number"),
         ({"likelihood_every": -1}, X, "likelihood_every must be 0 or more"),
         ({"callbacks": None}, X, "callbacks are a list of functions"),

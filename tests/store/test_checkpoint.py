@@ -66,6 +66,8 @@ def test_a_damaged_state_is_told(tmp_path, left):
     [
         (Graph([(0, 1), (1, 2)]), Graph([(0, 1), (0, 2)])),
         (lambda field: field**2, lambda field: field**4),
+        (lambda field: np.sin(field), lambda field: np.cos(field)),
+        (lambda field: map(lambda x: x + 1, field), lambda field: map(lambda x: x + 2, field)),
         (Phi4(-0.9, 0.7), Phi4(-0.9, 0.8)),
         (np.arange(3), np.arange(3.0)),
         ({"rate": 0.1}, {"rate": 0.2}),

@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 
 from kadanoff.errors import InputError
 from kadanoff.products import matmul
+from kadanoff.programs import program_digest
 
-__all__ = ["OPTIMISERS", "natural_gradient", "optimiser"]
+__all__ = ["OPTIMISERS", "natural_gradient", "optimiser", "optimiser_program"]
 
 #: By name, with the rate that `fit_variational` takes unless an object is given.
 OPTIMISERS = ("descent", "adam", "natural")
@@ -41,6 +42,27 @@ def optimiser(choice: Any) -> optax.GradientTransformationExtraArgs:
     raise InputError(
         f"unknown optimiser {choice!r}; choose from {', '.join(OPTIMISERS)}, or give an optax transformation"
     )
+
+
+def optimiser_program(choice: Any, vector: Float[Array, " P"]) -> str:
+    """What an optimiser is: its name, or the digest of what it makes of a gradient; rates and schedules count.
+
+    Raises `InputError` for one that asks for more than gradients and couplings.
+    """
+    rule = optimiser(choice)
+    operators = jax.ShapeDtypeStruct((2, *vector.shape), vector.dtype)
+
+    def first_step(vector: Array, operators: Array) -> Any:
+        return rule.update(vector, rule.init(vector), vector, operators=operators)
+
+    try:
+        program = program_digest(first_step, vector, operators)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(
+            f"this optimiser makes no step of a gradient and couplings alone ({error}): choose one that does, such as "
+            "'natural' or optax.adam(0.01); there is no value of KL(p||q) to search a line by"
+        ) from None
+    return choice if isinstance(choice, str) else program
 
 
 def natural_gradient(

@@ -21,11 +21,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from scipy.stats import f as f_distribution
 
 from kadanoff import random
+from kadanoff.action_records import action_program
 from kadanoff.actions.base import difference, has_spins
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
 from kadanoff.learning.fit import VariationalFit
 from kadanoff.learning.optimisers import optimiser as chosen_optimiser
+from kadanoff.learning.optimisers import optimiser_program
 from kadanoff.learning.targets import checked_target
 from kadanoff.learning.trained import Trained
 from kadanoff.products import matmul
@@ -135,18 +137,20 @@ def fit_variational(
     space = space_of(model, lattice)
     require_real(model, space.shape)
     rule, trained = chosen_optimiser(optimiser), Trained(model, train)
+    vector = trained.vector()
+    program = optimiser_program(optimiser, vector)
     sampler = default_sampler(model) if sampler is None else sampler
     require_sampler(sampler)
     fields = start(random.key(seed, 0), space, chains, "hot", has_spins(model))
     state = sampler.init(model, fields)
     state = _sweep(sampler, random.key(seed, 1), trained.action, state, _WARM_UP)
     target = checked_target(target, model, state.fields)
-    vector = trained.vector()
     call = {
         "model": trained,
-        "shape": space.shape,
         "target": target,
-        "optimiser": optimiser,
+        "programs": [action_program(action, space.shape) for action in (trained.action, target)],
+        "shape": space.shape,
+        "optimiser": program,
         "sampler": sampler,
     }
     call |= {"chains": chains, "sweeps": sweeps, "tolerance": float(tolerance), "seed": whole("seed", seed)}

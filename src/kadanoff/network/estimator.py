@@ -22,7 +22,7 @@ from kadanoff.network.model import Phi4Network
 from kadanoff.network.monitor import Monitor, Record
 from kadanoff.network.options import Callback, callbacks_of, require_unchanged, started_options, training_of
 from kadanoff.network.rows import by_rows
-from kadanoff.network.scaling import Scaling, checked, pool_of, require_single
+from kadanoff.network.scaling import Scaling, checked, filled, pool_of, require_single
 from kadanoff.network.training import TrainingState
 from kadanoff.network.units import unit_type
 from kadanoff.random import key as make_key
@@ -119,7 +119,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if not first:
             require_unchanged(self)
         v = self._begin(X) if first else self._features(X)
-        self.state_, _ = replace(training_of(self), schedule="constant").epoch(self.state_, v)
+        self.state_, _ = replace(training_of(self, self._seed), schedule="constant").epoch(self.state_, v)
         return self._finished()
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -225,19 +225,21 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         table = self._table(data, True)
         if len(table) < 2:
             raise InputError("learning needs 2 samples or more, got one sample (n_samples = 1)")
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.scaling_ = Scaling.of(table, self.scaling, kind.levels)
-        v = require_single(self.scaling_.apply(table))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        scaling = Scaling.of(table, self.scaling, kind.levels)
+        v = require_single(scaling.apply(table))
         kind.check_data(v)
+        # Nothing is refused, and no scaling stands beside a network of another fit, from here on.
+        self.state_, self.scaling_, self._seed = self._start(v, seed, scaling), scaling, seed
         self._samples, self._started, self._gibbs_calls = len(v), started_options(self), 0
-        self.state_ = self._start(v)
         self.history_: list[Record] = []
+        self._finished()
         return v
 
-    def _start(self, v: Any) -> TrainingState:
+    def _start(self, v: Any, seed: int, scaling: Scaling) -> TrainingState:
         n_hidden = whole("n_hidden", self.n_hidden, least=1)
-        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, n_hidden, self._seed)
-        return training_of(self).init(network, v, pool=pool_of(v, self.scaling_))
+        network = Phi4Network.random(self.visible, v.shape[1], self.hidden, n_hidden, seed)
+        return training_of(self, seed).init(network, v, pool=pool_of(v, scaling))
 
     def _train(self, v: np.ndarray, callbacks: Sequence[Callback] = ()) -> "Phi4RBM":
         """Train from wherever the state is, to the last epoch; `callbacks` come on top of the estimator's own."""
@@ -255,7 +257,7 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 print(record, flush=True)
             return any([callback(state, record) for callback in watching])
 
-        self.state_ = training_of(self).fit(self.state_, v, after)
+        self.state_ = training_of(self, self._seed).fit(self.state_, v, after)
         return self._finished()
 
     def _finished(self) -> "Phi4RBM":
@@ -276,7 +278,8 @@ class Phi4RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if not reset:
             check_is_fitted(self)
         try:
-            table: Any = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=False)
+            given = filled(data)
+            table: Any = validate_data(self, given, reset=reset, dtype=np.float64, ensure_all_finite=False)
         except ValueError as error:  # scikit-learn's own words, as its checks want them
             first, *others = str(error).splitlines()  # of which some hold the data
             advice = [line for line in others if line.startswith("Reshape")]

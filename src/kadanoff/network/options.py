@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kadanoff.errors import InputError
 from kadanoff.network.chains import chains_of
 from kadanoff.network.monitor import Record
@@ -20,20 +22,18 @@ STARTED = ("n_hidden", "visible", "hidden", "training", "batch_size", "optimiser
 _FREE = ("batch_size",)  # of these: chains stay as many as they were
 
 
-def training_of(model: "Phi4RBM") -> Training:
+def training_of(model: "Phi4RBM", seed: int) -> Training:
     """How an estimator trains; `InputError` for options out of range."""
-    return Training(
-        chains=chains_of(model.training, model.steps),
-        batch_size=model.batch_size,
-        total_epochs=model.epochs,
-        learning_rate=model.learning_rate,
-        optimiser=model.optimiser,
-        schedule=model.schedule,
-        weight_decay=model.weight_decay,
-        smoothing=model.smoothing,
-        centred=model.centred,
-        seed=model._seed,
-    )
+    names = ("batch_size", "learning_rate", "optimiser", "schedule", "weight_decay", "smoothing", "centred")
+    options = {name: getattr(model, name) for name in names}
+    # A grid of options holds NumPy's numbers and switches, which would be traced.
+    plain = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()
+    }
+    if not isinstance(plain["centred"], bool):
+        raise InputError(f"centred is True or False, got {model.centred!r}")
+    chains = chains_of(model.training, model.steps)
+    return Training(chains=chains, total_epochs=model.epochs, seed=seed, **plain)
 
 
 def started_options(model: "Phi4RBM") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def _read(header: dict[str, Any], content: bytes) -> Phi4RBM:
     levels = None if scaling["levels"] is None else (scaling["levels"][0], scaling["levels"][1])
     model.scaling_ = Scaling(np.asarray(scaling["shift"]), np.asarray(scaling["scale"]), levels)
     rows = jax.ShapeDtypeStruct((model._samples, model.n_features_in_), jnp.float32)
-    like = eqx.filter_eval_shape(model._start, rows)
+    like = eqx.filter_eval_shape(partial(model._start, seed=model._seed, scaling=model.scaling_), rows)
     model.set_params(**header["options"])
     model.state_ = eqx.tree_deserialise_leaves(io.BytesIO(content), like)
     model.history_ = [_recalled(entry) for entry in header["history"]]

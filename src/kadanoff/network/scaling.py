@@ -11,7 +11,7 @@ from jaxtyping import Float
 from kadanoff.errors import InputError, KadanoffWarning
 from kadanoff.network.units import Unit
 
-__all__ = ["SCALINGS", "Scaling", "checked", "pool_of", "require_single"]
+__all__ = ["SCALINGS", "Scaling", "checked", "filled", "pool_of", "require_single"]
 
 SCALINGS = ("auto", "standard", "none", "binary")
 _POOL = 256  # values that smoothing adds
@@ -99,10 +99,15 @@ class Scaling(eqx.Module):
         return float(np.log(self.scale).sum())
 
 
+def filled(x: Any) -> Any:
+    """Data as they are; of a masked array with NaN in place of what it masks, which a table would show again."""
+    return np.ma.masked_array(x, dtype=np.float64).filled(np.nan) if np.ma.is_masked(x) else x
+
+
 def checked(x: object, units: type[Unit] | None = None) -> Float[np.ndarray, "sample feature"]:
     """Data as a float64 table; `InputError` for anything but a table of finite numbers, rows first."""
     try:
-        table = np.asarray(x, dtype=np.float64)
+        table = np.asarray(filled(x), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"data are a table of numbers, rows first, but this holds others ({error})"

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from inspect import get_annotations
 from os import PathLike
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 import jax
@@ -83,6 +83,11 @@ class Checkpoint:
         try:
             arrays = unpack_state(self._file.read_bytes())
             request, earlier = str(arrays["request"]), float(arrays.pop(_SECONDS, np.zeros(())))
+            if request != self._request:
+                raise StoreError(
+                    f"{self._file.parent} holds another request, half done: give another folder, or the same request "
+                    "to go on with it"
+                )
             if len(arrays) != 1 + len(leaves):
                 raise StoreError(
                     f"{self._file} was kept by another version of kadanoff, whose state has other parts: go on with "
@@ -91,11 +96,6 @@ class Checkpoint:
             restored = [_restored(leaf, arrays[str(number)]) for number, leaf in enumerate(leaves)]
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"{self._file} is damaged: delete it, and the work starts again") from error
-        if request != self._request:
-            raise StoreError(
-                f"{self._file.parent} holds another request, half done: give another folder, or the same request to "
-                "go on with it"
-            )
         self.earlier = earlier
         return jax.tree_util.tree_unflatten(shape, restored)
 
@@ -131,7 +131,9 @@ def _told(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [kind, [_told(part) for part in value]]
     if isinstance(value, FunctionType):
-        return [value.__qualname__, checksum(value.__code__.co_code), _told(value.__code__.co_consts)]
+        return [value.__qualname__, _told(value.__code__)]
+    if isinstance(value, CodeType):  # what it calls stands in its names, and what it defines in its constants
+        return [checksum(value.co_code), value.co_names, _told(value.co_consts)]
     declared = [name for name in get_annotations(type(value)) if hasattr(value, name)]
     return [getattr(value, "__qualname__", kind), {name: _told(getattr(value, name)) for name in declared}]
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kadanoff.action_records import action_program
 from kadanoff.actions.base import has_spins
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError, KadanoffWarning
@@ -97,7 +98,8 @@ def fit_data(
     samples, rest = Samples.of(data, parameters.action).split(held_out)
     samples.require_fluctuations()
     report: Progress = progress or (lambda done, total, message: None)
-    call = {"model": parameters, "data": samples, "method": chosen, "seed": seed}
+    program = action_program(parameters.action, samples.fields.shape[1:])
+    call = {"model": parameters, "program": program, "data": samples, "method": chosen, "seed": seed}
     state = Checkpoint.of_call(checkpoint, call)
     solution = chosen.solve(parameters, samples, seed, report, state)
     if not np.all(np.isfinite(solution.vector)):
