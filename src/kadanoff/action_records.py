@@ -10,12 +10,13 @@ import numpy as np
 
 from kadanoff.actions import ACTIONS, FunctionAction, couplings
 from kadanoff.actions.base import with_array_leaves
+from kadanoff.actions.coupling import named_leaves, with_couplings
 from kadanoff.errors import StoreError
 from kadanoff.graph_models import MODELS
 from kadanoff.programs import program_digest
 from kadanoff.store.layout import jsonable
 
-__all__ = ["action_program", "action_record", "as_recorded", "is_recorded", "library_action"]
+__all__ = ["action_program", "action_record", "as_recorded", "differences", "is_recorded", "library_action"]
 
 
 def action_record(action: Any, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -90,6 +91,33 @@ def is_recorded(action: Any, shape: tuple[int, ...], kept: Mapping[str, Any]) ->
     except StoreError:
         return False
     return all(kept.get(name) == value for name, value in record.items())
+
+
+def differences(first: Any, second: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """What tells two actions apart: couplings by name, else other fields with which they compute something else.
+
+    Of different kinds of actions it is the names of both.
+
+    >>> import kadanoff as kd
+    >>> differences(kd.Phi4(-0.9, 0.7), kd.Phi4(-0.8, 0.7), (4, 4))
+    ('mass2',)
+    """
+    kinds = dict.fromkeys(type(action).__name__ for action in (first, second))
+    if len(kinds) > 1:
+        return tuple(kinds)
+    ours, theirs = couplings(first), couplings(second)
+    found = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    alike = with_couplings(first, {name: leaf for name, leaf in named_leaves(second) if name in theirs})
+    fixed = [name for name in vars(second) if not eqx.tree_equal(vars(alike).get(name), vars(second)[name])]
+    return (*found, *(fixed if fixed and not _computes_alike(alike, second, shape) else ()))
+
+
+def _computes_alike(first: Any, second: Any, shape: tuple[int, ...]) -> bool:
+    """Whether two densities are one, as functions that are made anew for every action may be."""
+    try:
+        return _digest(first, shape) == _digest(second, shape)
+    except Exception:  # fields of one with couplings of the other need not fit together
+        return False
 
 
 def library_action(kept: Mapping[str, Any]) -> Any:

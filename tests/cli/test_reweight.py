@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from kadanoff import Phi4, reweight
+from kadanoff.cli.parsing import build_action
+from kadanoff.errors import InputError
 from kadanoff.runs import open_ensemble
 
 pytestmark = pytest.mark.exact
@@ -23,6 +25,14 @@ def mine(field):
 
 def no_scalar(field):
     return field**2
+
+class Layers(kd.Action):
+    mass2: float
+    between: float = 0.9
+
+    def density(self, field):
+        links = jnp.roll(field, 1, 0) + self.between * jnp.roll(field, 1, 1)
+        return (self.mass2 / 2 + 2) * field**2 + field**4 / 4 - field * links
 
 class Complex(kd.Action):
     c: float
@@ -148,3 +158,23 @@ def test_fields_in_a_file_need_their_action(kadanoff, refused: Callable, tmp_pat
     )
     np.save(tmp_path / "fields.npy", np.random.default_rng(0).normal(size=(2, 8, 4, 4)))
     refused(kadanoff("reweight", tmp_path / "fields.npy", "--simulated", "ising", "--beta", 0.4), "has spins")
+
+
+def test_couplings_of_an_action_of_ones_own_that_are_not_given_are_the_simulated_ones(
+    kadanoff, own: Path, tmp_path: Path
+) -> None:
+    run, of = tmp_path / "run", ("--action", f"{own}:Layers")
+    given = ("--coupling", "mass2=-0.5", "--coupling", "between=0.3")
+    options = ("--size", 4, "--chains", 16, "--draws", 8, "--thermalize", 10, "--json", "--out", run)
+    assert kadanoff("simulate", *of, *given, *options).status == 0
+    for target in ((), of):
+        answer = kadanoff(
+            "reweight", run, *target, "--mass2", -0.48, "--json", "--out", tmp_path, "--observables", "phi2"
+        )
+        assert answer.status == 0, answer.err
+        assert json.loads(answer.out)["couplings"] == pytest.approx({"mass2": -0.48, "between": 0.3})
+    layers = open_ensemble(run).action
+    changed = build_action(None, {"mass2": -0.4}, layers)
+    assert type(changed) is type(layers) and (changed.mass2, changed.between) == (-0.4, 0.3)
+    with pytest.raises(InputError, match="Layers has no scalar coupling 'beta'"):
+        build_action(None, {"beta": 0.4}, layers)

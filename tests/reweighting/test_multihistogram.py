@@ -1,5 +1,6 @@
 """Joined simulations against exact answers, pymbar and their own scatter; what cannot be joined."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import equinox as eqx
@@ -261,3 +262,41 @@ def test_a_coupling_in_a_part_of_the_action_is_joined_as_one_of_its_own():
     assert (one.varied, two.varied) == (("mass2",), ("site.mass2",))
     values = [each.curve("phi2", [1.0, 1.1]).values for each in (one, two)]
     np.testing.assert_allclose(*values, rtol=1e-6)
+
+
+class Well(kd.NearestNeighbourAction):
+    """A potential with a power that is no coupling, and a function that need not be the same object."""
+
+    strength: float
+    power: int = eqx.field(static=True)
+    kappa: float = 0.5
+    even: Callable = eqx.field(static=True, default=jnp.abs)
+
+    def potential(self, phi, dimension):
+        return phi**2 + self.strength * self.even(phi) ** self.power
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("strengths", [(0.3, 0.5), (0.4, 0.4)])
+def test_simulations_that_differ_in_what_is_no_coupling(strengths):
+    # Two pulls below 4: significance below 2e-4.
+    rng = np.random.default_rng(11)
+    actions = [Well(strength, power) for strength, power in zip(strengths, (4, 6), strict=True)]
+    joined = MultiHistogram([two_sites(action, rng, 128) for action in actions])
+    x = np.linspace(-4, 4, 401)
+    partition = [
+        np.sum(np.exp(-well[:, None] - well + 2 * action.kappa * np.outer(x, x)))
+        for action in actions
+        for well in [np.asarray(action.potential(jnp.asarray(x), 1), dtype=np.float64)]
+    ]
+    assert abs(joined.free_energies[1].pull(np.log(partition[0] / partition[1]))) < 4
+    assert joined.varied == (("strength", "power") if strengths[0] != strengths[1] else ("power",))
+    with pytest.raises(InputError, match="power, so values of strength do not say"):
+        joined.curve("phi2", [0.4], "strength")
+
+
+@pytest.mark.exact
+def test_functions_made_anew_do_not_tell_two_simulations_apart():
+    rng = np.random.default_rng(12)
+    made = [Well(strength, 4, 0.5, lambda phi: jnp.abs(phi)) for strength in (0.3, 0.4)]
+    assert MultiHistogram([two_sites(each, rng, 16) for each in made], samples=4).varied == ("strength",)

@@ -165,15 +165,17 @@ def named_couplings(pairs: Iterable[str] | None, **given: float | None) -> dict[
 def build_action(name: str | None, couplings: Mapping[str, float], like: Any = None) -> Any:
     """Make the action called `name`; couplings that were not given are those of `like`, if it is such an action.
 
-    None is the kind of action that `like` is, or phi4 where that is none of the library's named ones.
+    None is the kind of action that `like` is, also where that is one of your own; without it, phi4.
 
     Raises `InputError` for unknown names, couplings that the action does not have, or lacks, or refuses.
     """
     from kadanoff import actions
 
     if name is None:
-        kinds = (key for key, (known, _) in ACTIONS.items() if isinstance(like, getattr(actions, known)))
-        name = next(kinds, "phi4")
+        kinds = (key for key, (known, _) in ACTIONS.items() if type(like) is getattr(actions, known))
+        name = next(kinds, "phi4" if like is None else None)
+    if name is None:
+        return _changed(like, couplings)
     if name in ACTIONS:
         class_name, defaults = ACTIONS[name]
         made = getattr(actions, class_name)
@@ -189,7 +191,7 @@ def build_action(name: str | None, couplings: Mapping[str, float], like: Any = N
     file, _, member = name.rpartition(":")
     found = action_from_file(Path(file), member)
     if inspect.isclass(found):
-        action = _call(found, couplings, name)
+        action = _call(found, {**_simulated_with(found, like), **couplings}, name)
         if not hasattr(action, "density"):
             raise InputError(f"{name} is no action: the class has no `density(field)`; add one")
     else:
@@ -211,6 +213,21 @@ def simulated_action(ensemble: Any, folder: Path) -> Any:
             "folder back, or take a folder of `simulate`"
         )
     return action
+
+
+def _changed(action: Any, couplings: Mapping[str, float]) -> Any:
+    from kadanoff.reweighting.response import with_coupling
+
+    for coupling, value in couplings.items():
+        action = with_coupling(action, coupling, value)
+    return action
+
+
+def _simulated_with(made: type, like: Any) -> dict[str, Any]:
+    """What an action of this class was made with; a run has imported a class of its own from its copy of the file."""
+    if type(like).__name__ != made.__name__:
+        return {}
+    return {name: getattr(like, name) for name in inspect.signature(made).parameters if hasattr(like, name)}
 
 
 def _call(make: Callable[..., Any], couplings: Mapping[str, float], name: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from kadanoff.action_records import differences
 from kadanoff.actions.base import couplings
 from kadanoff.actions.coupling import coupling_of
 from kadanoff.arguments import require_ensembles
@@ -53,7 +54,7 @@ class MultiHistogram:
     - `samples`, `seed`: of the bootstrap, which resamples every simulation by itself (chains, or blocks of draws where
         chains are few) and solves anew.
 
-    `solution` holds the free energies and weights, `varied` the couplings in which the actions differ.
+    `solution` holds the free energies and weights, `varied` what the actions differ in, couplings or more.
 
     Raises `InputError` for fewer than two ensembles, different lattices or depths, log-weights, complex actions, and
     two ensembles of one simulation; `OverlapError` where the simulations fall into groups without overlap.
@@ -88,7 +89,7 @@ class MultiHistogram:
         ensembles, samples = several("ensembles", ensembles), whole("samples", samples, least=2)
         _require_joinable(ensembles)
         actions = [simulated_action(each) for each in ensembles]
-        varied = _varied(actions)
+        varied = _varied(actions, ensembles[0].simulated.lattice.shape)
         scalar = len(varied) == 1 and np.ndim(couplings(actions[0]).get(varied[0], [])) == 0
         coupling = varied[0] if scalar else None
         states = actions if coupling is None else [coupling_of(action, coupling) for action in actions]
@@ -227,13 +228,9 @@ def _require_joinable(ensembles: tuple[Ensemble, ...]) -> None:
         raise InputError("two of the ensembles come from one simulation; give every simulation once")
 
 
-def _varied(actions: list[Any]) -> tuple[str, ...]:
-    """Couplings in which the actions differ; of different kinds of actions their names."""
-    kinds = dict.fromkeys(type(action).__name__ for action in actions)
-    if len(kinds) > 1:
-        return tuple(kinds)
-    values = [couplings(action) for action in actions]
-    return tuple(name for name in values[0] if any(each[name] != values[0][name] for each in values[1:]))
+def _varied(actions: list[Any], shape: tuple[int, ...]) -> tuple[str, ...]:
+    """What the actions differ in, couplings or more; of different kinds of actions their names."""
+    return tuple(dict.fromkeys(name for each in actions[1:] for name in differences(actions[0], each, shape)))
 
 
 def _towards(ensemble: Ensemble, targets: Any, coupling: str | None) -> np.ndarray:

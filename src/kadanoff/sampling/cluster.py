@@ -42,9 +42,8 @@ class _EmbeddedCluster(eqx.Module):
         """
         require_nearest_neighbour(action, type(self).__name__)
         probe = np.linspace(0.1, 2.0, 7, dtype=np.float32)
-        if not np.allclose(
-            *_potentials(action, jax.device_put(probe), fields.ndim - 1), rtol=1e-5, atol=1e-5
-        ):
+        # an even potential is the same to rounding; a weak external field moves large lattices
+        if not np.allclose(*_potentials(action, jax.device_put(probe), fields.ndim - 1), rtol=1e-6, atol=0):
             raise InputError(
                 f"{type(self).__name__} flips signs of clusters, but the potential of "
                 f"{type(action).__name__} is not even; use Metropolis or HybridMonteCarlo"

@@ -146,6 +146,7 @@ SMOOTH = np.random.default_rng(0).normal(size=(200, 4, 4))
 BAD = [
     (SMOOTH.astype(complex), "score matching", "type complex"),
     ((SMOOTH * 10).astype(np.uint8), "likelihood", "scale integers"),
+    (np.sign(SMOOTH).astype(np.int8), "likelihood", "they are spins, and Phi4 has real fields"),
     (np.full((4, 4, 4), "x"), "likelihood", "give real numbers"),
     (SMOOTH > 0, "pseudo-likelihood", "give spins as .1 and -1"),
     (np.where(np.arange(200)[:, None, None] == 7, np.nan, SMOOTH), "likelihood", "field 7 of the data"),

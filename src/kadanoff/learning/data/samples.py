@@ -116,7 +116,10 @@ def _require_numbers(fields: np.ndarray, action: Any) -> None:
     spins, graph = has_spins(action), getattr(action, "graph", None)
     if fields.dtype.kind not in ("iuf" if spins else "f"):
         hint = "give real numbers"
-        if fields.dtype.kind in "iu":
+        if fields.dtype.kind == "i" and np.all(np.abs(fields) == 1):
+            name = type(action).__name__
+            hint = f"they are spins, and {name} has real fields: give a model that has spins (kd.InhomogeneousIsing)"
+        elif fields.dtype.kind in "iu":
             hint = "scale integers, such as grey levels, to real numbers: phi = grey / 255"
         elif fields.dtype.kind == "b":
             hint = "give spins as +1 and -1, 2 * x - 1, and what is real as real numbers"
