@@ -15,6 +15,7 @@ from kadanoff.experiments import (
     certificate,
     couplings,
     digits,
+    inverse_ising,
     network_faces,
     recovery,
     table2,
@@ -51,6 +52,16 @@ SMALL: dict[str, tuple[Any, dict[str, Any], int, int]] = {
         {"_HIDDEN": 4, "_QUICK": network_faces._Effort(images=400, epochs=1)},
         3,
         4,
+    ),
+    "inverse-ising": (
+        inverse_ising,
+        {
+            "_QUICK": inverse_ising._Effort(
+                {2: 16, 3: 2}, {2: 32, 3: 16}, {16: 16, 32: 4, 64: 16}, (1, 2), 2, 2, 2, search=(8, 32)
+            ),
+        },
+        2 + 2 + 1 + 3 + 5 * 3 + 6 + 3,
+        3,
     ),
     "recovery": (recovery, FITS, 4 + 4, 1),
     "couplings": (couplings, FITS, 4 + 4, 1),
