@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.actions.base import NearestNeighbourAction, has_spins
 from kadanoff.compiled.clusters import clusters
 from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.frames import Work
@@ -47,7 +47,8 @@ class _EmbeddedCluster(eqx.Module):
         ):
             raise InputError(
                 f"{type(self).__name__} flips signs of clusters, but the potential of "
-                f"{type(action).__name__} is not even; use Metropolis or HybridMonteCarlo"
+                f"{type(action).__name__} is not even; use Metropolis or "
+                + ("HeatBath" if has_spins(action) else "HybridMonteCarlo")
             )
         return chain_state(fields, chain, 1.0)
 
