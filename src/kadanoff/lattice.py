@@ -107,7 +107,8 @@ class Lattice:
             )
         if min(self.shape) // b < 2:
             raise InputError(
-                f"blocking {self.shape} by b={b} leaves a side below 2; start from a larger lattice"
+                f"blocking {self.shape} by b={b} leaves a side below 2; start from a larger lattice, or block "
+                "it fewer times"
             )
         return Lattice(tuple(side // b for side in self.shape))
 

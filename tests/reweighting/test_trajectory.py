@@ -1,9 +1,11 @@
 """Reweighting along a coupling: Gaussians, whose means at every coupling are known."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
-from kadanoff.actions import Ising, Phi4
+from kadanoff.actions import Ising, NearestNeighbourAction, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.plots.trajectory import plot_trajectories
@@ -114,3 +116,25 @@ def test_wrong_values_are_refused(ensemble) -> None:
 def test_of_close_points_the_nearest_is_given(ensemble) -> None:
     found = reweight_along(ensemble, gaussian, [1.0, 1.000001], ["phi2"], "mass2")
     assert found.at(1.000001).value == 1.000001
+
+
+class InField(NearestNeighbourAction):
+    """Spins in a field."""
+
+    field: float
+    kappa: float = 0.22
+
+    spins: ClassVar[bool] = True
+
+    def potential(self, phi, dimension):
+        return -self.field * phi
+
+
+@pytest.mark.exact
+def test_spins_in_a_stronger_field_are_trusted_like_those_in_a_weaker_one() -> None:
+    """Among the largest weights there most are equal but for rounding, which gave a tail of shape 10."""
+    draws = np.random.default_rng(0).uniform(size=(32, 64, 4, 8)) < 1 / (1 + np.exp(-1.0))
+    spins = Ensemble(np.where(draws, 1, -1).astype(np.int8), InField(0.1))
+    found = reweight_along(spins, "field", [0.05, 0.09, 0.11, 0.15], ["abs_magnetization"])
+    assert [point.trusted for point in found] == [True] * 4
+    assert all(point.tail < 0.2 for point in found)

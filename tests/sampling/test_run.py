@@ -1,6 +1,7 @@
 """The run loop: what is refused before a folder is made, and the free field with the defaults of `sample`."""
 
 import json
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +23,45 @@ class Tilted(kd.NearestNeighbourAction):
 
     def potential(self, phi, dimension):
         return phi**4 - 0.3 * phi
+
+
+class Spins(kd.Action):
+    """Spins of which nothing but the density is known."""
+
+    beta: float
+
+    spins: ClassVar[bool] = True
+
+    def density(self, field):
+        return -self.beta * field * jnp.roll(field, 1, 0)
+
+
+class SpinsInField(kd.NearestNeighbourAction):
+    """Spins in a field, of one number or one a site."""
+
+    field: Any
+    kappa: float = 0.3
+
+    spins: ClassVar[bool] = True
+
+    def potential(self, phi, dimension):
+        return -self.field * phi
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(
+    ("action", "sampler", "mend"),
+    [
+        (Spins(0.3), None, "interaction graph"),
+        (Spins(0.3), kd.Wolff(), "interaction graph"),
+        (SpinsInField(0.1), kd.SwendsenWang(), "use Metropolis or HeatBath"),
+        (SpinsInField(jnp.ones((4, 4))), kd.Metropolis(), "use InhomogeneousIsing"),
+    ],
+)
+def test_refused_spins_are_not_sent_to_updates_that_refuse_them(action, sampler, mend):
+    with pytest.raises(InputError, match=mend) as refused:
+        sample(action, kd.Lattice((4, 4)), sampler=sampler, draws=2, chains=2)
+    assert "HybridMonteCarlo" not in str(refused.value)
 
 
 @pytest.mark.exact

@@ -77,3 +77,13 @@ def test_the_tail_of_pareto_weights_is_found(shape):
 def test_weights_without_a_tail():
     assert tail_shape(np.zeros(100)) == -np.inf
     assert np.isnan(tail_shape(np.zeros(10)))
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("step", [0.2, 0.5, 1.0])
+def test_weights_of_few_different_values_have_the_tail_of_continuous_ones(scale, step):
+    """As those of spins in a field, equal but for rounding: the fit took that for the scale, and found 10 to 20."""
+    generator = np.random.default_rng(2)
+    smooth = generator.normal(size=20_000)
+    few = step * np.round(smooth / step) + 1e-8 * generator.uniform(size=smooth.size)
+    assert tail_shape(scale * few) == pytest.approx(tail_shape(scale * smooth), abs=0.15)

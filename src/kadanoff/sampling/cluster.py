@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from kadanoff.actions.base import NearestNeighbourAction
+from kadanoff.actions.base import NearestNeighbourAction, has_spins
 from kadanoff.compiled.clusters import clusters
 from kadanoff.compiled.foreign import call, either, threads
 from kadanoff.compiled.frames import Work
@@ -46,7 +46,8 @@ class _EmbeddedCluster(eqx.Module):
         if not np.allclose(*_potentials(action, jax.device_put(probe), fields.ndim - 1), rtol=1e-6, atol=0):
             raise InputError(
                 f"{type(self).__name__} flips signs of clusters, but the potential of "
-                f"{type(action).__name__} is not even; use Metropolis or HybridMonteCarlo"
+                f"{type(action).__name__} is not even; use Metropolis or "
+                + ("HeatBath" if has_spins(action) else "HybridMonteCarlo")
             )
         return chain_state(fields, chain, 1.0)
 

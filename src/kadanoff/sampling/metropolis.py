@@ -101,21 +101,26 @@ def require_nearest_neighbour(action: Any, sampler: str, graphs: bool = False) -
 
     The message names graphs to samplers that take them.
     """
-    name = type(action).__name__
-    graph = "give it an interaction graph, `on(lattice)`, " if graphs else ""
+    name, spins = type(action).__name__, has_spins(action)
+    other = "use HybridMonteCarlo, which needs only `density`"
+    if spins:  # no forces
+        other = "give it an interaction graph, `on(lattice)`, which HeatBath and Metropolis take"
+    elif graphs:
+        other = f"give it an interaction graph, `on(lattice)`, or {other}"
     if not isinstance(action, NearestNeighbourAction):
         raise InputError(
             f"{sampler} needs local differences, which {name} does not offer: derive it from "
-            f"NearestNeighbourAction, {graph}or use HybridMonteCarlo, which needs only `density`"
+            f"NearestNeighbourAction, or {other}"
         )
     if type(action).density is not NearestNeighbourAction.density:
         raise InputError(
-            f"{sampler} looks at the potential and kappa only, and {name} has a `density` of its own: {graph}use "
-            "HybridMonteCarlo for real fields, or leave `density` as it is"
+            f"{sampler} looks at the potential and kappa only, and {name} has a `density` of its own: leave `density` "
+            f"as it is, or {other}"
         )
     site = jax.eval_shape(lambda phi: action.potential(phi, 2), jax.ShapeDtypeStruct((), jnp.float32))
     if site.shape != () or np.ndim(action.kappa) != 0:
         raise InputError(
             f"{sampler} updates sites that are all alike, and {name} has couplings that differ from site to site "
-            f"(its potential of one site has the shape {site.shape}): use InhomogeneousPhi4, or HybridMonteCarlo"
+            f"(its potential of one site has the shape {site.shape}): use "
+            + ("InhomogeneousIsing" if spins else "InhomogeneousPhi4, or HybridMonteCarlo")
         )

@@ -73,7 +73,7 @@ def default_sampler(action: Any) -> Sampler:
         return ColourBlock() if has_known_sites(action) else HybridMonteCarlo()
     if isinstance(action, MarkovRandomField) and has_spins(action):
         return ColourBlock("metropolis")
-    return HybridMonteCarlo()
+    return HeatBath() if has_spins(action) else HybridMonteCarlo()
 
 
 def sample(

@@ -9,6 +9,8 @@ from kadanoff.errors import OverlapError
 
 __all__ = ["average_phase", "effective_sample_size", "normalised_weights", "relative_weights", "tail_shape"]
 
+_ROUNDING = 1e-6  # relative differences of weights that are equal but for the rounding of single precision
+
 
 def relative_weights(log_weight: ArrayLike) -> NDArray[Any]:
     """Weights w / max|w|, float64 or complex128, in the shape of `log_weight`; -inf is a weight of zero.
@@ -91,7 +93,8 @@ def tail_shape(log_weight: ArrayLike) -> float:
 
     The weights have a variance where k < 1/2, so that effective sample size and errors can be believed there; above,
     configurations that the sample lacks decide the means. Of n weights the largest min(n/5, 3 sqrt(n)) are fitted;
-    -inf where these are all equal, NaN where they are fewer than 5.
+    -inf where these are all equal, NaN where they are fewer than 5. Spins give few different weights: equal ones count
+    as spread evenly towards their neighbours.
 
     >>> rng = np.random.default_rng(0)
     >>> tail_shape(0.1 * rng.normal(size=10_000)) < 0.2, tail_shape(rng.exponential(size=10_000)) > 0.7
@@ -100,17 +103,24 @@ def tail_shape(log_weight: ArrayLike) -> float:
     Source: A. Vehtari et al., J. Mach. Learn. Res. 25 (2024) 72; the fit is that of J. Zhang, M. Stephens,
     Technometrics 51 (2009) 316.
     """
-    weights = np.sort(np.abs(relative_weights(log_weight)).ravel())
+    weights = _without_ties(np.sort(np.abs(relative_weights(log_weight)).ravel()))
     size = int(min(len(weights) / 5, 3 * np.sqrt(len(weights))))
     if size < 5:
         return float("nan")
+    if not weights[-1] > weights[-size] * (1 + _ROUNDING):
+        return float("-inf")
     excess = weights[-size:] - weights[-size - 1]
     quarter = excess[int(size / 4 + 0.5) - 1]
-    if not quarter > 0:
-        return float("-inf")
     count = 30 + int(np.sqrt(size))
     slopes = (1 - np.sqrt(count / (np.arange(1, count + 1) - 0.5))) / (3 * quarter) + 1 / excess[-1]
     shapes = np.log1p(-slopes[:, None] * excess).mean(axis=1)
     likelihood = size * (np.log(-slopes / shapes) - shapes - 1)
     posterior = np.exp(likelihood - likelihood.max())
     return float(np.log1p(-(posterior @ slopes / posterior.sum()) * excess).mean())
+
+
+def _without_ties(ordered: NDArray[Any]) -> NDArray[Any]:
+    """Ordered weights with every run of equal ones on straight lines from its middle to those of its neighbours."""
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1) > _ROUNDING * ordered)
+    middles = (begins + np.append(begins[1:], len(ordered)) - 1) / 2
+    return np.interp(np.arange(len(ordered)), middles, ordered[middles.astype(int)])

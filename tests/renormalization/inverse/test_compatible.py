@@ -130,13 +130,14 @@ def test_spins_grow_in_a_folder_to_the_same_bits_and_are_opened_again(tmp_path):
 @pytest.mark.exact
 @pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_is_refused_in_one_line():
-    spins = kd.Ensemble(np.ones((1, 2, 4, 4), np.int8), depth=1)
+    spins, chain = (kd.Ensemble(np.ones((1, 2, *sides), np.int8), depth=1) for sides in ((4, 4), (4,)))
     real = kd.Ensemble(np.ones((1, 2, 4, 4), np.float32), depth=1)
     inverse = kd.CompatibleMonteCarlo(kd.Ising(0.4))
     for call, said in (
         (lambda: kd.grow(real, inverse), "real numbers"),
         (lambda: kd.grow(spins, inverse, relax=kd.Relaxation(kd.Phi4(-0.9, 0.7), 1)), "Phi4"),
         (lambda: kd.grow(spins, inverse, amplitude=2.0), "no amplitude"),
+        (lambda: kd.grow(chain, inverse), "make it with dimension=1"),
         (lambda: kd.grow(kd.Ensemble(np.ones((1, 2, 4, 4, 4), np.int8)), inverse), "dimension"),
         (lambda: kd.CompatibleMonteCarlo(kd.Phi4(-0.9, 0.7)), "kd.Ising"),
         (lambda: kd.CompatibleMonteCarlo(kd.Ising(0.4), kd.Decimation(b=2)), "kd.Majority"),

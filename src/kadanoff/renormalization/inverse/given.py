@@ -69,7 +69,7 @@ class GivenInverse:
 
     def check(self, dimension: int, b: int | None = None) -> None:
         """`InputError` unless the inverse was made for this dimension (and this b)."""
-        require_fit(self.map.dimension, self.b, dimension, b)
+        require_fit(self.map.dimension, self.b, dimension, b, learnt=False)
 
     def header(self) -> dict[str, Any]:
         """What it takes to make it again; `InputError` for a map that only its author can make."""

@@ -168,15 +168,21 @@ class LearntInverse:
         require_fit(self.map.dimension, self.b, dimension, b)
 
 
-def require_fit(trained: int, factor: int, dimension: int, b: int | None) -> None:
+def require_fit(made: int, factor: int, dimension: int, b: int | None, learnt: bool = True) -> None:
     """`InputError` unless an inverse of one dimension and factor serves an ensemble of another."""
-    if trained != dimension:
+    if made != dimension:
         raise InputError(
-            f"the inverse was trained in dimension {trained}, the ensemble has dimension {dimension}; "
-            "learn one on an ensemble of that dimension"
+            f"the inverse was made for dimension {made}, the ensemble has dimension {dimension}; "
+            + (
+                "learn one on an ensemble of that dimension"
+                if learnt
+                else f"make it with dimension={dimension}"
+            )
         )
     if b is not None and b != factor:
-        raise InputError(f"the inverse was trained for b={factor}, not b={b}: learn one for that b")
+        raise InputError(
+            f"the inverse was made for b={factor}, not b={b}: {'learn' if learnt else 'make'} one for that b"
+        )
 
 
 def require_temperature(temperature: float) -> None:
