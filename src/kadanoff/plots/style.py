@@ -1,6 +1,7 @@
 """What every figure shares: size, fonts, colours, bands, points with errors, reference lines, saving."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator, MaxNLocator
 
 from kadanoff.statistics import Estimate
 
@@ -63,6 +65,9 @@ _STYLE: Any = {
 }
 
 
+_GAP = 4  # pixels between the labels of two ticks, at least
+
+
 def figure(
     rows: int = 1, columns: int = 1, width: float = 5.2, height: float = 3.8, **options: Any
 ) -> tuple[Figure, np.ndarray]:
@@ -115,6 +120,24 @@ def save(drawing: Figure, path: str | Path) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _space_ticks(drawing)
     draft = path.with_name(f".{path.name}.part")
     drawing.savefig(draft, dpi=150, format=path.suffix[1:])
     return draft.replace(path)
+
+
+def _space_ticks(drawing: Figure) -> None:
+    """Take fewer ticks along x where their labels would touch: long decimals are wider than matplotlib reckons."""
+    close = [axis for axis in drawing.axes if isinstance(axis.xaxis.get_major_locator(), AutoLocator)]
+    for most in range(7, 2, -1):
+        drawing.draw_without_rendering()
+        close = [axis for axis in close if _touch(axis)]
+        if not close:
+            return
+        for axis in close:
+            axis.xaxis.set_major_locator(MaxNLocator(most))
+
+
+def _touch(axis: Axes) -> bool:
+    boxes = [label.get_window_extent() for label in axis.get_xticklabels() if label.get_text()]
+    return any(left.x1 + _GAP > right.x0 for left, right in pairwise(sorted(boxes, key=lambda box: box.x0)))
