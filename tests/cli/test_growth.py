@@ -77,7 +77,7 @@ def weights(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("--steps 0", "--steps must be positive"),
         ("--steps -2", "--steps must be positive"),
-        ("--b 3", "trained for b=2, not b=3"),
+        ("--b 3", "made for b=2, not b=3"),
         ("--relax 0", "--relax must be positive"),
         ("--amplitude -1", "--amplitude must be positive"),
         ("--quartic 0.7", "add --relax"),

@@ -112,11 +112,11 @@ def test_files_and_absent_folders_are_refused(made_up, tmp_path):
 
 
 def test_inverses_of_another_dimension_or_factor_are_refused(made_up, small):
-    with pytest.raises(InputError, match="trained in dimension 3, the ensemble has dimension 2"):
+    with pytest.raises(InputError, match="made for dimension 3, the ensemble has dimension 2"):
         grow(small, made_up("linear", dimension=3))
     learnt = made_up("linear", rule=MajorityMean(b=3))
     learnt.check(2, 3)
-    with pytest.raises(InputError, match="trained for b=3, not b=2"):
+    with pytest.raises(InputError, match="made for b=3, not b=2"):
         learnt.check(2, 2)
 
 
