@@ -186,7 +186,7 @@ def test_what_cannot_be_learnt_is_refused():
 @pytest.mark.exact
 def test_another_dimension_than_that_of_training_is_refused(networks):
     solid = Ensemble(np.ones((2, 3, 4, 4, 4), np.int8))
-    with pytest.raises(InputError, match="made for dimension 2, and the fields have dimension 3"):
+    with pytest.raises(InputError, match="trained in dimension 2, and the fields have dimension 3"):
         solid.observe(networks["global"])
 
 
