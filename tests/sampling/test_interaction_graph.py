@@ -101,3 +101,27 @@ def test_graphs_that_are_not_of_the_action_are_refused():
         kd.sample(Ring(0.1, 0.1), kd.Lattice(2), draws=1)
     with pytest.raises(InputError, match="give it an interaction graph"):
         kd.Metropolis().init(kd.LongerRangePhi4(-0.9, 0.7), jnp.ones((2, 4, 4)))
+
+
+class InField(Ring):
+    """Another density, with the graph of its parent."""
+
+    def density(self, field):
+        return super().density(field) - 0.3 * field
+
+
+class RealInField(Real):
+    def density(self, field):
+        return 0.5 * field**2 - 0.3 * field
+
+
+@pytest.mark.exact
+def test_a_density_of_its_own_is_not_updated_as_that_of_the_parent():
+    for sampler in (None, kd.HeatBath(), kd.Metropolis(), kd.ColourBlock()):
+        with pytest.raises(
+            InputError, match=r"InField has a `density` of its own.*give it `on\(lattice\)` too"
+        ):
+            kd.sample(InField(0.1, 0.1), kd.Lattice(6), draws=1, sampler=sampler)
+    assert type(default_sampler(RealInField(0.1, 0.1))) is kd.HybridMonteCarlo
+    with pytest.raises(InputError, match="or use HybridMonteCarlo"):
+        kd.HeatBath().init(RealInField(0.1, 0.1), jnp.ones((2, 6)))

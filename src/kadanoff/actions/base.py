@@ -102,7 +102,7 @@ class HasInteractionGraph(Protocol):
 
     `HeatBath` and `Metropolis` ask for it, and update the sites of each colour of that graph together; `sample` takes
     the heat bath. `on(lattice)` returns an `InhomogeneousIsing`, or an `InhomogeneousPhi4` for real fields, with a
-    graph of the shape of the lattice, and the same S as `density`; within it couplings may be traced.
+    graph of the lattice's shape, and the same S as `density` (a subclass changes both); couplings may be traced.
 
     >>> import kadanoff as kd
     >>> from typing import ClassVar

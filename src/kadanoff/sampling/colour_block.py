@@ -21,7 +21,7 @@ from kadanoff.quartic.rejection import redrawn
 from kadanoff.random import site_words, uniform
 from kadanoff.sampling.state import ChainState, Info, chain_state, require_proposals, tuned_width
 
-__all__ = ["ColourBlock", "has_graph", "has_known_sites"]
+__all__ = ["ColourBlock", "has_graph", "has_interaction_graph", "has_known_sites"]
 
 UPDATES = ("heat bath", "metropolis")
 
@@ -195,10 +195,24 @@ def has_known_sites(action: PairAction) -> bool:
     return any(type(action).density is kind.density for kind in (InhomogeneousPhi4, InhomogeneousIsing))
 
 
+def has_interaction_graph(action: Any) -> bool:
+    """Whether it gives its interaction graph; a class that changes the density of its parent must give it again."""
+    if not isinstance(action, HasInteractionGraph):
+        return False
+    giver = next(kind for kind in type(action).__mro__ if not vars(kind).keys().isdisjoint(("on", "density")))
+    return "on" in vars(giver)
+
+
 def _on_graph(action: Any, shape: tuple[int, ...]) -> Any:
     """The action as one on a graph; `InputError` when what its `on(lattice)` gives cannot be updated in its place."""
     if not isinstance(action, HasInteractionGraph):
         return action
+    if not has_interaction_graph(action):
+        raise InputError(
+            f"{type(action).__name__} has a `density` of its own, and the interaction graph of its parent, which "
+            "would be updated in its place: give it `on(lattice)` too"
+            + ("" if has_spins(action) else ", or use HybridMonteCarlo")
+        )
     found: Any = action.on(Lattice(shape))
     wanted = InhomogeneousIsing if has_spins(action) else InhomogeneousPhi4
     if not isinstance(found, wanted) or found.graph.shape != shape:

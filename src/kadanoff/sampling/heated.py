@@ -8,7 +8,6 @@ from jaxtyping import Array, Float
 
 from kadanoff.actions.base import (
     Action,
-    HasInteractionGraph,
     NearestNeighbourAction,
     has_quartic_sites,
     has_spins,
@@ -17,6 +16,7 @@ from kadanoff.actions.inhomogeneous import PairAction
 from kadanoff.actions.ising import Ising
 from kadanoff.actions.phi4 import Phi4
 from kadanoff.lattice import Lattice
+from kadanoff.sampling.colour_block import has_interaction_graph
 
 __all__ = ["heated"]
 
@@ -31,7 +31,7 @@ def heated(action: Any, temperature: float) -> Any:
     if isinstance(action, PairAction) or type(action) in (Phi4, Ising):  # linear in all their couplings
         return jax.tree_util.tree_map(lambda coupling: coupling / temperature, action)
     kind: Any = _Heated
-    if isinstance(action, HasInteractionGraph):
+    if has_interaction_graph(action):
         kind = _HeatedGraph
     elif isinstance(action, NearestNeighbourAction):
         if type(action).density is NearestNeighbourAction.density:

@@ -13,7 +13,6 @@ from jaxtyping import Array, PRNGKeyArray
 
 from kadanoff import random
 from kadanoff.actions.base import (
-    HasInteractionGraph,
     NearestNeighbourAction,
     as_action,
     has_spins,
@@ -27,7 +26,7 @@ from kadanoff.errors import InputError
 from kadanoff.graph import Graph
 from kadanoff.lattice import Lattice
 from kadanoff.sampling.cluster import SwendsenWang
-from kadanoff.sampling.colour_block import ColourBlock, has_known_sites
+from kadanoff.sampling.colour_block import ColourBlock, has_interaction_graph, has_known_sites
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.mixture import LocalAndCluster
@@ -60,7 +59,7 @@ def default_sampler(action: Any) -> Sampler:
     >>> type(default_sampler(kd.Phi4(-0.9515, 0.7))).__name__
     'Mixture'
     """
-    if isinstance(action, HasInteractionGraph):
+    if has_interaction_graph(action):
         return HeatBath()
     if isinstance(action, NearestNeighbourAction):
         clusters = SwendsenWang() if has_spins(action) else LocalAndCluster()

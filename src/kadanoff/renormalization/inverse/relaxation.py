@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, UInt32
 
-from kadanoff.actions.base import HasInteractionGraph, NearestNeighbourAction, as_action
+from kadanoff.actions.base import NearestNeighbourAction, as_action
 from kadanoff.errors import InputError
+from kadanoff.sampling.colour_block import has_interaction_graph
 from kadanoff.sampling.heat_bath import HeatBath
 from kadanoff.sampling.hmc import HybridMonteCarlo
 from kadanoff.sampling.metropolis import Metropolis
@@ -61,7 +62,7 @@ class Relaxation(eqx.Module):
             width = jnp.asarray(self.width, fields.dtype)
             state = eqx.tree_at(lambda s: s.step_size, state, width)
             return sampler.step(key, self.action, state)[0].fields
-        if isinstance(self.action, HasInteractionGraph):
+        if has_interaction_graph(self.action):
             bath = HeatBath(sweeps=self.sweeps)
             return bath.step(key, self.action, bath.init(self.action, fields, number))[0].fields
         trajectory = HybridMonteCarlo(step_size=0.1)
