@@ -1,11 +1,14 @@
 """Hybrid Monte Carlo: reversibility, the order of the integrators, exp(-dH), and the free field."""
 
+import warnings
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import kadanoff as kd
 from kadanoff import random
 from kadanoff.actions import NearestNeighbourAction, Phi4
 from kadanoff.errors import InputError
@@ -239,3 +242,29 @@ def test_own_coefficients():
     )
     half = integrate(lambda x: x**3, jnp.ones(1), jnp.ones(1), jnp.asarray(0.1), 2, INTEGRATORS["leapfrog"])
     np.testing.assert_allclose(two, half, rtol=1e-6)
+
+
+@pytest.mark.exact
+def test_chains_that_start_where_forces_are_steep_are_freed():
+    # Of these hot starts four of 256 are so far out that no trajectory of the tuned step is accepted.
+    action = kd.LongerRangePhi4(0.5, 0.5, 1.0, 0.1, 0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ensemble = kd.sample(action, kd.Lattice((4, 4)), chains=256, draws=8, thermalize=100, seed=1)
+    assert np.mean(np.asarray(ensemble.fields, float) ** 2, axis=(1, 2, 3)).max() < 0.6
+    assert abs(ensemble.observe("schwinger_dyson").pull(1.0)) < 4
+
+
+@pytest.mark.exact
+def test_chains_that_never_move_are_warned_of():
+    sampler = kd.HybridMonteCarlo(step_size=50.0)
+    with pytest.warns(kd.errors.ThermalisationWarning, match="8 of 8 chains never moved"):
+        kd.sample(
+            kd.Phi4(-0.9, 0.7),
+            kd.Lattice((4, 4)),
+            chains=8,
+            draws=2,
+            thermalize=0,
+            sampler=sampler,
+            start="hot",
+        )

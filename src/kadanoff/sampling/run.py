@@ -37,7 +37,7 @@ from kadanoff.sampling.state import ChainState, Sampler, require_sampler
 from kadanoff.sampling.state import start as starting_fields
 from kadanoff.sampling.target import reached, warn_unless_reached
 from kadanoff.sampling.tempering import Tempering, TemperingState
-from kadanoff.sampling.thermalisation import warn_unless_thermalised
+from kadanoff.sampling.thermalisation import warn_of_unmoved, warn_unless_thermalised
 from kadanoff.sites import require_real, space_of
 from kadanoff.store.durable import deferred_interrupt
 
@@ -47,6 +47,7 @@ __all__ = ["Progress", "advance", "default_sampler", "sample"]
 Progress = Callable[[float, float | None, str], None]
 
 _TUNING_ROUND = 10  # steps between two adaptations of the step size
+_ATTEMPTS = 4  # to free chains that every proposal leaves where they are
 
 
 def default_sampler(action: Any) -> Sampler:
@@ -134,6 +135,8 @@ def sample(
         ensemble = Ensemble(sink.fields(), action, history=tuple(history))
     finally:
         sink.close()
+    if not ensemble.spins:
+        warn_of_unmoved(ensemble.fields)
     if plan.start == "mixed":
         early = min(ensemble.draws, max(4, ensemble.draws // 4))
         head = ensemble.select(draws=slice(0, early)).raw(("magnetization", "action_density"))
@@ -216,16 +219,40 @@ def _thermalise(
     mesh: Mesh | None,
 ) -> ChainState:
     tuned = 2 * steps // 3
+    real = not has_spins(action)
     progress(0, steps, "thermalising")
     for begin in range(0, steps, _TUNING_ROUND):
         count = min(_TUNING_ROUND, steps - begin)
-        state, info = _whole(
-            advance, sampler, _placed(random.fold_in(key, begin), mesh), action, state, count
-        )
+        looked_at = real and 0 < begin <= tuned // 2 < begin + count
+        before = _totals(state) if looked_at else None
+        own = _placed(random.fold_in(key, begin), mesh)
+        state, info = _whole(advance, sampler, own, action, state, count)
+        if before is not None and np.any(_totals(state) == before):
+            state = _freed(sampler, own, action, state, count)
         if begin + count <= tuned:
             state = sampler.tune(state, info)
         progress(begin + count, steps, "thermalising")
     return state
+
+
+def _freed(sampler: Sampler, key: PRNGKeyArray, action: Any, state: ChainState, steps: int) -> ChainState:
+    """Chains that began where forces are too steep for the step that suits the others, led away by smaller ones."""
+    size = state.step_size
+    for attempt in range(_ATTEMPTS):
+        for place, share in enumerate((1 / 256, 1 / 64, 1 / 16, 1 / 4, 1.0)):
+            before = _totals(state)
+            own = random.fold_in(key, attempt, place)
+            state = eqx.tree_at(lambda s: s.step_size, state, size * share)
+            state, _ = _whole(advance, sampler, own, action, state, steps)
+        if not np.any(_totals(state) == before):
+            break
+    return state
+
+
+def _totals(state: ChainState) -> np.ndarray:
+    """A number of every chain that no accepted move leaves as it is."""
+    fields = on_host(state.fields)
+    return fields.sum(axis=tuple(range(1, fields.ndim)))
 
 
 def _placed(key: PRNGKeyArray, mesh: Mesh | None) -> PRNGKeyArray:

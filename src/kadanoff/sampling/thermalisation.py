@@ -1,13 +1,14 @@
-"""Thermalisation, judged: chains from opposite starts must agree."""
+"""Thermalisation, judged: chains from opposite starts must agree, and each must move."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from kadanoff.errors import ThermalisationWarning
 
-__all__ = ["start_disagreement", "warn_unless_thermalised"]
+__all__ = ["start_disagreement", "warn_of_unmoved", "warn_unless_thermalised"]
 
 
 def start_disagreement(series: Float[np.ndarray, "chain draw"]) -> float:
@@ -46,3 +47,24 @@ def warn_unless_thermalised(series: dict[str, Float[np.ndarray, "chain draw"]], 
         stacklevel=3,
     )
     return False
+
+
+def warn_of_unmoved(fields: Any) -> bool:
+    """Warn of chains of fields (chain, draw, *lattice) whose first and last draw are the same; whether there are any.
+
+    >>> import numpy as np
+    >>> warn_of_unmoved(np.random.default_rng(0).normal(size=(4, 2, 8)))
+    False
+    """
+    chains, draws = fields.shape[:2]
+    if draws < 2:
+        return False
+    unmoved = sum(np.array_equal(fields[chain, 0], fields[chain, -1]) for chain in range(chains))
+    if unmoved:
+        warnings.warn(
+            f"{unmoved} of {chains} chains never moved: all that was proposed to them was refused, and means that "
+            "hold them are wrong; raise `thermalize`, start='cold', or give the sampler a smaller step",
+            ThermalisationWarning,
+            stacklevel=3,
+        )
+    return unmoved > 0
