@@ -1,6 +1,7 @@
 """Two-lattice matching: a transformation whose flow is known exactly, Ising lattices, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from kadanoff.actions import Ising, Phi4
 from kadanoff.ensemble import Ensemble
 from kadanoff.errors import InputError
 from kadanoff.lattice import Lattice
+from kadanoff.plots import matching as plots
 from kadanoff.renormalization.blocking import BlockMean, Majority, MajorityMean, block
 from kadanoff.renormalization.crossing import Crossing
 from kadanoff.renormalization.matching import Matching, match, match_steps
@@ -165,16 +167,20 @@ def test_counts_of_matchings_and_points_are_whole(lattices: tuple[Ensemble, Ense
         match_steps(large, small, Majority(b=2), steps=1, points=10.5)
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures of matchings that a test has drawn."""
+    found: list[Any] = []
+    monkeypatch.setattr(plots, "save", lambda drawing, path: found.append(drawing) or path)
+    return found
+
+
 @pytest.mark.exact
 def test_the_legends_of_one_step_cover_no_error_bar(
-    lattices: tuple[Ensemble, Ensemble], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    lattices: tuple[Ensemble, Ensemble], drawn: list[Any], tmp_path: Path
 ) -> None:
     from matplotlib.transforms import Bbox
 
-    from kadanoff.plots import matching as plots
-
-    drawn = []
-    monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
     plots.plot_flow(dict(enumerate(match_steps(*lattices, Majority(b=2), steps=1))), tmp_path / "flow.png")
     drawn[0].canvas.draw()
     for axis in drawn[0].axes[:2]:
@@ -186,12 +192,8 @@ def test_the_legends_of_one_step_cover_no_error_bar(
 
 @pytest.mark.exact
 def test_figures_of_spins_call_them_s(
-    lattices: tuple[Ensemble, Ensemble], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    lattices: tuple[Ensemble, Ensemble], drawn: list[Any], tmp_path: Path
 ) -> None:
-    from kadanoff.plots import matching as plots
-
-    drawn = []
-    monkeypatch.setattr(plots, "save", lambda drawing, path: drawn.append(drawing) or path)
     found = dict(enumerate(match_steps(*lattices, Majority(b=2), steps=1, names=["neighbours"], samples=20)))
     plots.plot_matchings(found, tmp_path / "matching.png")
     plots.plot_flow(found, tmp_path / "flow.png")

@@ -49,6 +49,8 @@ def optimiser_program(choice: Any, vector: Float[Array, " P"]) -> str:
 
     Raises `InputError` for one that asks for more than gradients and couplings.
     """
+    if isinstance(choice, str):
+        return choice
     rule = optimiser(choice)
     operators = jax.ShapeDtypeStruct((2, *vector.shape), vector.dtype)
 
@@ -56,13 +58,12 @@ def optimiser_program(choice: Any, vector: Float[Array, " P"]) -> str:
         return rule.update(vector, rule.init(vector), vector, operators=operators)
 
     try:
-        program = program_digest(first_step, vector, operators)
+        return program_digest(first_step, vector, operators)
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(
             f"this optimiser makes no step of a gradient and couplings alone ({error}): choose one that does, such as "
             "'natural' or optax.adam(0.01); there is no value of KL(p||q) to search a line by"
         ) from None
-    return choice if isinstance(choice, str) else program
 
 
 def natural_gradient(
